@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* gci_context_call: see platform/context.h. rdi = function, rsi = argument. */
+        .text
+        .globl  gci_context_call
+        .hidden gci_context_call
+        .type   gci_context_call, @function
+gci_context_call:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        pushq   %rbx
+        .cfi_adjust_cfa_offset 8
+        pushq   %r12
+        .cfi_adjust_cfa_offset 8
+        pushq   %r13
+        .cfi_adjust_cfa_offset 8
+        pushq   %r14
+        .cfi_adjust_cfa_offset 8
+        pushq   %r15
+        .cfi_adjust_cfa_offset 8
+        subq    $8, %rsp                /* 16-byte alignment at the call */
+        .cfi_adjust_cfa_offset 8
+        movq    %rdi, %rax
+        movq    %rsp, %rdi
+        call    *%rax
+        addq    $56, %rsp               /* callee-saved registers are as they were */
+        .cfi_adjust_cfa_offset -56
+        ret
+        .cfi_endproc
+        .size   gci_context_call, . - gci_context_call
+        .section .note.GNU-stack, "", @progbits

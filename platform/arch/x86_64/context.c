@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* platform/context.h for x86-64: reading the context of a signal handler. */
+#include "platform/context.h"
+
+#include <errno.h>
+#include <ucontext.h>
+
+#include "base/attributes.h"
+
+#define RED_ZONE_BYTES 128 /* System V ABI, x86-64, section 3.2.2 */
+
+uintptr_t gci_context_stack_pointer(const void *context)
+{
+    const ucontext_t *user = context;
+    return (uintptr_t)user->uc_mcontext.gregs[REG_RSP] - RED_ZONE_BYTES;
+}
+
+/* After a `syscall` instruction (0f 05) with -EINTR in rax: the kernel has decided not to restart it. */
+READS_RAW_MEMORY bool gci_context_call_was_interrupted(const void *context)
+{
+    const ucontext_t *user = context;
+    if (user->uc_mcontext.gregs[REG_RAX] != -EINTR)
+        return false;
+    const unsigned char *next = (const unsigned char *)(uintptr_t)user->uc_mcontext.gregs[REG_RIP]; // NOLINT
+    return next[-2] == 0x0f && next[-1] == 0x05;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GCI_PLATFORM_ARCH_CPU_H
+#define GCI_PLATFORM_ARCH_CPU_H
+
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+ALWAYS_INLINE void gci_cpu_or(volatile uint64_t *at, uint64_t bits)
+{
+    __asm__ volatile("orq %1, %0" : "+m"(*at) : "r"(bits) : "cc");
+}
+
+ALWAYS_INLINE void gci_cpu_relax(void)
+{
+    __asm__ volatile("pause");
+}
+
+ALWAYS_INLINE void gci_cpu_prefetch(const void *address)
+{
+    __builtin_prefetch(address, 0, 3);
+}
+
+#endif

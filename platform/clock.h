@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: time. Async-signal-safe. */
+#ifndef GCI_PLATFORM_CLOCK_H
+#define GCI_PLATFORM_CLOCK_H
+
+#include <stdint.h>
+
+/* Nanoseconds since some fixed moment; never goes back. */
+uint64_t gci_clock_ns(void);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: registers, per processor. Implemented by platform/arch/<processor>/. */
+#ifndef GCI_PLATFORM_CONTEXT_H
+#define GCI_PLATFORM_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Saves every register that a function must preserve on the stack, then calls function(sp, argument), where the saved
+ * registers lie at and above sp. */
+void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argument);
+
+/* Of the context that a signal handler gets: the stack pointer less the area below it that the code may use. */
+uintptr_t gci_context_stack_pointer(const void *context);
+
+/* Whether the context is about to return from a system call that failed with EINTR. */
+bool gci_context_call_was_interrupted(const void *context);
+
+#endif

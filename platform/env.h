@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: the process's surroundings. Nothing here allocates; errno is kept. */
+#ifndef GCI_PLATFORM_ENV_H
+#define GCI_PLATFORM_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/text.h"
+
+/* Value of an environment variable or NULL; NULL always where the process runs with more rights than its caller. */
+const char *gci_env_get(const char *name);
+
+uint64_t gci_env_random(void);
+
+/* Writes "gcalloc: TEXT\n" to standard error in one piece. */
+void gci_env_report(const struct text *text);
+void gci_env_report_string(const char *string);
+
+/* gci_env_report, then abort. */
+NORETURN void gci_env_die(const struct text *text);
+
+/* Appends the text to a file, created with mode 0600; symbolic links are not followed. False if it could not. */
+bool gci_env_append_line(const char *path, const char *line, size_t bytes);
+
+/* Last component of the path of the running program, in static storage. */
+const char *gci_env_program(void);
+
+#endif

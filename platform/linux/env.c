@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* platform/env.h for Linux. */
+#include "platform/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "platform/clock.h"
+
+extern char **environ;
+
+const char *gci_env_get(const char *name)
+{
+    if (environ == NULL || getauxval(AT_SECURE) != 0)
+        return NULL;
+    for (char **entry = environ; *entry != NULL; entry++) {
+        if (!gci_text_starts_with(*entry, name))
+            continue;
+        const char *rest = *entry;
+        for (const char *p = name; *p != '\0'; p++)
+            rest++;
+        if (*rest == '=')
+            return rest + 1;
+    }
+    return NULL;
+}
+
+uint64_t gci_env_random(void)
+{
+    int saved = errno;
+    uint64_t value;
+    if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
+        value = gci_clock_ns() * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)getpid();
+    errno = saved;
+    return value;
+}
+
+static void write_all(int file, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t written = write(file, bytes, count);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        bytes += written;
+        count -= (size_t)written;
+    }
+}
+
+void gci_env_report(const struct text *text)
+{
+    int saved = errno;
+    struct text line;
+    gci_text_init(&line);
+    gci_text_add(&line, "gcalloc: ");
+    gci_text_add(&line, text->bytes);
+    if (line.length == TEXT_BYTES - 1) /* cut: the line still ends */
+        line.length--;
+    line.bytes[line.length] = '\n';
+    write_all(STDERR_FILENO, line.bytes, line.length + 1);
+    errno = saved;
+}
+
+void gci_env_report_string(const char *string)
+{
+    struct text text;
+    gci_text_init(&text);
+    gci_text_add(&text, string);
+    gci_env_report(&text);
+}
+
+void gci_env_die(const struct text *text)
+{
+    gci_env_report(text);
+    abort();
+}
+
+void gci_check_failed(const char *condition, const char *file, int line)
+{
+    struct text text;
+    gci_text_init(&text);
+    gci_text_add(&text, "internal check failed: ");
+    gci_text_add(&text, condition);
+    gci_text_add(&text, " at ");
+    gci_text_add(&text, file);
+    gci_text_add(&text, ":");
+    gci_text_add_decimal(&text, (uint64_t)line);
+    gci_env_die(&text);
+}
+
+bool gci_env_append_line(const char *path, const char *line, size_t bytes)
+{
+    int saved = errno;
+    bool written = false;
+    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, S_IRUSR | S_IWUSR);
+    if (file >= 0) {
+        written = write(file, line, bytes) == (ssize_t)bytes; /* one call: lines of several processes do not mix */
+        close(file);
+    }
+    errno = saved;
+    return written;
+}
+
+const char *gci_env_program(void)
+{
+    static char path[4096];
+    int saved = errno;
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    errno = saved;
+    if (length <= 0)
+        return "?";
+    path[length] = '\0';
+    const char *name = path;
+    for (const char *p = path; *p != '\0'; p++)
+        if (*p == '/')
+            name = p + 1;
+    return name;
+}

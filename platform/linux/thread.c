@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* platform/thread.h for Linux and glibc. */
+#include "platform/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+#include "base/text.h"
+
+/* What getdents64(2) fills in; glibc has no name for it. */
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    uint16_t length;
+    uint8_t type;
+    char name[];
+};
+
+#define TASK_DIRECTORY "/proc/self/task"
+
+uint32_t gci_thread_id(void)
+{
+    return (uint32_t)syscall(SYS_gettid);
+}
+
+uint32_t gci_process_id(void)
+{
+    return (uint32_t)syscall(SYS_getpid);
+}
+
+/* State letter of /proc/self/task/ID/stat: it follows the last ')', as names may hold anything. 0 where unknown. */
+static char task_state(uint32_t id)
+{
+    struct text path;
+    char line[256];
+    gci_text_init(&path);
+    gci_text_add(&path, TASK_DIRECTORY "/");
+    gci_text_add_decimal(&path, id);
+    gci_text_add(&path, "/stat");
+    int file = open(path.bytes, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t length = read(file, line, sizeof line);
+    close(file);
+    for (ssize_t i = length - 3; i > 0; i--)
+        if (line[i] == ')')
+            return line[i + 2];
+    return 0;
+}
+
+/* A leader that has ended before the process stays a zombie that can even be signalled. */
+bool gci_thread_is_alive(uint32_t id)
+{
+    int saved = errno;
+    bool alive = syscall(SYS_tgkill, syscall(SYS_getpid), id, 0) == 0;
+    if (alive) {
+        char state = task_state(id);
+        alive = state != 'Z' && state != 'X';
+    }
+    errno = saved;
+    return alive;
+}
+
+uint32_t gci_thread_count(void)
+{
+    int saved = errno;
+    struct stat status;
+    uint32_t count = 0;
+    if (stat(TASK_DIRECTORY, &status) == 0 && status.st_nlink > 2)
+        count = (uint32_t)status.st_nlink - 2;
+    errno = saved;
+    return count;
+}
+
+static bool visit_entries(const char *buffer, size_t bytes, bool (*visit)(uint32_t, void *), void *data)
+{
+    for (size_t at = 0; at < bytes;) {
+        const struct directory_entry *entry = (const void *)(buffer + at);
+        const char *name = entry->name;
+        uint64_t id;
+        if (gci_text_read_decimal(&name, &id) && !visit((uint32_t)id, data))
+            return false;
+        at += entry->length;
+    }
+    return true;
+}
+
+bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data)
+{
+    int saved = errno;
+    int directory = open(TASK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool complete = false;
+    if (directory >= 0) {
+        char buffer[4096] __attribute__((aligned(8)));
+        long bytes = syscall(SYS_getdents64, directory, buffer, sizeof buffer);
+        while (bytes > 0 && visit_entries(buffer, (size_t)bytes, visit, data))
+            bytes = syscall(SYS_getdents64, directory, buffer, sizeof buffer);
+        complete = bytes == 0;
+        close(directory);
+    }
+    errno = saved;
+    return complete;
+}
+
+/* For the main thread the C library would read the list of mappings; its stack is known there by name instead. */
+struct range gci_thread_stack(void)
+{
+    if (gci_thread_id() == gci_process_id())
+        return (struct range){0, 0};
+    int saved = errno;
+    struct range stack = {0, 0};
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        void *low;
+        size_t bytes;
+        if (pthread_attr_getstack(&attributes, &low, &bytes) == 0)
+            stack = range_of(low, bytes);
+        pthread_attr_destroy(&attributes);
+    }
+    errno = saved;
+    return stack;
+}
+
+/* The key's value counts the rounds of destructors that are left: other keys' destructors still use the heap, so ours
+ * passes until the last round that POSIX promises. */
+static pthread_key_t exit_key;
+static void (*on_exit_of_thread)(void);
+static bool has_exit_key;
+
+static void run_exit_round(void *rounds)
+{
+    uintptr_t left = (uintptr_t)rounds;
+    if (left > 1 && pthread_setspecific(exit_key, (void *)(left - 1)) == 0) // NOLINT(performance-no-int-to-ptr)
+        return;
+    on_exit_of_thread();
+}
+
+int gci_thread_exit_init(void (*at_exit)(void))
+{
+    on_exit_of_thread = at_exit;
+    int error = pthread_key_create(&exit_key, run_exit_round);
+    has_exit_key = error == 0;
+    return error;
+}
+
+void gci_thread_ask_exit_call(void)
+{
+    if (has_exit_key)
+        pthread_setspecific(exit_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS); // NOLINT
+}
+
+uintptr_t gci_thread_control_block(void)
+{
+    return (uintptr_t)pthread_self();
+}
+
+/* Offset of the thread id in glibc's thread descriptor, found by looking for our own: 0 = not looked for yet. */
+#define DESCRIPTOR_BYTES 2048
+#define OFFSET_UNKNOWN ((size_t)-1)
+
+READS_RAW_MEMORY static size_t find_id_offset(void)
+{
+    const uint32_t *descriptor = (const uint32_t *)gci_thread_control_block(); // NOLINT
+    uint32_t id = gci_thread_id();
+    for (size_t i = 0; i < DESCRIPTOR_BYTES / sizeof *descriptor; i++)
+        if (descriptor[i] == id)
+            return i * sizeof *descriptor;
+    return OFFSET_UNKNOWN;
+}
+
+/* The descriptor starts with a pointer to itself and repeats it in its third word (tcbhead_t): fresh memory mapped at
+ * the same place does not. The kernel zeroes the id when the thread is gone (CLONE_CHILD_CLEARTID). */
+enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))
+{
+    static size_t id_offset; /* written once with the one right value: a race writes the same */
+    if (id_offset == 0)
+        id_offset = find_id_offset();
+    uintptr_t head[3];
+    uint32_t id;
+    if (id_offset == OFFSET_UNKNOWN || !read(head, control_block, sizeof head) ||
+        !read(&id, control_block + id_offset, sizeof id))
+        return BLOCK_OWNER_GONE;
+    if (head[0] != control_block || head[2] != control_block)
+        return BLOCK_OWNER_GONE;
+    return id == 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+}

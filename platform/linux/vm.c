@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* platform/vm.h for Linux: mmap, mprotect, madvise. */
+#include "platform/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/atomic.h"
+#include "base/attributes.h"
+#include "base/text.h"
+
+#define PAGE_BYTES 4096u /* x86-64 has no other base page; commit steps are multiples of 64 KiB anyway */
+
+#if !defined(MAP_FIXED_NOREPLACE)
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+static shared_word calls_until_failure; /* 0: no failure is asked for */
+
+void gci_vm_fail_at(uint64_t k)
+{
+    word_store(&calls_until_failure, k);
+}
+
+static bool must_fail(void)
+{
+    if (LIKELY(word_load(&calls_until_failure) == 0))
+        return false;
+    return word_add(&calls_until_failure, (uint64_t)-1) == 1;
+}
+
+size_t gci_vm_page_bytes(void)
+{
+    return PAGE_BYTES;
+}
+
+void *gci_vm_reserve(void *hint, size_t bytes)
+{
+    if (must_fail())
+        return NULL;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (hint != NULL)
+        flags |= MAP_FIXED_NOREPLACE;
+    void *at = mmap(hint, bytes, PROT_NONE, flags, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (hint != NULL && at != hint) { /* kernels before 4.17 take the address as a mere hint */
+        munmap(at, bytes);
+        return NULL;
+    }
+    return at;
+}
+
+int gci_vm_commit(void *at, size_t bytes)
+{
+    if (must_fail())
+        return ENOMEM;
+    return mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
+}
+
+int gci_vm_decommit(void *at, size_t bytes)
+{
+    if (must_fail())
+        return ENOMEM;
+    return madvise(at, bytes, MADV_DONTNEED) == 0 ? 0 : errno;
+}
+
+int gci_vm_release(void *at, size_t bytes)
+{
+    if (must_fail())
+        return ENOMEM;
+    return munmap(at, bytes) == 0 ? 0 : errno;
+}
+
+/* Pages mapped by the process: the first number of /proc/self/statm. */
+static uint64_t mapped_pages(void)
+{
+    char line[64];
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    ssize_t length = read(file, line, sizeof line - 1);
+    close(file);
+    if (length <= 0)
+        return 0;
+    line[length] = '\0';
+    const char *at = line;
+    uint64_t pages = 0;
+    return gci_text_read_decimal(&at, &pages) ? pages : 0;
+}
+
+size_t gci_vm_address_space_left(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    uint64_t mapped = mapped_pages() * PAGE_BYTES;
+    return limit.rlim_cur > mapped ? (size_t)(limit.rlim_cur - mapped) : 0;
+}

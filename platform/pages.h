@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: reading memory that we do not own, without ever faulting, and knowing which pages hold anything.
+ *
+ * A reader lives on the stack of one function: no descriptor outlives a collection, since programs close descriptors
+ * they do not know and reuse their numbers. Async-signal-safe; errno is kept.
+ */
+#ifndef GCI_PLATFORM_PAGES_H
+#define GCI_PLATFORM_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/range.h"
+
+struct page_reader {
+    int pagemap;        /* descriptor or -1 */
+    int memory;         /* descriptor of the fallback or -1 */
+    bool has_scan;      /* the kernel lists page ranges by category */
+    bool has_copy;      /* memory can be copied by system call */
+};
+
+/* False if there is no safe way to read foreign memory here: then nothing may be collected. */
+bool gci_pages_open(struct page_reader *reader);
+void gci_pages_close(struct page_reader *reader);
+
+/* The first part of [from, limit) whose pages may hold data: written by this process and in memory or swapped out; with
+ * `shared`, simply present. Empty ranges are skipped at little cost. {limit, limit} at the end. */
+struct range gci_pages_next(const struct page_reader *reader, uintptr_t from, uintptr_t limit, bool shared);
+
+/* Copies what can be read of [from, from + bytes) up to the first page that cannot; returns the bytes copied. */
+size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from, size_t bytes);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* platform/stop.h on signals: one real-time signal, sent by tgkill.
+ *
+ * SA_ONSTACK, because code with small stacks of its own (Go, coroutines) gives its threads an alternate stack and
+ * expects handlers there. SA_RESTART, because most system calls are then resumed by the kernel.
+ */
+#include "platform/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+#include "platform/context.h"
+#include "platform/thread.h"
+
+/* The C library's own name for sigaction: ours replaces the public one. */
+extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
+
+#define KERNEL_SIGSET_BYTES 8
+#define RESERVED_TOP_SIGNALS 4 /* left to programs, which tend to count down from SIGRTMAX */
+
+static interruption_fn on_interruption;
+static int signal_in_use;
+static __thread bool cut_short TLS_INITIAL_EXEC;
+
+static uint64_t signal_bit(int signal)
+{
+    return UINT64_C(1) << (signal - 1);
+}
+
+/* Whether another signal waits that the interrupted code does not block: its handler runs when ours returns, and EINTR
+ * is then what the program expects. */
+static bool other_signal_is_due(const ucontext_t *user)
+{
+    uint64_t blocked;
+    uint64_t pending = 0;
+    __builtin_memcpy(&blocked, &user->uc_sigmask, sizeof blocked);
+    syscall(SYS_rt_sigpending, &pending, KERNEL_SIGSET_BYTES);
+    return (pending & ~blocked & ~signal_bit(signal_in_use)) != 0;
+}
+
+static void handle_signal(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    if (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id())
+        return;
+    int saved = errno;
+    const ucontext_t *user = context;
+    struct interruption interruption = {.handler_sp = (uintptr_t)context,
+                                        .stack_pointer = gci_context_stack_pointer(context)};
+    if (!(user->uc_stack.ss_flags & SS_DISABLE) && user->uc_stack.ss_size != 0)
+        interruption.alternate = range_of(user->uc_stack.ss_sp, user->uc_stack.ss_size);
+    on_interruption(&interruption);
+    if (gci_context_call_was_interrupted(context) && !other_signal_is_due(user))
+        cut_short = true;
+    errno = saved;
+}
+
+bool gci_stop_take_cut_short(void)
+{
+    bool was = cut_short;
+    cut_short = false;
+    return was;
+}
+
+static int set_handler(int signal)
+{
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    action.sa_sigaction = handle_signal;
+    sigfillset(&action.sa_mask);
+    return __sigaction(signal, &action, NULL) == 0 ? 0 : errno;
+}
+
+static bool is_unused(int signal)
+{
+    struct sigaction action;
+    return __sigaction(signal, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+           (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN);
+}
+
+static int choose_signal(void)
+{
+    for (int signal = SIGRTMAX - RESERVED_TOP_SIGNALS; signal >= SIGRTMIN; signal--)
+        if (is_unused(signal))
+            return signal;
+    return 0;
+}
+
+int gci_stop_install(int signal, interruption_fn handler)
+{
+    if (signal == 0)
+        signal = choose_signal();
+    if (signal == 0)
+        return EBUSY;
+    on_interruption = handler;
+    int error = set_handler(signal);
+    if (error == 0)
+        signal_in_use = signal;
+    return error;
+}
+
+int gci_stop_signal(void)
+{
+    return signal_in_use;
+}
+
+bool gci_stop_verify(void)
+{
+    struct sigaction action;
+    if (signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+        action.sa_sigaction == handle_signal)
+        return true;
+    return on_interruption != NULL && gci_stop_install(0, on_interruption) == 0;
+}
+
+int gci_stop_send(uint32_t thread_id)
+{
+    int saved = errno;
+    int error = syscall(SYS_tgkill, gci_process_id(), thread_id, signal_in_use) == 0 ? 0 : errno;
+    errno = saved;
+    return error;
+}
+
+static uint64_t change_mask(int how, uint64_t set)
+{
+    int saved = errno;
+    uint64_t old = 0;
+    syscall(SYS_rt_sigprocmask, how, &set, &old, KERNEL_SIGSET_BYTES);
+    errno = saved;
+    return old;
+}
+
+uint64_t gci_stop_block_signals(void)
+{
+    return change_mask(SIG_SETMASK, ~UINT64_C(0));
+}
+
+void gci_stop_restore_signals(uint64_t blocked)
+{
+    change_mask(SIG_SETMASK, blocked);
+}
+
+void gci_stop_unblock(void)
+{
+    change_mask(SIG_UNBLOCK, signal_bit(signal_in_use));
+}
+
+struct range gci_stop_alternate_stack(void)
+{
+    int saved = errno;
+    stack_t stack;
+    struct range range = {0, 0};
+    if (sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_DISABLE))
+        range = range_of(stack.ss_sp, stack.ss_size);
+    errno = saved;
+    return range;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: interrupting another thread.
+ *
+ * One signal, chosen at install time. The handler runs on the interrupted thread with every signal blocked, may run at
+ * any instruction, keeps errno, and is never entered for signals that this process did not send.
+ */
+#ifndef GCI_PLATFORM_STOP_H
+#define GCI_PLATFORM_STOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/range.h"
+
+struct interruption {
+    uintptr_t handler_sp;       /* lowest address of the interrupted thread's saved registers */
+    uintptr_t stack_pointer;    /* of the interrupted code, red zone allowed for */
+    struct range alternate;     /* the thread's alternate signal stack, or {0, 0} */
+};
+
+typedef void (*interruption_fn)(const struct interruption *interruption);
+
+/* Takes the signal (0 = choose a free real-time one). 0 or an errno value. */
+int gci_stop_install(int signal, interruption_fn handler);
+
+/* The signal in use, 0 before install. */
+int gci_stop_signal(void);
+
+/* Whether the handler is still ours; if the program has taken the signal, another one is chosen. False: none is left. */
+bool gci_stop_verify(void);
+
+/* Sends it. 0, ESRCH for a thread that has ended, EAGAIN where the queue is full. */
+int gci_stop_send(uint32_t thread_id);
+
+/* Blocks every signal of the calling thread, and puts back what was. */
+uint64_t gci_stop_block_signals(void);
+void gci_stop_restore_signals(uint64_t blocked);
+
+/* Unblocks the signal in the calling thread. */
+void gci_stop_unblock(void);
+
+/* Whether, since the last call of this function on this thread, a system call of the thread failed with EINTR for our
+ * signal alone: then the program must not see it, and the call is to be repeated with the time that is left. */
+bool gci_stop_take_cut_short(void);
+
+/* The calling thread's alternate signal stack, or {0, 0}. */
+struct range gci_stop_alternate_stack(void);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: who runs in this process.
+ *
+ * Ids are the kernel's thread ids. Nothing here touches the heap unless said so.
+ */
+#ifndef GCI_PLATFORM_THREAD_H
+#define GCI_PLATFORM_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/range.h"
+
+uint32_t gci_thread_id(void);
+
+/* The process as the kernel sees it now: differs from a stored value in a child of vfork, clone or fork. */
+uint32_t gci_process_id(void);
+
+/* Calls visit for each thread of the process. False where the system does not tell. Async-signal-safe. */
+bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data);
+
+/* Number of threads of the process, 0 where the system does not tell. */
+uint32_t gci_thread_count(void);
+
+/* Whether the thread is alive. */
+bool gci_thread_is_alive(uint32_t id);
+
+/* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown. May allocate from
+ * the replaced malloc: call it outside critical sections. errno is kept. */
+struct range gci_thread_stack(void);
+
+/* Has `at_exit` called on each thread that asks for it, when the thread ends and after its other destructors. 0 or an
+ * errno value. gci_thread_ask_exit_call may be called again; neither allocates. */
+int gci_thread_exit_init(void (*at_exit)(void));
+void gci_thread_ask_exit_call(void);
+
+/* Address of the calling thread's control block: a word that identifies a thread's stack as long as it is mapped. */
+uintptr_t gci_thread_control_block(void);
+
+/* What became of the thread whose control block was at that address. Reads through `read`, which returns false where
+ * the memory is gone. */
+enum block_owner {
+    BLOCK_OWNER_GONE,  /* the memory is unmapped or serves something else */
+    BLOCK_OWNER_ALIVE, /* a thread runs on it */
+    BLOCK_OWNER_ENDED  /* the C library keeps the stack of an ended thread for the next one */
+};
+enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *to, uintptr_t from, size_t bytes));
+
+#endif

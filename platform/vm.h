@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Contract: address space and memory.
+ *
+ * All addresses and sizes are multiples of the page size. Functions that can fail return 0 or an errno value (or NULL);
+ * none touches the heap, none changes errno. Implemented by platform/linux/vm.c.
+ */
+#ifndef GCI_PLATFORM_VM_H
+#define GCI_PLATFORM_VM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+size_t gci_vm_page_bytes(void);
+
+/* Takes `bytes` of address space without access. With a hint: there or nowhere. NULL where the system refuses. */
+void *gci_vm_reserve(void *hint, size_t bytes);
+
+/* Makes reserved memory readable and writable; it reads as zero until written. Counts against strict overcommit. */
+int gci_vm_commit(void *at, size_t bytes);
+
+/* Drops the contents: the memory stays usable, reads as zero, and costs nothing until touched. */
+int gci_vm_decommit(void *at, size_t bytes);
+
+/* Gives address space back. */
+int gci_vm_release(void *at, size_t bytes);
+
+/* Address space that the process may still take (RLIMIT_AS less what is mapped); SIZE_MAX without a limit. */
+size_t gci_vm_address_space_left(void);
+
+/* Test builds: the k-th call of the four functions above that may fail, fails; 0 = none. */
+void gci_vm_fail_at(uint64_t k);
+
+#endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* Slow paths of requests: readiness, refill, large objects, running out of memory. */
+#include "alloc/alloc.h"
+
+#include <errno.h>
+
+#include "alloc/refill.h"
+#include "base/bits.h"
+#include "base/options.h"
+#include "collect/cycle.h"
+#include "heap/region.h"
+#include "platform/sync.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "world/critical.h"
+#include "world/thread.h"
+
+/* ---- Readiness ---------------------------------------------------------------------------------------------------- */
+
+enum readiness { NOT_READY, BEING_MADE_READY, READY };
+static volatile u32_shared readiness;
+
+static void finish_init(bool succeeded)
+{
+    u32_store_release(&readiness, succeeded ? READY : NOT_READY);
+    gci_wake_all(&readiness);
+}
+
+bool gci_alloc_is_ready(void)
+{
+    while (UNLIKELY(u32_load_acquire(&readiness) != READY)) {
+        if (u32_compare_and_swap(&readiness, NOT_READY, BEING_MADE_READY)) {
+            int error = gci_heap_init(&gci_heap);
+            finish_init(error == 0);
+            return error == 0;
+        }
+        gci_park(&readiness, BEING_MADE_READY, PARK_FOREVER);
+    }
+    return true;
+}
+
+/* ---- The shared cache: for threads that have none ----------------------------------------------------------------- */
+
+static struct lock shared_lock;
+static struct cache *shared_cache; /* guarded by shared_lock */
+
+void gci_alloc_lock(void)
+{
+    gci_lock_acquire(&shared_lock);
+}
+
+void gci_alloc_unlock(void)
+{
+    gci_lock_release(&shared_lock);
+}
+
+void gci_alloc_reset_lock(void)
+{
+    shared_cache = NULL; /* its blocks are orphaned with the others' */
+    gci_lock_reset(&shared_lock);
+}
+
+static struct cache *lock_shared_cache(void)
+{
+    gci_lock_acquire(&shared_lock);
+    if (shared_cache == NULL)
+        shared_cache = gci_cache_create(&gci_heap);
+    if (shared_cache == NULL)
+        gci_lock_release(&shared_lock);
+    return shared_cache;
+}
+
+static bool has_own_cache(void)
+{
+    if (gci_cache_self != &gci_cache_empty)
+        return true;
+    if (gci_thread_is_detached() || !gci_thread_attach())
+        return false;
+    gci_thread_ask_exit_call();
+    return true;
+}
+
+bool gci_alloc_attach_thread(void)
+{
+    if (!gci_alloc_is_ready())
+        return false;
+    critical_enter();
+    bool attached = has_own_cache();
+    critical_leave();
+    gci_thread_learn_stack();
+    return attached;
+}
+
+bool gci_alloc_release_thread(void)
+{
+    if (gci_thread_self == NULL)
+        return false;
+    critical_enter();
+    gci_thread_detach();
+    gci_thread_allow_attach();
+    critical_leave();
+    return true;
+}
+
+void gci_alloc_thread_ends(void)
+{
+    critical_enter();
+    gci_thread_detach();
+    critical_leave();
+}
+
+/* ---- Attempts ----------------------------------------------------------------------------------------------------- */
+
+struct attempt {
+    size_t bytes;
+    size_t alignment; /* 0: that of any block */
+    enum block_kind kind;
+    unsigned class_index; /* CLASS_COUNT: large */
+    bool may_collect;
+    bool is_clean; /* result: the memory is zero */
+};
+
+static void *take_slot(struct window *window, unsigned class_index)
+{
+    uint64_t bits = *window->word;
+    *window->word = bits & (bits - 1);
+    return window->base + (size_t)lowest_bit(bits) * gci_size_classes[class_index].bytes;
+}
+
+static enum refill_result take_small_from(struct cache *cache, struct attempt *attempt, void **block)
+{
+    struct window *window = &cache->windows[attempt->kind][attempt->class_index];
+    enum refill_result result = REFILL_DONE;
+    if (*window->word == 0)
+        result = gci_refill(&gci_heap, cache, attempt->kind, attempt->class_index, attempt->may_collect);
+    if (result == REFILL_DONE)
+        *block = take_slot(window, attempt->class_index);
+    return result;
+}
+
+static enum refill_result take_small(struct attempt *attempt, void **block)
+{
+    if (has_own_cache())
+        return take_small_from(gci_cache_self, attempt, block);
+    struct cache *cache = lock_shared_cache();
+    if (cache == NULL)
+        return REFILL_NEEDS_MEMORY;
+    enum refill_result result = take_small_from(cache, attempt, block);
+    gci_lock_release(&shared_lock);
+    return result;
+}
+
+static enum refill_result take_large(struct attempt *attempt, void **block)
+{
+    if (attempt->may_collect && gci_cycle_is_due(attempt->bytes))
+        return REFILL_NEEDS_CYCLE;
+    uint32_t unit =
+        gci_large_create(&gci_heap, attempt->kind, attempt->bytes, attempt->alignment, &attempt->is_clean);
+    if (unit == 0)
+        return REFILL_NEEDS_MEMORY;
+    *block = (void *)unit_address(&gci_heap, unit); // NOLINT(performance-no-int-to-ptr)
+    return REFILL_DONE;
+}
+
+/* A signal handler that allocates while this thread is in the middle of a slow path gets NULL: malloc is not safe there,
+ * and the lists are not whole. */
+static enum refill_result attempt_once(struct attempt *attempt, void **block)
+{
+    if (critical_is_inside())
+        return REFILL_NEEDS_MEMORY;
+    bool was_attached = gci_thread_self != NULL;
+    critical_enter();
+    enum refill_result result = attempt->class_index < CLASS_COUNT ? take_small(attempt, block) : take_large(attempt, block);
+    critical_leave();
+    if (!was_attached)
+        gci_thread_learn_stack();
+    return result;
+}
+
+static alloc_oom_fn oom_callback;
+
+void gci_alloc_on_oom(alloc_oom_fn callback)
+{
+    oom_callback = callback;
+}
+
+/* Memory has run out: a collection, memory that waits to be given back, then the program's own idea. */
+static bool make_room(const struct attempt *attempt, unsigned tries)
+{
+    if (tries == 0) {
+        bool at_limit = gci_options.heap_limit != 0;
+        bool has_collected = gci_cycle_run_for_memory(at_limit ? REASON_LIMIT : REASON_MEMORY);
+        critical_enter();
+        size_t released = gci_region_release(&gci_heap, 0);
+        critical_leave();
+        if (has_collected || released > 0)
+            return true;
+    }
+    return oom_callback != NULL && oom_callback(attempt->bytes);
+}
+
+static void *allocate(struct attempt *attempt)
+{
+    void *block = NULL;
+    if (!gci_alloc_is_ready())
+        return NULL;
+    attempt->may_collect = true;
+    for (unsigned tries = 0;;) {
+        enum refill_result result = attempt_once(attempt, &block);
+        if (result == REFILL_DONE)
+            return block;
+        attempt->may_collect = false;
+        if (result == REFILL_NEEDS_CYCLE)
+            gci_cycle_run(REASON_GROWTH);
+        else if (critical_is_inside() || !make_room(attempt, tries++))
+            return NULL;
+    }
+}
+
+static struct attempt plan(size_t bytes, size_t alignment, enum block_kind kind)
+{
+    struct attempt attempt = {.bytes = bytes == 0 ? 1 : bytes, .alignment = alignment, .kind = kind};
+    attempt.class_index = gci_size_class_aligned(attempt.bytes, alignment < GRANULE_BYTES ? GRANULE_BYTES : alignment);
+    if (attempt.class_index == CLASS_COUNT)
+        attempt.bytes = align_up(attempt.bytes, LARGE_GRAIN_BYTES);
+    return attempt;
+}
+
+static bool is_impossible(size_t bytes, size_t alignment)
+{
+    return bytes > PTRDIFF_MAX - LARGE_GRAIN_BYTES || alignment > PTRDIFF_MAX;
+}
+
+void *gci_alloc_slow(size_t bytes, enum block_kind kind)
+{
+    return gci_alloc_aligned(bytes, GRANULE_BYTES, kind);
+}
+
+void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
+{
+    if (is_impossible(bytes, alignment) || !gci_alloc_is_ready())
+        return NULL;
+    struct attempt attempt = plan(bytes, alignment, kind);
+    return allocate(&attempt);
+}
+
+void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+{
+    if (LIKELY(bytes <= SMALL_BYTES_MAX)) {
+        void *block = alloc_fast(bytes, kind);
+        if (LIKELY(block != NULL))
+            __builtin_memset(block, 0, gci_size_classes[size_class_of(bytes)].bytes);
+        return block;
+    }
+    if (is_impossible(bytes, 0) || !gci_alloc_is_ready())
+        return NULL;
+    struct attempt attempt = plan(bytes, 0, kind);
+    void *block = allocate(&attempt);
+    if (block != NULL && !attempt.is_clean)
+        __builtin_memset(block, 0, attempt.bytes);
+    return block;
+}

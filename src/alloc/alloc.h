@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* From a request to a pointer, and back. The two hot paths of the library are the inline functions here; everything else
+ * is out of line. None of it sets errno: NULL means that there is no memory, and api says so.
+ *
+ * Hot path of a request: the thread's window for the class names one word of free bits. The lowest set bit is cleared,
+ * its index times the slot size is added to the window's base. The object itself is not touched.
+ *
+ * Hot path of a free: the hot word of the block tells owner and reciprocal; the slot's bit in the block's own bitmap is
+ * set. Everything unusual (another thread's block, large, misuse, a block that is due to be looked at) leaves by one exit.
+ *
+ * Both may be stopped at any instruction (see world/stop.h). A slot that is taken but whose address is not formed yet is
+ * safe because the collector leaves the words of windows alone. A slot that is being freed is safe because `block` stays
+ * in a register until its bit is set, and the bit is set by one instruction, so the collector's change of the same word
+ * is not lost.
+ */
+#ifndef GCI_ALLOC_ALLOC_H
+#define GCI_ALLOC_ALLOC_H
+
+#include "alloc/torture.h"
+#include "base/attributes.h"
+#include "heap/block.h"
+#include "heap/cache.h"
+#include "platform/cpu.h"
+
+/* Usable sizes of large objects are multiples of this: a page's rest costs nothing and lets them grow a little. */
+#define LARGE_GRAIN_BYTES 4096u
+
+/* Contents undefined. Any size; 0 counts as 1. */
+void *gci_alloc_slow(size_t bytes, enum block_kind kind);
+
+/* Zero-filled as far as it is usable, or (small sizes) at least `bytes`. */
+void *gci_alloc_zeroed(size_t bytes, enum block_kind kind);
+
+/* At a multiple of `alignment`, a power of two. Contents undefined. */
+void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind);
+
+/* Frees, or explains and aborts; `function` is the name that the program called. NULL is allowed; errno is kept. */
+void gci_free_slow(void *block, const char *function);
+
+/* As realloc, for bytes > 0 and block not NULL. Added bytes are zero with `zero_added`. */
+void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function);
+
+/* Of the block that starts at `block`, or explains and aborts. */
+size_t gci_usable_bytes(const void *block, const char *function);
+
+/* Heap and caches exist; idempotent, any thread. False when there is no memory for them. */
+bool gci_alloc_is_ready(void);
+
+/* The calling thread gets its cache and record now, and knows its stack. False when there is no memory. */
+bool gci_alloc_attach_thread(void);
+
+/* Called on a thread that ends: its blocks become everybody's, and it uses the shared cache from then on. */
+void gci_alloc_thread_ends(void);
+
+/* The same for a thread that goes on: its next allocation gives it a cache again. False if it has none. */
+bool gci_alloc_release_thread(void);
+
+/* Last attempt of a failing allocation: true = something was freed, try again. */
+typedef bool (*alloc_oom_fn)(size_t bytes);
+void gci_alloc_on_oom(alloc_oom_fn callback);
+
+/* Around fork. */
+void gci_alloc_lock(void);
+void gci_alloc_unlock(void);
+void gci_alloc_reset_lock(void);
+
+ALWAYS_INLINE void *alloc_fast(size_t bytes, enum block_kind kind)
+{
+    torture_tick();
+    if (UNLIKELY(bytes > SMALL_BYTES_MAX))
+        return gci_alloc_slow(bytes, kind);
+    unsigned class_index = size_class_of(bytes);
+    struct window *window = &gci_cache_self->windows[kind][class_index];
+    uint64_t bits = *window->word;
+    if (UNLIKELY(bits == 0))
+        return gci_alloc_slow(bytes, kind);
+    *window->word = bits & (bits - 1);
+    return window->base + (size_t)lowest_bit(bits) * gci_size_classes[class_index].bytes;
+}
+
+ALWAYS_INLINE void free_fast(void *block, const char *function)
+{
+    struct heap *heap = &gci_heap;
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (UNLIKELY(offset >= word_load(&heap->limit_bytes))) {
+        gci_free_slow(block, function);
+        return;
+    }
+    uintptr_t unit = offset >> BLOCK_SHIFT;
+    struct hot hot = heap->meta.hot[unit];
+    uint64_t product = (offset & (BLOCK_BYTES - 1)) * hot.reciprocal;
+    uint64_t *bits = &heap->meta.free[unit][product >> 32 >> 6];
+    uint64_t bit = UINT64_C(1) << (product >> 32 & 63);
+    struct block *descriptor = &heap->meta.blocks[unit];
+    if (UNLIKELY(hot.owner != gci_cache_self->id || (uint32_t)product >= hot.reciprocal || (*bits & bit) != 0 ||
+                 u32_load(&descriptor->remote_count) != 0 || descriptor->countdown == 1)) {
+        gci_free_slow(block, function);
+        return;
+    }
+    descriptor->countdown--;
+    gci_cpu_or(bits, bit);
+    KEEP_ALIVE(block);
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Slow paths of free: everything but a thread's own small block. */
+#include "alloc/alloc.h"
+#include "alloc/misuse.h"
+#include "alloc/refill.h"
+#include "heap/resolve.h"
+#include "world/critical.h"
+
+static uint64_t slot_bit(struct object object)
+{
+    return UINT64_C(1) << (object.slot % BITS_PER_WORD);
+}
+
+/* The countdown has ended, or the block has remote frees, so that a second free may hide among them (the caller has
+ * looked). */
+static void free_own(struct heap *heap, struct object object)
+{
+    struct block *block = block_at(heap, object.unit);
+    uint32_t left = --block->countdown;
+    gci_cpu_or(&heap->meta.free[object.unit][object.slot / BITS_PER_WORD], slot_bit(object));
+    if (left != 0 || critical_is_inside())
+        return;
+    critical_enter();
+    gci_refill_look(heap, gci_cache_self, object.unit);
+    critical_leave();
+}
+
+static void free_remote(struct heap *heap, struct object object, const char *function)
+{
+    struct block *block = block_at(heap, object.unit);
+    uint64_t before = word_fetch_or(&heap->meta.remote[object.unit][object.slot / BITS_PER_WORD], slot_bit(object));
+    if (UNLIKELY(before & slot_bit(object)))
+        gci_misuse_explain((const void *)object.start, function); // NOLINT(performance-no-int-to-ptr)
+    uint32_t count = u32_add(&block->remote_count, 1) + 1;
+    if (LIKELY(!block_is_due(block, count)) || critical_is_inside())
+        return;
+    critical_enter();
+    gci_refill_wake(heap, object.unit);
+    critical_leave();
+}
+
+static void free_large(struct heap *heap, struct object object)
+{
+    critical_enter();
+    gci_large_destroy(heap, object.unit, PAST_FREED);
+    critical_leave();
+}
+
+static struct object resolve_start(const void *block, const char *function)
+{
+    struct object object = gci_resolve(&gci_heap, (uintptr_t)block);
+    if (UNLIKELY(!object_is_allocated(&gci_heap, object) || object.start != (uintptr_t)block))
+        gci_misuse_explain(block, function);
+    return object;
+}
+
+void gci_free_slow(void *block, const char *function)
+{
+    if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
+        return;
+    struct object object = resolve_start(block, function);
+    if (object.is_large)
+        free_large(&gci_heap, object);
+    else if (gci_heap.meta.hot[object.unit].owner == gci_cache_self->id)
+        free_own(&gci_heap, object);
+    else
+        free_remote(&gci_heap, object, function);
+    KEEP_ALIVE(block);
+}
+
+size_t gci_usable_bytes(const void *block, const char *function)
+{
+    return resolve_start(block, function).bytes;
+}
+
+/* ---- Realloc ------------------------------------------------------------------------------------------------------ */
+
+/* In place: within the slot unless more than half of it would be idle; a large object as far as its neighbours allow. */
+static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
+{
+    if (!object.is_large)
+        return bytes <= object.bytes && (bytes > object.bytes / 2 || object.bytes <= 2 * (size_t)GRANULE_BYTES);
+    if (bytes <= SMALL_BYTES_MAX || bytes > PTRDIFF_MAX - BLOCK_BYTES)
+        return false;
+    size_t clean_from;
+    size_t usable = align_up(bytes, LARGE_GRAIN_BYTES);
+    critical_enter();
+    bool done = gci_large_resize(&gci_heap, object.unit, usable, &clean_from);
+    critical_leave();
+    if (done && zero_added && clean_from > object.bytes)
+        __builtin_memset((char *)object.start + object.bytes, 0, clean_from - object.bytes); // NOLINT
+    return done;
+}
+
+void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
+{
+    if (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block))
+        return NULL; /* its size is not known */
+    struct object object = resolve_start(block, function);
+    if (resize_in_place(object, bytes, zero_added))
+        return block;
+    void *moved = zero_added ? gci_alloc_zeroed(bytes, object.kind) : alloc_fast(bytes, object.kind);
+    if (moved == NULL)
+        return bytes <= object.bytes ? block : NULL; /* shrinking never fails */
+    __builtin_memcpy(moved, block, object.bytes < bytes ? object.bytes : bytes);
+    free_fast(block, function);
+    return moved;
+}

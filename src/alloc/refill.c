@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of alloc/refill.h; the states are drawn in heap/block.h. */
+#include "alloc/refill.h"
+
+#include "base/assert.h"
+#include "collect/cycle.h"
+#include "heap/block.h"
+
+static struct owned_blocks *lists_of(struct heap *heap, struct cache *cache, uint32_t unit)
+{
+    struct hot hot = heap->meta.hot[unit];
+    return &cache->owned[hot_kind(hot)][hot_class(hot)];
+}
+
+/* From here on somebody looks again when the block is empty. An arming that comes too late only delays that. */
+static void arm_until_empty(struct heap *heap, uint32_t unit, uint32_t free_slots)
+{
+    uint32_t slots = block_class(heap, unit)->slots;
+    if (free_slots < slots)
+        gci_block_arm(block_at(heap, unit), slots - free_slots);
+    else
+        block_disarm(block_at(heap, unit));
+}
+
+/* Returns the free slots; fewer than the threshold, and the block is armed for the rest. */
+static uint32_t fold_until_armed(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t threshold = block_wake_threshold(block_class(heap, unit)->slots);
+    uint32_t count = gci_block_fold(heap, unit);
+    while (count < threshold && !gci_block_arm(block, threshold - count))
+        count = gci_block_fold(heap, unit);
+    return count;
+}
+
+/* A block whose words have all been handed out once. */
+static void leave_current(struct heap *heap, struct owned_blocks *owned)
+{
+    uint32_t unit = owned->current;
+    struct block *block = block_at(heap, unit);
+    owned->current = 0;
+    block->window_word = NO_WINDOW;
+    uint32_t count = fold_until_armed(heap, unit);
+    if (count >= block_wake_threshold(block_class(heap, unit)->slots)) {
+        block->state = BLOCK_AVAILABLE;
+        gci_unit_list_push_tail(heap, &owned->available, unit);
+        arm_until_empty(heap, unit, count);
+    } else {
+        block->state = BLOCK_FULL;
+        gci_unit_list_push_head(heap, &owned->full, unit);
+    }
+}
+
+static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->state = BLOCK_CURRENT;
+    block->next_word = 0;
+    block->window_word = NO_WINDOW;
+    block_disarm(block);
+    owned->current = unit;
+}
+
+/* The next word of the current block that has a free slot becomes the window. */
+static bool open_window(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    uint32_t unit = cache->owned[kind][class_index].current;
+    if (unit == 0)
+        return false;
+    struct block *block = block_at(heap, unit);
+    const struct size_class *size_class = &gci_size_classes[class_index];
+    for (unsigned i = block->next_word; i < size_class->words; i++) {
+        if (gci_block_fold_word(heap, unit, i) == 0)
+            continue;
+        if (block->has_reclaimed)
+            heap->meta.scan[unit][i] = 0; /* these slots get a new life: what was reclaimed is history */
+        block->window_word = (uint8_t)i;
+        block->next_word = (uint8_t)(i + 1);
+        char *start = (char *)unit_address(heap, unit); // NOLINT(performance-no-int-to-ptr)
+        cache->windows[kind][class_index] =
+            (struct window){&heap->meta.free[unit][i], start + (size_t)i * BITS_PER_WORD * size_class->bytes};
+        return true;
+    }
+    return false;
+}
+
+/* ---- Where the next block comes from ------------------------------------------------------------------------------ */
+
+static uint32_t take_available(struct heap *heap, struct owned_blocks *owned)
+{
+    uint32_t unit = owned->available.head;
+    if (unit != 0)
+        gci_unit_list_remove(heap, &owned->available, unit);
+    return unit;
+}
+
+static uint32_t take_woken_list(struct heap *heap, struct owned_blocks *owned, unsigned class_index)
+{
+    gci_lock_acquire(&heap->class_locks[class_index]);
+    uint32_t first = u32_load(&owned->woken);
+    u32_store(&owned->woken, 0);
+    for (uint32_t unit = first; unit != 0; unit = block_at(heap, unit)->woken_next)
+        block_at(heap, unit)->is_woken = false;
+    gci_lock_release(&heap->class_locks[class_index]);
+    return first;
+}
+
+static uint32_t take_woken(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned class_index)
+{
+    if (u32_load(&owned->woken) == 0)
+        return 0;
+    uint32_t unit = take_woken_list(heap, owned, class_index);
+    while (unit != 0) {
+        uint32_t next = block_at(heap, unit)->woken_next; /* the look may give the block away */
+        gci_refill_look(heap, cache, unit);
+        unit = next;
+    }
+    return take_available(heap, owned);
+}
+
+static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    struct unit_list *list = &heap->abandoned[kind][class_index];
+    if (list->head == 0) /* a racy look: at worst a fresh block is taken */
+        return 0;
+    gci_lock_acquire(&heap->class_locks[class_index]);
+    uint32_t unit = list->head;
+    if (unit != 0) {
+        gci_unit_list_remove(heap, list, unit);
+        block_at(heap, unit)->state = BLOCK_CURRENT;
+        heap->meta.hot[unit].owner = cache->id;
+    }
+    gci_lock_release(&heap->class_locks[class_index]);
+    return unit;
+}
+
+/* When there is no memory left: any block of ours with a single free slot. */
+static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
+{
+    for (uint32_t unit = owned->full.head; unit != 0; unit = block_at(heap, unit)->next) {
+        if (gci_block_count_free(heap, unit) == 0)
+            continue;
+        gci_unit_list_remove(heap, &owned->full, unit);
+        return unit;
+    }
+    return 0;
+}
+
+static uint32_t next_block(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    struct owned_blocks *owned = &cache->owned[kind][class_index];
+    uint32_t unit = take_available(heap, owned);
+    if (unit == 0)
+        unit = take_woken(heap, cache, owned, class_index);
+    if (unit == 0)
+        unit = adopt_abandoned(heap, cache, kind, class_index);
+    return unit;
+}
+
+enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index,
+                              bool may_collect)
+{
+    struct owned_blocks *owned = &cache->owned[kind][class_index];
+    while (!open_window(heap, cache, kind, class_index)) {
+        if (owned->current != 0) {
+            gci_cache_close_window(cache, kind, class_index);
+            leave_current(heap, owned);
+        }
+        uint32_t unit = next_block(heap, cache, kind, class_index);
+        if (unit == 0 && may_collect && gci_cycle_is_due(BLOCK_BYTES))
+            return REFILL_NEEDS_CYCLE;
+        if (unit == 0)
+            unit = gci_block_create(heap, class_index, kind, cache->id);
+        if (unit == 0)
+            unit = take_from_full(heap, owned);
+        if (unit == 0)
+            return REFILL_NEEDS_MEMORY;
+        make_current(heap, owned, unit);
+    }
+    return REFILL_DONE;
+}
+
+/* ---- Blocks that frees have made useful --------------------------------------------------------------------------- */
+
+/* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already. */
+static bool destroy_empty(struct heap *heap, uint32_t unit)
+{
+    struct lock *lock = &heap->class_locks[hot_class(heap->meta.hot[unit])];
+    gci_lock_acquire(lock);
+    bool is_woken = block_at(heap, unit)->is_woken;
+    if (!is_woken)
+        gci_block_destroy(heap, unit, PAST_FREED);
+    gci_lock_release(lock);
+    return !is_woken;
+}
+
+/* One empty block of each class is kept: the next refill would only take it again. */
+static bool is_spare(const struct owned_blocks *owned, uint32_t unit)
+{
+    return owned->available.head == unit && owned->available.tail == unit;
+}
+
+static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t slots = block_class(heap, unit)->slots;
+    uint32_t count = fold_until_armed(heap, unit);
+    if (count < block_wake_threshold(slots) && block->state == BLOCK_FULL)
+        return;
+    gci_unit_list_remove(heap, block->state == BLOCK_FULL ? &owned->full : &owned->available, unit);
+    block->state = BLOCK_AVAILABLE;
+    bool is_empty = count == slots && owned->available.head != 0;
+    if (is_empty && destroy_empty(heap, unit))
+        return;
+    gci_unit_list_push_head(heap, &owned->available, unit);
+    arm_until_empty(heap, unit, count);
+}
+
+void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    struct owned_blocks *owned = lists_of(heap, cache, unit);
+    if (block->state == BLOCK_FULL || (block->state == BLOCK_AVAILABLE && !is_spare(owned, unit)))
+        look_at_listed(heap, owned, unit);
+    else
+        block_disarm(block);
+}
+
+/* ---- Remote frees ------------------------------------------------------------------------------------------------- */
+
+static void wake_owned(struct heap *heap, uint32_t unit, struct cache *cache)
+{
+    struct block *block = block_at(heap, unit);
+    struct owned_blocks *owned = lists_of(heap, cache, unit);
+    u32_store(&block->remote_wake, WAKE_NEVER);
+    if (block->is_woken)
+        return;
+    block->is_woken = true;
+    block->woken_next = u32_load(&owned->woken);
+    u32_store(&owned->woken, unit);
+}
+
+static void wake_abandoned(struct heap *heap, uint32_t unit)
+{
+    struct hot hot = heap->meta.hot[unit];
+    if (block_at(heap, unit)->state == BLOCK_ABANDONED)
+        gci_unit_list_remove(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
+    gci_cache_abandon_block(heap, unit);
+}
+
+static bool is_still_due(const struct heap *heap, uint32_t unit)
+{
+    const struct block *block = block_at(heap, unit);
+    return block_is_due(block, u32_load(&block->remote_count));
+}
+
+/* The hot word is read again under the lock of the class that it named: the block may have gone meanwhile. */
+void gci_refill_wake(struct heap *heap, uint32_t unit)
+{
+    struct hot before = heap->meta.hot[unit];
+    if (before.use != UNIT_SMALL)
+        return;
+    struct lock *lock = &heap->class_locks[hot_class(before)];
+    gci_lock_acquire(lock);
+    struct hot hot = heap->meta.hot[unit];
+    if (hot.use == UNIT_SMALL && hot_class(hot) == hot_class(before) && is_still_due(heap, unit)) {
+        struct cache *owner = gci_cache_by_id(heap, hot.owner);
+        if (owner != NULL)
+            wake_owned(heap, unit, owner);
+        else
+            wake_abandoned(heap, unit);
+    }
+    gci_lock_release(lock);
+}

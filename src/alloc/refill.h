@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Where slots come from when a window is used up, and where blocks go when frees make them useful again. Everything
+ * here runs in a critical section of the cache's owner.
+ */
+#ifndef GCI_ALLOC_REFILL_H
+#define GCI_ALLOC_REFILL_H
+
+#include "heap/cache.h"
+
+enum refill_result {
+    REFILL_DONE,        /* the window has a free slot */
+    REFILL_NEEDS_CYCLE, /* only the region could serve, and it has grown enough for a collection */
+    REFILL_NEEDS_MEMORY /* there is none */
+};
+
+/* Fills the window from the current block, the cache's own blocks with free slots, blocks that remote frees have woken,
+ * abandoned ones, or a fresh block, in this order. With `may_collect`, a due collection comes before a fresh block. */
+enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index,
+                              bool may_collect);
+
+/* The owner looks at a block whose countdown ended: lists it as available, or gives it back when it is empty. */
+void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit);
+
+/* A thread that is not the owner has freed enough slots of the block that somebody should look. */
+void gci_refill_wake(struct heap *heap, uint32_t unit);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* fork: the parent's locks are all taken before, released after; the child starts alone with everything unlocked.
+ *
+ * glibc's fork runs the prepare handlers first and takes the lock of its list of streams after them. A thread that holds
+ * that lock (fflush(NULL), getline) may want ours, so it has to come first here too; glibc exports it for such uses, and
+ * it is recursive. Our handlers are registered before any other library's, so prepare runs last and child first: other
+ * handlers may allocate.
+ *
+ * Order: streams, collector, critical section, shared cache, roots, heap.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "alloc/alloc.h"
+#include "api/init.h"
+#include "collect/cycle.h"
+#include "world/critical.h"
+#include "world/roots.h"
+#include "world/stop.h"
+#include "world/thread.h"
+
+extern void _IO_list_lock(void) __attribute__((weak));   // NOLINT(bugprone-reserved-identifier)
+extern void _IO_list_unlock(void) __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+extern char __libc_single_threaded __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+
+/* Written by prepare, read by parent and child: forks are serialised by the collector's lock that they describe. */
+static bool has_locked;
+static bool has_stream_lock;
+
+/* With one thread glibc leaves the lock of the streams alone, and so do we: nobody would reset it in the child. */
+static bool needs_stream_lock(void)
+{
+    return _IO_list_lock != NULL && &__libc_single_threaded != NULL && !__libc_single_threaded;
+}
+
+/* fork from a signal handler that interrupted a slow path of ours: the locks are held below us, by this very thread, in
+ * parent and child alike. */
+static void prepare(void)
+{
+    if (critical_is_inside()) {
+        has_locked = false;
+        return;
+    }
+    bool with_streams = needs_stream_lock();
+    if (with_streams)
+        _IO_list_lock();
+    gci_cycle_lock();
+    critical_enter();
+    gci_alloc_lock();
+    gci_roots_lock();
+    gci_heap_lock_all(&gci_heap);
+    has_stream_lock = with_streams;
+    has_locked = true;
+}
+
+static void parent(void)
+{
+    if (!has_locked)
+        return;
+    has_locked = false;
+    bool with_streams = has_stream_lock;
+    gci_heap_unlock_all(&gci_heap);
+    gci_roots_unlock();
+    gci_alloc_unlock();
+    critical_leave();
+    gci_cycle_unlock();
+    if (with_streams)
+        _IO_list_unlock();
+}
+
+/* glibc has reset the lock of the streams. Blocks of threads that the child does not have become everybody's. */
+static void child(void)
+{
+    bool leaves = has_locked;
+    has_locked = false;
+    gci_world_reset();
+    gci_thread_forget_others();
+    gci_cycle_reset();
+    if (!leaves)
+        return;
+    gci_alloc_reset_lock();
+    gci_roots_reset_lock();
+    gci_heap_reset_locks(&gci_heap);
+    gci_cache_retire_all_but(&gci_heap, gci_cache_self);
+    critical_leave();
+}
+
+void gci_fork_init(void)
+{
+    pthread_atfork(prepare, parent, child);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Start-up order.
+ *
+ * 1. The first malloc of the process, often the dynamic loader's own, before any constructor: heap and cache come up by
+ *    themselves (alloc/alloc.c), with default options and no collections. Nothing there calls getenv, stdio or dlsym.
+ * 2. Our constructor: environment, thread exit key, fork handlers, stop signal, and from then on collections.
+ * 3. Our destructor, late at exit: figures. Collections go on until the process is gone; no thread is joined.
+ */
+#include "api/init.h"
+
+#include "alloc/alloc.h"
+#include "alloc/torture.h"
+#include "base/options.h"
+#include "collect/cycle.h"
+#include "platform/env.h"
+#include "platform/stop.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "world/delay.h"
+#include "world/stop.h"
+
+#if defined(GCI_TORTURE)
+static const char *find_switch(const char *switches, const char *name)
+{
+    for (const char *at = switches; *at != '\0'; at++) {
+        if ((at == switches || at[-1] == ',') && gci_text_starts_with(at, name)) {
+            while (*at != '=' && *at != '\0')
+                at++;
+            return *at == '=' ? at + 1 : at;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t switch_value(const char *name)
+{
+    const char *value = find_switch(gci_options.torture, name);
+    uint64_t number = 0;
+    if (value != NULL && !gci_text_read_decimal(&value, &number))
+        gci_env_report_string("GCALLOC_TORTURE: not a number; ignored");
+    return number;
+}
+
+static void start_torture(void)
+{
+    gci_torture_collect_every(switch_value("collect="));
+    gci_world_delay_init(switch_value("delay="));
+    gci_vm_fail_at(switch_value("mmap-fail="));
+}
+#else
+static void start_torture(void)
+{
+    struct text text;
+    if (gci_options.torture[0] == '\0')
+        return;
+    gci_text_init(&text);
+    gci_text_add(&text, "GCALLOC_TORTURE=");
+    gci_text_add(&text, gci_options.torture);
+    gci_text_add(&text, ": this build has no torture switches; ignored");
+    gci_env_report(&text);
+}
+#endif
+
+/* The stop signal is only taken where it is needed. */
+bool gci_init_apply_options(void)
+{
+    if (gci_options.mode != MODE_GC || gci_stop_signal() != 0)
+        return true;
+    if (gci_world_init((int)gci_options.stop_signal) == 0) {
+        gci_stop_unblock(); /* inherited masks may block it */
+        return true;
+    }
+    gci_env_report_string("no real-time signal is free; nothing will be collected");
+    gci_options.mode = MODE_FREE;
+    return false;
+}
+
+__attribute__((constructor(101))) static void start(void)
+{
+    if (!gci_alloc_is_ready())
+        return;
+    gci_options_from_environment();
+    gci_thread_exit_init(gci_alloc_thread_ends);
+    gci_alloc_attach_thread();
+    gci_thread_ask_exit_call(); /* the key did not exist when the first malloc attached this thread */
+    gci_fork_init();
+    gci_init_apply_options();
+    gci_cycle_init(gci_events_report);
+    start_torture();
+}
+
+__attribute__((destructor(101))) static void finish(void)
+{
+    gci_stats_at_exit();
+}

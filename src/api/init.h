@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Start-up: what happens in which order, and what the other files of api may ask for. */
+#ifndef GCI_API_INIT_H
+#define GCI_API_INIT_H
+
+#include <stdbool.h>
+
+/* Parses the environment; prints one line for each bad value. api/options.c */
+void gci_options_from_environment(void);
+
+/* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
+bool gci_init_apply_options(void);
+
+/* Registers the handlers of fork. api/fork.c */
+void gci_fork_init(void);
+
+/* Cycle reports to standard error and to the program's callback. api/events.c */
+struct cycle_report;
+void gci_events_report(const struct cycle_report *report);
+
+/* Figures at process exit, as the options ask. api/stats.c */
+void gci_stats_at_exit(void);
+
+#endif

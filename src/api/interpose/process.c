@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that change the process as a whole: its address space limit, and the program that it runs.
+ *
+ * exec: a stop signal that is on its way to the calling thread would meet the new program with its default action and
+ * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "alloc/alloc.h"
+#include "api/interpose/real.h"
+#include "collect/cycle.h"
+#include "heap/region.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "world/critical.h"
+
+extern char **environ;
+
+/* ---- Limits ------------------------------------------------------------------------------------------------------- */
+
+DECLARE_NEXT(setrlimit)
+DECLARE_NEXT(prlimit)
+
+/* Our reservation would eat up a new, lower limit by itself: it shrinks to what a process that starts with it reserves. */
+static void make_room_below(const struct rlimit *limit)
+{
+    if (limit->rlim_cur == RLIM_INFINITY || !gci_alloc_is_ready())
+        return;
+    critical_enter();
+    gci_region_shrink(&gci_heap, (size_t)limit->rlim_cur);
+    critical_leave();
+}
+
+EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+    if (resource == RLIMIT_AS)
+        make_room_below(limit);
+    return next_setrlimit()(resource, limit);
+}
+
+EXPORT int prlimit(pid_t process, enum __rlimit_resource resource, const struct rlimit *limit, struct rlimit *old)
+{
+    if (resource == RLIMIT_AS && limit != NULL && (process == 0 || (uint32_t)process == gci_process_id()))
+        make_room_below(limit);
+    return next_prlimit()(process, resource, limit, old);
+}
+
+/* On 64-bit systems the two names are one type and one function each. */
+EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) __attribute__((alias("setrlimit")));
+EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struct rlimit64 *limit, struct rlimit64 *old)
+    __attribute__((alias("prlimit")));
+
+/* ---- Exec --------------------------------------------------------------------------------------------------------- */
+
+DECLARE_NEXT(execve)
+DECLARE_NEXT(execvpe)
+DECLARE_NEXT(fexecve)
+
+/* Makes the call, which returns only when it fails, with collections held off. */
+#define WITHOUT_COLLECTIONS(call)                                                                                      \
+    bool holds = gci_cycle_lock_if_own();                                                                              \
+    int result = call;                                                                                                 \
+    if (holds)                                                                                                         \
+        gci_cycle_unlock();                                                                                            \
+    return result;
+
+EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
+{
+    WITHOUT_COLLECTIONS(next_execve()(path, arguments, environment))
+}
+
+EXPORT int execv(const char *path, char *const arguments[])
+{
+    return execve(path, arguments, environ);
+}
+
+EXPORT int execvpe(const char *file, char *const arguments[], char *const environment[])
+{
+    WITHOUT_COLLECTIONS(next_execvpe()(file, arguments, environment))
+}
+
+EXPORT int execvp(const char *file, char *const arguments[])
+{
+    return execvpe(file, arguments, environ);
+}
+
+EXPORT int fexecve(int descriptor, char *const arguments[], char *const environment[])
+{
+    WITHOUT_COLLECTIONS(next_fexecve()(descriptor, arguments, environment))
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The only place where compilers are named: branch hints, hot and cold, visibility, sanitizer exemptions. */
+#ifndef GCI_BASE_ATTRIBUTES_H
+#define GCI_BASE_ATTRIBUTES_H
+
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define NOINLINE __attribute__((noinline))
+#define COLD __attribute__((cold, noinline))
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define NORETURN __attribute__((noreturn))
+#define MAY_ALIAS __attribute__((may_alias))
+#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define EXPORT __attribute__((visibility("default")))
+#define TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
+#define CACHE_LINE_BYTES 64
+#define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))
+
+/* For functions that read memory of the program as raw words: stacks, other threads' data, freed slots. */
+#define READS_RAW_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
+
+#define STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+
+/* Keeps `pointer` in a register or on the stack up to this point, so that a conservative scan in between finds it. */
+#define KEEP_ALIVE(pointer) __asm__ volatile("" : : "r"(pointer) : "memory")
+
+#endif

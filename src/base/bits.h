@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Rounding, bit scans and overflow-checked arithmetic. Pure functions. */
+#ifndef GCI_BASE_BITS_H
+#define GCI_BASE_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+#define BITS_PER_WORD 64u
+
+/* `alignment` is a power of two in all of these. */
+ALWAYS_INLINE uintptr_t align_down(uintptr_t value, uintptr_t alignment)
+{
+    return value & ~(alignment - 1);
+}
+
+ALWAYS_INLINE uintptr_t align_up(uintptr_t value, uintptr_t alignment)
+{
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+
+ALWAYS_INLINE bool is_power_of_two(uintptr_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* Index of the lowest set bit; `bits` is not 0. */
+ALWAYS_INLINE unsigned lowest_bit(uint64_t bits)
+{
+    return (unsigned)__builtin_ctzll(bits);
+}
+
+ALWAYS_INLINE unsigned highest_bit(uint64_t bits)
+{
+    return 63u - (unsigned)__builtin_clzll(bits);
+}
+
+ALWAYS_INLINE unsigned count_bits(uint64_t bits)
+{
+    return (unsigned)__builtin_popcountll(bits);
+}
+
+/* The lowest `count` bits set; count is 0 to 64. */
+ALWAYS_INLINE uint64_t low_bits(unsigned count)
+{
+    return count >= BITS_PER_WORD ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
+}
+
+/* Least power of two >= value; value is 1 to 2^63. */
+ALWAYS_INLINE uint64_t power_of_two_up(uint64_t value)
+{
+    return value <= 1 ? 1 : UINT64_C(1) << (highest_bit(value - 1) + 1);
+}
+
+ALWAYS_INLINE uint64_t power_of_two_down(uint64_t value)
+{
+    return UINT64_C(1) << highest_bit(value);
+}
+
+/* False on overflow, and *product is then undefined. */
+ALWAYS_INLINE bool multiply_sizes(size_t a, size_t b, size_t *product)
+{
+    return !__builtin_mul_overflow(a, b, product);
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What every subcommand that starts a program shares: the options that set up the library in it, where libgcalloc.so is,
+ * and the environment that brings it in.
+ */
+#ifndef GCI_CLI_PRELOAD_H
+#define GCI_CLI_PRELOAD_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "cli/program.h"
+
+struct launch {
+    const char *command; /* name of the subcommand, for messages and help */
+    const char *mode;    /* NULL: as the environment has it */
+    bool verbose;
+    bool help;    /* --help was given and has been answered */
+    char **words; /* the program and its arguments */
+};
+
+/* Options --mode, --verbose, --help and the program's words; input: struct launch. For use as a child of another argp,
+ * which hands the input over in ARGP_KEY_INIT. */
+extern const struct argp gci_preload_argp;
+
+/* Parses the words after the subcommand's name. False: nothing to run, *code is the exit code and all is said. */
+bool gci_preload_parse(const struct argp *argp, int argc, char **argv, struct launch *launch, void *input, int *code);
+
+/* Prints the help of one subcommand on standard output; the exit code. */
+int gci_preload_help(const struct argp *argp, const char *command);
+
+/* Finds the library, checks the program, and puts the launch into this process's environment, which the program will
+ * inherit. 0, or the exit code after one line. */
+int gci_preload_prepare(const struct launch *launch, struct program *program);
+
+/* setenv that says what is wrong; 0 or the exit code. */
+int gci_preload_setenv(const char *name, const char *value);
+
+#endif

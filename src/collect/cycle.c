@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of collect/cycle.h. */
+#include "collect/cycle.h"
+
+#include <errno.h>
+
+#include "base/options.h"
+#include "collect/pacer.h"
+#include "heap/region.h"
+#include "heap/resolve.h"
+#include "mark/mark.h"
+#include "platform/clock.h"
+#include "platform/context.h"
+#include "platform/stop.h"
+#include "platform/sync.h"
+#include "platform/thread.h"
+#include "world/critical.h"
+#include "world/roots.h"
+#include "world/stop.h"
+#include "world/thread.h"
+
+#define NS_PER_MS 1000000u
+
+/* A heap at its limit may spend this many times a collection's pause on the program before the next. */
+#define MEMORY_CYCLE_SPACING 4
+
+struct cycle_totals gci_cycle_totals;
+
+/* Guarded by collector_lock unless told otherwise. */
+static struct lock collector_lock;
+static struct pacer pacer;
+static cycle_report_fn report_to;
+static volatile u32_shared is_ready; /* collections are possible; read by everybody */
+static volatile u32_shared disabled; /* depth; read by everybody */
+static volatile shared_word finished; /* cycles run or given up: tells a waiter that another thread did the work */
+static uint32_t process;             /* the process that the collector's state belongs to */
+static uint64_t last_end_ns;
+static uint64_t last_memory_end_ns; /* read without the lock */
+static uint64_t last_pause_ns;
+
+/* What a cycle is to do, and its state while the world is stopped. */
+struct cycle {
+    struct cycle_report report;
+    struct marker marker;
+    bool frees;
+    uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
+    bool answer;
+    uint64_t started_ns;
+    uint64_t phase_ns; /* start of the phase that runs */
+};
+
+const char *gci_cycle_reason_name(enum cycle_reason reason)
+{
+    static const char *const names[] = {"growth", "limit", "request", "memory", "torture"};
+    return names[reason];
+}
+
+static uint64_t end_phase(struct cycle *cycle)
+{
+    uint64_t now = gci_clock_ns();
+    uint64_t spent = now - cycle->phase_ns;
+    cycle->phase_ns = now;
+    return spent;
+}
+
+static void mark_words(const uintptr_t *words, size_t count, void *data)
+{
+    gci_mark_root_words(data, words, count);
+}
+
+static void mark_unit(uint32_t unit, void *data)
+{
+    gci_mark_root_unit(data, unit);
+}
+
+static bool is_marked(uintptr_t address)
+{
+    struct object object = gci_resolve(&gci_heap, address);
+    return object_is_allocated(&gci_heap, object) && gci_mark_is_set(&gci_heap, object.unit, object.slot);
+}
+
+/* The cycle, world stopped. */
+static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
+{
+    cycle->report.threads = gci_world_stopped_count();
+    gci_mark_init(&cycle->marker, &gci_heap);
+    gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marker);
+    if (!gci_roots_each(stack_pointer, mark_words, &cycle->marker)) {
+        cycle->report.is_given_up = true;
+        return;
+    }
+    cycle->report.roots_ns = end_phase(cycle);
+    gci_mark_drain(&cycle->marker);
+    cycle->report.mark_ns = end_phase(cycle);
+    if (cycle->hidden_question != 0)
+        cycle->answer = is_marked(~cycle->hidden_question);
+    cycle->report.census = gci_sweep_run(&gci_heap, cycle->frees);
+    cycle->report.sweep_ns = end_phase(cycle);
+}
+
+static void run_with_registers_saved(uintptr_t stack_pointer, void *data)
+{
+    struct cycle *cycle = data;
+    cycle->started_ns = cycle->phase_ns = gci_clock_ns();
+    if (!gci_world_stop(gci_options.stop_deadline_ms * NS_PER_MS)) {
+        cycle->report.is_given_up = true;
+        cycle->report.stop_ns = end_phase(cycle);
+        return;
+    }
+    cycle->report.stop_ns = end_phase(cycle);
+    run_stopped(cycle, stack_pointer);
+    gci_world_restart();
+    cycle->report.pause_ns = gci_clock_ns() - cycle->started_ns;
+}
+
+static void count_cycle(const struct cycle *cycle)
+{
+    struct cycle_totals *totals = &gci_cycle_totals;
+    const struct cycle_report *report = &cycle->report;
+    totals->cycles++;
+    totals->freed_bytes += report->census.freed_bytes;
+    totals->freed_objects += report->census.freed_objects;
+    totals->live_bytes = report->census.live_bytes;
+    totals->live_objects = report->census.live_objects;
+    totals->pause_last_ns = report->pause_ns;
+    totals->pause_total_ns += report->pause_ns;
+    totals->mark_total_ns += report->roots_ns + report->mark_ns;
+    totals->sweep_total_ns += report->sweep_ns;
+    totals->threads_stopped = report->threads;
+    if (report->pause_ns > totals->pause_longest_ns)
+        totals->pause_longest_ns = report->pause_ns;
+}
+
+static void inform_pacer(const struct cycle *cycle, uint64_t used_before)
+{
+    const struct cycle_report *report = &cycle->report;
+    uint64_t used_after = region_used_bytes(&gci_heap);
+    if (report->is_given_up) {
+        gci_pacer_give_up(&pacer, used_after, gci_options.min_headroom);
+        return;
+    }
+    struct cycle_figures figures = {
+        .used_bytes = used_after,
+        .live_bytes = report->census.live_scanned_bytes,
+        .freed_bytes = report->census.freed_bytes,
+        .grown_bytes = used_before > pacer.used_after_bytes ? used_before - pacer.used_after_bytes : 0,
+        .mark_ns = report->roots_ns + report->mark_ns,
+        .run_ns = cycle->started_ns - last_end_ns,
+    };
+    gci_pacer_finish_cycle(&pacer, &figures, gci_options.min_headroom);
+}
+
+static void clean_up(const struct cycle *cycle)
+{
+    critical_enter();
+    if (!cycle->report.is_given_up && cycle->report.threads > 0)
+        gci_thread_retire_ended(gci_world_generation() - 1);
+    gci_region_release(&gci_heap, (uint32_t)gci_options.release_ms);
+    critical_leave();
+}
+
+/* Collector's lock held. Signals are blocked so that no handler of the program runs on this thread in the middle. */
+static void run_cycle(struct cycle *cycle)
+{
+    uint64_t used_before = region_used_bytes(&gci_heap);
+    uint64_t blocked = gci_stop_block_signals();
+    gci_context_call(run_with_registers_saved, cycle);
+    cycle->report.number = gci_cycle_totals.cycles + 1;
+    if (cycle->report.is_given_up)
+        gci_cycle_totals.given_up++;
+    else if (cycle->frees)
+        count_cycle(cycle);
+    if (cycle->frees)
+        inform_pacer(cycle, used_before);
+    clean_up(cycle);
+    last_end_ns = gci_clock_ns();
+    last_pause_ns = cycle->report.pause_ns;
+    word_add(&finished, 1);
+    gci_stop_restore_signals(blocked);
+}
+
+/* In a child of vfork, or of clone without our fork handlers, the state is the parent's: nothing may be collected. */
+static bool is_possible(void)
+{
+    return u32_load_acquire(&is_ready) != 0 && gci_process_id() == process && !critical_is_inside();
+}
+
+static bool is_allowed(void)
+{
+    return gci_options.mode == MODE_GC && u32_load(&disabled) == 0 && is_possible();
+}
+
+bool gci_cycle_is_due(uint64_t bytes)
+{
+    return region_used_bytes(&gci_heap) + bytes >= word_load(&pacer.threshold_bytes) && gci_options.mode == MODE_GC &&
+           u32_load(&disabled) == 0 && u32_load(&is_ready) != 0;
+}
+
+uint64_t gci_cycle_run(enum cycle_reason reason)
+{
+    if (!is_allowed())
+        return 0;
+    int saved = errno;
+    struct cycle cycle = {.report.reason = reason, .frees = true};
+    uint64_t before = word_load(&finished);
+    gci_lock_acquire(&collector_lock);
+    bool runs = reason != REASON_GROWTH || word_load(&finished) == before;
+    if (runs)
+        run_cycle(&cycle);
+    gci_lock_release(&collector_lock);
+    if (runs && report_to != NULL)
+        report_to(&cycle.report);
+    errno = saved;
+    return cycle.report.census.freed_bytes;
+}
+
+bool gci_cycle_run_for_memory(enum cycle_reason reason)
+{
+    if (!is_allowed() || gci_clock_ns() - last_memory_end_ns < MEMORY_CYCLE_SPACING * last_pause_ns)
+        return false;
+    gci_cycle_run(reason);
+    last_memory_end_ns = gci_clock_ns();
+    return true;
+}
+
+bool gci_cycle_run_a_little(void)
+{
+    uint64_t threshold = word_load(&pacer.threshold_bytes);
+    uint64_t half = (threshold - pacer.used_after_bytes) / 2;
+    if (!is_allowed() || region_used_bytes(&gci_heap) + half < threshold)
+        return false;
+    uint64_t before = gci_cycle_totals.cycles;
+    gci_cycle_run(REASON_REQUEST);
+    return gci_cycle_totals.cycles != before;
+}
+
+static bool run_without_freeing(struct cycle *cycle)
+{
+    if (!is_possible())
+        return false;
+    int saved = errno;
+    gci_lock_acquire(&collector_lock);
+    run_cycle(cycle);
+    gci_lock_release(&collector_lock);
+    errno = saved;
+    return !cycle->report.is_given_up;
+}
+
+bool gci_cycle_census(struct census *census)
+{
+    struct cycle cycle = {.report.reason = REASON_REQUEST};
+    if (!run_without_freeing(&cycle))
+        return false;
+    *census = cycle.report.census;
+    return true;
+}
+
+bool gci_cycle_is_reachable(uintptr_t hidden)
+{
+    struct cycle cycle = {.report.reason = REASON_REQUEST, .hidden_question = hidden};
+    return run_without_freeing(&cycle) && cycle.answer;
+}
+
+void gci_cycle_disable(void)
+{
+    u32_add(&disabled, 1);
+}
+
+void gci_cycle_enable(void)
+{
+    uint32_t depth = u32_load(&disabled);
+    while (depth != 0 && !u32_compare_and_swap(&disabled, depth, depth - 1))
+        depth = u32_load(&disabled);
+}
+
+uint64_t gci_cycle_threshold(void)
+{
+    return word_load(&pacer.threshold_bytes);
+}
+
+void gci_cycle_init(cycle_report_fn on_report)
+{
+    report_to = on_report;
+    process = gci_process_id();
+    last_end_ns = gci_clock_ns();
+    gci_pacer_init(&pacer, gci_options.min_headroom);
+    u32_store_release(&is_ready, 1);
+}
+
+void gci_cycle_lock(void)
+{
+    gci_lock_acquire(&collector_lock);
+}
+
+bool gci_cycle_lock_if_own(void)
+{
+    if (u32_load_acquire(&is_ready) == 0 || gci_process_id() != process)
+        return false;
+    gci_cycle_lock();
+    return true;
+}
+
+void gci_cycle_unlock(void)
+{
+    gci_lock_release(&collector_lock);
+}
+
+void gci_cycle_reset(void)
+{
+    gci_lock_reset(&collector_lock);
+    process = gci_process_id();
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* One collection, from the reason for it to the figures of it. The only layer that sees threads, heap and marker.
+ *
+ * Callers are in no critical section. The collector's lock is held by the thread that collects, from before the stop
+ * to after the restart; who waits for it can be stopped while waiting.
+ */
+#ifndef GCI_COLLECT_CYCLE_H
+#define GCI_COLLECT_CYCLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heap/sweep.h"
+
+enum cycle_reason { REASON_GROWTH, REASON_LIMIT, REASON_REQUEST, REASON_MEMORY, REASON_TORTURE };
+const char *gci_cycle_reason_name(enum cycle_reason reason);
+
+/* What happened, kept for statistics. Written under the collector's lock, read without: figures, no invariants. */
+struct cycle_totals {
+    uint64_t cycles;
+    uint64_t given_up;
+    uint64_t freed_bytes;
+    uint64_t freed_objects;
+    uint64_t live_bytes;
+    uint64_t live_objects;
+    uint64_t pause_last_ns;
+    uint64_t pause_longest_ns;
+    uint64_t pause_total_ns;
+    uint64_t mark_total_ns;
+    uint64_t sweep_total_ns;
+    uint64_t threads_stopped;
+};
+extern struct cycle_totals gci_cycle_totals;
+
+/* Times and results of one cycle, for reports. */
+struct cycle_report {
+    enum cycle_reason reason;
+    bool is_given_up;
+    uint64_t number;
+    uint64_t stop_ns;
+    uint64_t roots_ns;
+    uint64_t mark_ns;
+    uint64_t sweep_ns;
+    uint64_t pause_ns;
+    uint32_t threads;
+    struct census census;
+};
+
+/* Called after each cycle on the thread that ran it, world running, no lock held. Set once at start. */
+typedef void (*cycle_report_fn)(const struct cycle_report *report);
+
+/* Collection becomes possible. */
+void gci_cycle_init(cycle_report_fn on_report);
+
+/* Whether growing the heap by `bytes` should wait for a collection. */
+bool gci_cycle_is_due(uint64_t bytes);
+
+/* Collects, unless collections are off. With REASON_GROWTH, not if another thread did so meanwhile. Returns the bytes
+ * freed, 0 where none ran. */
+uint64_t gci_cycle_run(enum cycle_reason reason);
+
+/* A collection because memory has run out; false, at once, where the last one of this sort is so recent that most of
+ * the time would go into collecting. */
+bool gci_cycle_run_for_memory(enum cycle_reason reason);
+
+/* As gci_cycle_run if at least half of the growth that would start a collection has happened. */
+bool gci_cycle_run_a_little(void);
+
+/* Stops, marks and counts, frees nothing. False where it could not run. */
+bool gci_cycle_census(struct census *census);
+
+/* Whether the object around `hidden` (the address's complement, so that the question does not keep it alive) is
+ * reachable. False also where it could not be found out. */
+bool gci_cycle_is_reachable(uintptr_t hidden);
+
+/* Nested switch, counted in calls of `disable`. */
+void gci_cycle_enable(void);
+void gci_cycle_disable(void);
+
+/* Heap size at which the next cycle starts. */
+uint64_t gci_cycle_threshold(void);
+
+/* Around fork: no cycle is under way. */
+void gci_cycle_lock(void);
+void gci_cycle_unlock(void);
+void gci_cycle_reset(void); /* child */
+
+/* Keeps collections off until gci_cycle_unlock; false, and nothing is held, in a process that only shares our memory. */
+bool gci_cycle_lock_if_own(void);
+
+#endif

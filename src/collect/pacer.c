@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of collect/pacer.h. */
+#include "collect/pacer.h"
+
+#include "base/bits.h"
+
+/* The constant of the square-root rule, in bytes: with growth as fast as marking, a live heap of this size gets a
+ * headroom of its own size; larger ones relatively less. */
+#define BALANCE_BYTES (UINT64_C(256) << 20)
+
+#define POOR_YIELD_SHARE 20 /* freed less than 1/20 of what grew */
+#define POOR_YIELDS_BEFORE_PATIENCE 2
+#define PATIENCE_MAX 16
+
+static uint64_t square_root(uint64_t value)
+{
+    uint64_t root = 0;
+    for (uint64_t bit = UINT64_C(1) << 31; bit != 0; bit >>= 1)
+        if ((root | bit) * (root | bit) <= value)
+            root |= bit;
+    return root;
+}
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* Rates in bytes per microsecond, so that products stay within 64 bits for heaps up to a terabyte. */
+static uint64_t rate(uint64_t bytes, uint64_t ns)
+{
+    uint64_t us = ns / 1000 + 1;
+    return bytes / us + 1;
+}
+
+uint64_t gci_pacer_headroom(const struct cycle_figures *figures)
+{
+    uint64_t live = figures->live_bytes;
+    uint64_t growth = rate(figures->grown_bytes, figures->run_ns);
+    uint64_t marking = rate(live, figures->mark_ns);
+    uint64_t kib = live >> 10;
+    uint64_t balanced = square_root(kib * (BALANCE_BYTES >> 10) / marking * growth) << 10;
+    return clamp(balanced, live / 4, live * 2);
+}
+
+void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes)
+{
+    *pacer = (struct pacer){.patience = 1};
+    word_store(&pacer->threshold_bytes, min_headroom_bytes);
+}
+
+static void learn_patience(struct pacer *pacer, const struct cycle_figures *figures)
+{
+    if (figures->freed_bytes >= figures->grown_bytes / POOR_YIELD_SHARE) {
+        pacer->poor_yields = 0;
+        pacer->patience = 1;
+    } else if (++pacer->poor_yields >= POOR_YIELDS_BEFORE_PATIENCE && pacer->patience < PATIENCE_MAX) {
+        pacer->patience *= 2;
+    }
+}
+
+static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t headroom)
+{
+    pacer->used_after_bytes = used_bytes;
+    word_store(&pacer->threshold_bytes, add_saturated(used_bytes, headroom));
+}
+
+void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes)
+{
+    learn_patience(pacer, figures);
+    uint64_t headroom = gci_pacer_headroom(figures);
+    if (headroom < min_headroom_bytes)
+        headroom = min_headroom_bytes;
+    set_threshold(pacer, figures->used_bytes, headroom * pacer->patience);
+}
+
+void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes)
+{
+    if (pacer->patience < PATIENCE_MAX)
+        pacer->patience *= 2;
+    uint64_t headroom = used_bytes / 4 < min_headroom_bytes ? min_headroom_bytes : used_bytes / 4;
+    set_threshold(pacer, used_bytes, headroom * pacer->patience);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* When to collect. Growth is counted in units taken and not given back since the last collection: a program that frees
+ * what it allocates reuses its blocks, grows to its working size, and sees next to no cycles. The policy is pure
+ * functions of plain numbers; the state is one struct.
+ */
+#ifndef GCI_COLLECT_PACER_H
+#define GCI_COLLECT_PACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+
+/* What a cycle tells the pacer. */
+struct cycle_figures {
+    uint64_t used_bytes;  /* units in use after the sweep */
+    uint64_t live_bytes;  /* reachable */
+    uint64_t freed_bytes; /* by this cycle */
+    uint64_t grown_bytes; /* units since the last cycle */
+    uint64_t mark_ns;     /* roots and marking */
+    uint64_t run_ns;      /* the program's time since the last cycle */
+};
+
+struct pacer {
+    volatile shared_word threshold_bytes; /* read by everybody; the rest is the collector's */
+    uint64_t used_after_bytes;
+    uint64_t patience; /* factor on the headroom: doubles while collections yield little */
+    uint64_t poor_yields;
+};
+
+void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes);
+
+/* Sets the next threshold after a cycle. */
+void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes);
+
+/* Sets it after a cycle that was given up: the heap grows instead, by more each time. */
+void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes);
+
+/* Growth to allow before the next cycle (square-root rule: Kirisame, Shenoy and Panchekha, "Optimal heap limits for
+ * reducing browser memory use", OOPSLA 2022): sqrt(live * growth rate / marking rate), within 1/4 and 2 of live. */
+uint64_t gci_pacer_headroom(const struct cycle_figures *figures);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of heap/block.h. */
+#include "heap/block.h"
+
+#include "base/assert.h"
+#include "heap/region.h"
+#include "platform/env.h"
+
+static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
+{
+    heap->meta.hot[unit] = hot;
+}
+
+uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner)
+{
+    bool is_clean;
+    uint32_t unit = gci_region_take(heap, kind, 1, 1, &is_clean);
+    if (unit == 0)
+        return 0;
+    const struct size_class *size_class = &gci_size_classes[class_index];
+    struct block *block = block_at(heap, unit);
+    *block = (struct block){.countdown = COUNTDOWN_OFF, .state = BLOCK_FULL, .window_word = NO_WINDOW, .remote_wake = WAKE_NEVER};
+    for (unsigned i = 0; i < size_class->words; i++) {
+        heap->meta.free[unit][i] = block_valid_bits(size_class, i);
+        word_store(&heap->meta.remote[unit][i], 0);
+    }
+    set_hot(heap, unit,
+            (struct hot){size_class->reciprocal, (uint16_t)owner, class_kind_of(class_index, kind), UNIT_SMALL});
+    return unit;
+}
+
+void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
+{
+    block_at(heap, unit)->state = BLOCK_NONE;
+    gci_region_give(heap, unit, 1, past);
+}
+
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit)
+{
+    uint32_t count = 0;
+    unsigned words = block_class(heap, unit)->words;
+    for (unsigned i = 0; i < words; i++)
+        count += count_bits(heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]));
+    return count;
+}
+
+static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
+{
+    struct text text;
+    uintptr_t slot = index * BITS_PER_WORD + lowest_bit(bits);
+    gci_text_init(&text);
+    gci_text_add(&text, "free(");
+    gci_text_add_address(&text, unit_address(heap, unit) + slot * block_class(heap, unit)->bytes);
+    gci_text_add(&text, "): double free");
+    gci_env_die(&text);
+}
+
+uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
+{
+    uint64_t *free_word = &heap->meta.free[unit][index];
+    volatile shared_word *remote = &heap->meta.remote[unit][index];
+    if (word_load(remote) == 0)
+        return *free_word;
+    uint64_t freed = word_exchange(remote, 0);
+    if (UNLIKELY(*free_word & freed))
+        die_of_double_free(heap, unit, index, *free_word & freed);
+    *free_word |= freed;
+    u32_add(&block_at(heap, unit)->remote_count, -count_bits(freed));
+    return *free_word;
+}
+
+uint32_t gci_block_fold(struct heap *heap, uint32_t unit)
+{
+    uint32_t count = 0;
+    unsigned words = block_class(heap, unit)->words;
+    for (unsigned i = 0; i < words; i++)
+        count += count_bits(gci_block_fold_word(heap, unit, i));
+    return count;
+}
+
+/* The store of remote_wake and the load of remote_count after it, here, against the count and the load of remote_wake in
+ * the freer: with full barriers on both sides at least one of the two sees the other's. */
+bool gci_block_arm(struct block *block, uint32_t slots)
+{
+    block->countdown = slots;
+    u32_store(&block->remote_wake, u32_load(&block->remote_count) + slots);
+    fence_full();
+    return !block_is_due(block, u32_load(&block->remote_count));
+}
+
+void gci_unit_list_push_head(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->previous = 0;
+    block->next = list->head;
+    if (list->head != 0)
+        block_at(heap, list->head)->previous = unit;
+    else
+        list->tail = unit;
+    list->head = unit;
+}
+
+void gci_unit_list_push_tail(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->next = 0;
+    block->previous = list->tail;
+    if (list->tail != 0)
+        block_at(heap, list->tail)->next = unit;
+    else
+        list->head = unit;
+    list->tail = unit;
+}
+
+void gci_unit_list_remove(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    if (block->previous != 0)
+        block_at(heap, block->previous)->next = block->next;
+    else
+        list->head = block->next;
+    if (block->next != 0)
+        block_at(heap, block->next)->previous = block->previous;
+    else
+        list->tail = block->previous;
+}
+
+/* ---- Large runs --------------------------------------------------------------------------------------------------- */
+
+static uint32_t units_for(size_t bytes)
+{
+    return (uint32_t)((bytes + BLOCK_BYTES - 1) >> BLOCK_SHIFT);
+}
+
+static bool fits_region(const struct heap *heap, size_t usable, size_t alignment)
+{
+    size_t limit = (size_t)heap->unit_limit << BLOCK_SHIFT;
+    return usable <= limit && alignment <= limit;
+}
+
+static void set_rest(struct heap *heap, uint32_t unit, uint32_t from, uint32_t to)
+{
+    uint8_t class_kind = heap->meta.hot[unit].class_kind;
+    for (uint32_t i = from; i < to; i++)
+        set_hot(heap, unit + i, (struct hot){i, OWNER_NONE, class_kind, UNIT_LARGE_REST});
+}
+
+uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean)
+{
+    if (!fits_region(heap, usable, alignment))
+        return 0;
+    uint32_t count = units_for(usable);
+    uint32_t units_aligned = alignment <= BLOCK_BYTES ? 1 : (uint32_t)(alignment >> BLOCK_SHIFT);
+    uint32_t unit = gci_region_take(heap, GROUP_LARGE, count, units_aligned, is_clean);
+    if (unit == 0)
+        return 0;
+    *block_at(heap, unit) = (struct block){.countdown = COUNTDOWN_OFF,
+                                           .state = BLOCK_LARGE,
+                                           .window_word = NO_WINDOW,
+                                           .run_units = count,
+                                           .usable_bytes = usable};
+    set_hot(heap, unit, (struct hot){0, OWNER_NONE, class_kind_of(0, kind), UNIT_LARGE});
+    set_rest(heap, unit, 1, count);
+    return unit;
+}
+
+void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t count = block->run_units;
+    block->state = BLOCK_NONE;
+    gci_region_give(heap, unit, count, past);
+}
+
+bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t old_units = block->run_units;
+    bool is_clean = false;
+    if (!fits_region(heap, usable, 0))
+        return false;
+    uint32_t count = units_for(usable);
+    *clean_from = usable;
+    if (count > old_units) {
+        if (!gci_region_extend(heap, unit + old_units, count - old_units, &is_clean))
+            return false;
+        set_rest(heap, unit, old_units, count);
+        if (is_clean)
+            *clean_from = (size_t)old_units << BLOCK_SHIFT;
+    } else if (count < old_units) {
+        block->run_units = count;
+        gci_region_give(heap, unit + count, old_units - count, PAST_FREED);
+    }
+    block->run_units = count;
+    block->usable_bytes = usable;
+    return true;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks of equal slots and large runs: descriptors, counting, lists.
+ *
+ * States of a block, and who moves it:
+ *
+ *            fresh unit                       adopt (class lock)
+ *                |                    +---------------------------- ABANDONED (in the heap's list)
+ *                v                    v                                 ^        ^
+ *   +-------> CURRENT <---------- AVAILABLE ----- owner ends ----------+        |
+ *   |            |  used up           ^                                         | enough slots freed
+ *   |            v                    |  enough slots freed (countdown,         |
+ *   |          FULL ------------------+  wake, sweep)                           |
+ *   |            +------------------------- owner ends ------------------> ABANDONED_FULL (in no list)
+ *   +-- only its owner, or the collector while the world is stopped, moves a block that has an owner; a block without
+ *       one is moved under its class lock, or by the collector. A block whose slots are all free goes back to the region.
+ */
+#ifndef GCI_HEAP_BLOCK_H
+#define GCI_HEAP_BLOCK_H
+
+#include "base/bits.h"
+#include "heap/heap.h"
+
+enum block_state {
+    BLOCK_NONE,
+    BLOCK_CURRENT,
+    BLOCK_AVAILABLE,
+    BLOCK_FULL,
+    BLOCK_ABANDONED,
+    BLOCK_ABANDONED_FULL,
+    BLOCK_LARGE
+};
+
+#define NO_WINDOW 0xffu
+#define COUNTDOWN_OFF UINT32_MAX
+#define WAKE_NEVER ((uint32_t)INT32_MAX)
+
+struct block {
+    /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
+    uint32_t countdown;  /* own frees until the owner looks at the block again */
+    uint8_t state;       /* enum block_state */
+    uint8_t next_word;   /* CURRENT: where the search for free slots goes on */
+    uint8_t window_word; /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
+    bool has_reclaimed;  /* `scan` tells which free slots the collector reclaimed */
+    uint32_t next;       /* in the list of its state */
+    uint32_t previous;
+    uint32_t run_units;    /* LARGE: units of the run */
+    uint64_t usable_bytes; /* LARGE: what the user may touch */
+    bool is_queued;        /* while marking, marker's: the unit is in the queue */
+    bool has_special;      /* some slot has more to it than memory (destructor, weak reference, sample) */
+
+    /* Shared line: atomic, by any thread. */
+    CACHE_ALIGNED volatile u32_shared remote_count; /* bits set in `remote` */
+    volatile u32_shared remote_wake;                /* value of remote_count that wakes the block, or WAKE_NEVER */
+    bool is_woken;                                  /* class lock: in the owner's list of woken blocks */
+    uint32_t woken_next;                            /* class lock */
+};
+STATIC_ASSERT(sizeof(struct block) == 2 * CACHE_LINE_BYTES, "two lines: the owner's and the shared one");
+
+/* A block is worth searching again when an eighth of its slots is free: with less, each search yields a slot or two. */
+ALWAYS_INLINE uint32_t block_wake_threshold(uint32_t slots)
+{
+    return slots < 16 ? 1 : slots / 8;
+}
+
+ALWAYS_INLINE struct block *block_at(const struct heap *heap, uint32_t unit)
+{
+    return &heap->meta.blocks[unit];
+}
+
+ALWAYS_INLINE const struct size_class *block_class(const struct heap *heap, uint32_t unit)
+{
+    return &gci_size_classes[hot_class(heap->meta.hot[unit])];
+}
+
+/* Bits of word `index` that stand for slots. */
+ALWAYS_INLINE uint64_t block_valid_bits(const struct size_class *size_class, unsigned index)
+{
+    uint32_t before = index * BITS_PER_WORD;
+    return size_class->slots <= before ? 0 : low_bits(size_class->slots - before);
+}
+
+/* A fresh block for `owner` with every slot free; 0 where there is no unit. */
+uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner);
+
+/* The unit goes back to the region. Every slot is free, the block is in no list, and the caller holds the class lock or
+ * has stopped the world: a late wake-up looks at the hot word under that lock. */
+void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
+
+/* Slots that are free or freed remotely. */
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit);
+
+/* Owner or class lock: takes the remote bits of one word over into `free`; returns the word. A slot that both freed
+ * is a double free: reports and aborts. */
+uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
+
+/* As gci_block_fold_word for all words; returns the number of free slots. */
+uint32_t gci_block_fold(struct heap *heap, uint32_t unit);
+
+/* Sets when the block must be looked at again: after `slots` more frees, by its owner or by others. False: others have
+ * freed that many meanwhile, so count again now. */
+bool gci_block_arm(struct block *block, uint32_t slots);
+
+/* Nobody looks at the block before its window is used up. */
+ALWAYS_INLINE void block_disarm(struct block *block)
+{
+    block->countdown = COUNTDOWN_OFF;
+    u32_store(&block->remote_wake, WAKE_NEVER);
+}
+
+/* Whether a remote free that brought the count to `count` has to wake the block. A freer sets its bit first and counts
+ * then, so the count can be below zero for a moment, and a wake can come early but never too late. */
+ALWAYS_INLINE bool block_is_due(const struct block *block, uint32_t count)
+{
+    return (int32_t)(count - u32_load(&block->remote_wake)) >= 0;
+}
+
+/* Lists through next and previous. */
+void gci_unit_list_push_head(struct heap *heap, struct unit_list *list, uint32_t unit);
+void gci_unit_list_push_tail(struct heap *heap, struct unit_list *list, uint32_t unit);
+void gci_unit_list_remove(struct heap *heap, struct unit_list *list, uint32_t unit);
+
+/* A run for one large object; 0 where there is none. `usable` is what the user may touch. */
+uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean);
+void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
+
+/* Changes the size in place. False, with nothing changed, where what follows is in use. *clean_from: usable bytes from
+ * there on are known to be zero. */
+bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Life and death of caches. */
+#include "heap/cache.h"
+
+#include "base/assert.h"
+#include "heap/region.h"
+
+static uint64_t no_bits; /* always 0: the word behind every closed window */
+
+#define CLOSED_WINDOW                                                                                                  \
+    {                                                                                                                  \
+        &no_bits, NULL                                                                                                 \
+    }
+#define CLOSED_WINDOW_OF(bytes) CLOSED_WINDOW,
+#define CLOSED_KIND                                                                                                    \
+    {                                                                                                                  \
+        SIZE_CLASSES(CLOSED_WINDOW_OF)                                                                                 \
+    }
+
+struct cache gci_cache_empty = {.id = OWNER_NOBODY, .windows = {CLOSED_KIND, CLOSED_KIND, CLOSED_KIND}};
+STATIC_ASSERT(KIND_COUNT == 3, "one row of closed windows for each kind");
+
+__thread struct cache *gci_cache_self TLS_INITIAL_EXEC = &gci_cache_empty;
+
+struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id)
+{
+    return id != OWNER_NONE && id <= heap->cache_count ? heap->caches[id] : NULL;
+}
+
+void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    cache->windows[kind][class_index] = (struct window)CLOSED_WINDOW;
+}
+
+static void reset(struct cache *cache)
+{
+    uint16_t id = cache->id;
+    *cache = gci_cache_empty;
+    cache->id = id;
+    cache->is_in_use = true;
+}
+
+static struct cache *take_shell(struct heap *heap)
+{
+    struct cache *found = NULL;
+    gci_lock_acquire(&heap->region_lock);
+    for (uint32_t id = 1; id <= heap->cache_count && found == NULL; id++)
+        if (!heap->caches[id]->is_in_use)
+            found = heap->caches[id];
+    if (found != NULL)
+        found->is_in_use = true;
+    gci_lock_release(&heap->region_lock);
+    return found;
+}
+
+static struct cache *add_cache(struct heap *heap)
+{
+    struct cache *cache = gci_heap_take_meta(heap, sizeof *cache);
+    if (cache == NULL)
+        return NULL;
+    gci_lock_acquire(&heap->region_lock);
+    bool has_id = heap->cache_count + 1 < CACHE_IDS;
+    if (has_id) {
+        cache->id = (uint16_t)(heap->cache_count + 1);
+        cache->is_in_use = true;
+        heap->caches[cache->id] = cache;
+        heap->cache_count++;
+    }
+    gci_lock_release(&heap->region_lock);
+    return has_id ? cache : NULL;
+}
+
+struct cache *gci_cache_create(struct heap *heap)
+{
+    if (heap->caches == NULL) { /* first cache of the process: nobody else is there */
+        heap->caches = gci_heap_take_meta(heap, CACHE_IDS * sizeof(struct cache *));
+        if (heap->caches == NULL)
+            return NULL;
+    }
+    struct cache *cache = take_shell(heap);
+    if (cache == NULL)
+        cache = add_cache(heap);
+    if (cache != NULL)
+        reset(cache);
+    return cache;
+}
+
+void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    const struct size_class *size_class = block_class(heap, unit);
+    struct hot *hot = &heap->meta.hot[unit];
+    struct unit_list *list = &heap->abandoned[hot_kind(*hot)][hot_class(*hot)];
+    uint32_t threshold = block_wake_threshold(size_class->slots);
+    hot->owner = OWNER_NONE;
+    block->window_word = NO_WINDOW;
+    uint32_t count = gci_block_fold(heap, unit);
+    if (count < threshold) {
+        block->state = BLOCK_ABANDONED_FULL;
+        while (count < threshold && !gci_block_arm(block, threshold - count))
+            count = gci_block_fold(heap, unit);
+    }
+    if (count >= size_class->slots) {
+        gci_block_destroy(heap, unit, PAST_FREED);
+    } else if (count >= threshold) {
+        block->state = BLOCK_ABANDONED;
+        gci_block_arm(block, size_class->slots - count);
+        gci_unit_list_push_tail(heap, list, unit);
+    }
+    block->countdown = COUNTDOWN_OFF; /* no owner: every free is remote */
+}
+
+static void abandon_list(struct heap *heap, struct unit_list *list)
+{
+    while (list->head != 0) {
+        uint32_t unit = list->head;
+        gci_unit_list_remove(heap, list, unit);
+        gci_cache_abandon_block(heap, unit);
+    }
+}
+
+static void forget_woken(struct heap *heap, struct owned_blocks *owned)
+{
+    uint32_t unit = u32_load(&owned->woken);
+    u32_store(&owned->woken, 0);
+    for (; unit != 0; unit = block_at(heap, unit)->woken_next)
+        block_at(heap, unit)->is_woken = false;
+}
+
+static void retire_class(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    struct owned_blocks *owned = &cache->owned[kind][class_index];
+    gci_lock_acquire(&heap->class_locks[class_index]);
+    forget_woken(heap, owned);
+    if (owned->current != 0)
+        gci_cache_abandon_block(heap, owned->current);
+    owned->current = 0;
+    abandon_list(heap, &owned->available);
+    abandon_list(heap, &owned->full);
+    gci_lock_release(&heap->class_locks[class_index]);
+}
+
+static bool owns_nothing(const struct owned_blocks *owned)
+{
+    return owned->current == 0 && owned->available.head == 0 && owned->full.head == 0;
+}
+
+static void give_shell(struct heap *heap, struct cache *cache)
+{
+    gci_lock_acquire(&heap->region_lock);
+    cache->is_in_use = false;
+    gci_lock_release(&heap->region_lock);
+}
+
+void gci_cache_retire(struct heap *heap, struct cache *cache)
+{
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        for (unsigned i = 0; i < CLASS_COUNT; i++) {
+            gci_cache_close_window(cache, (enum block_kind)kind, i);
+            if (!owns_nothing(&cache->owned[kind][i]))
+                retire_class(heap, cache, (enum block_kind)kind, i);
+        }
+    give_shell(heap, cache);
+}
+
+static void orphan_block(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    struct hot hot = heap->meta.hot[unit];
+    block->is_woken = false;
+    gci_lock_acquire(&heap->class_locks[hot_class(hot)]);
+    gci_cache_abandon_block(heap, unit);
+    gci_lock_release(&heap->class_locks[hot_class(hot)]);
+}
+
+/* A window's bits are in `free` itself, so nothing of a lost cache matters but which blocks named it. A slot that its
+ * thread was about to take or free stays allocated: the collector finds it. */
+void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
+{
+    for (uint32_t unit = 1; unit < heap->frontier; unit++) {
+        struct hot hot = heap->meta.hot[unit];
+        if (hot.use == UNIT_SMALL && hot.owner != OWNER_NONE && (kept == NULL || hot.owner != kept->id))
+            orphan_block(heap, unit);
+    }
+    for (uint32_t id = 1; id <= heap->cache_count; id++)
+        if (heap->caches[id] != kept)
+            give_shell(heap, heap->caches[id]);
+}

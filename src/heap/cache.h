@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* A thread's share of the heap: the windows that it allocates from and the blocks that it owns.
+ *
+ * Owned by one thread, which touches it in its fast paths and in critical sections; by the collector while the world is
+ * stopped; `woken` by anybody under the class lock. A cache outlives its thread only as an empty shell for the next one.
+ */
+#ifndef GCI_HEAP_CACHE_H
+#define GCI_HEAP_CACHE_H
+
+#include "heap/block.h"
+#include "heap/heap.h"
+
+/* The free bits of one bitmap word, in place, and the address of its first slot. The bits stay where `free` and the
+ * collector look for them, and a slot freed into the word is found again at once. */
+struct window {
+    uint64_t *word;
+    char *base;
+};
+
+struct owned_blocks {
+    struct unit_list available; /* BLOCK_AVAILABLE */
+    struct unit_list full;      /* BLOCK_FULL */
+    uint32_t current;           /* BLOCK_CURRENT, or 0 */
+    volatile u32_shared woken;  /* first of the blocks that remote frees have woken; class lock */
+};
+
+struct cache {
+    struct window windows[KIND_COUNT][CLASS_COUNT];
+    struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
+    uint16_t id;        /* what hot words name as owner; OWNER_NOBODY in the empty cache */
+    bool is_in_use;     /* has a thread; under the region lock */
+    uint32_t allocated; /* counts slow allocations, for the torture switch */
+};
+
+#define OWNER_NOBODY 0xffffu /* in no hot word, so that a thread without a cache owns nothing */
+#define CACHE_IDS OWNER_NOBODY
+
+/* What a thread without a cache has: every window empty, so that each request reaches the slow path. Never written. */
+extern struct cache gci_cache_empty;
+
+/* The calling thread's cache. */
+extern __thread struct cache *gci_cache_self TLS_INITIAL_EXEC;
+
+/* A cache of its own for a thread; NULL when memory or ids have run out. */
+struct cache *gci_cache_create(struct heap *heap);
+
+/* Abandons every block and returns the shell. Owner's thread, or any thread once the owner has ended. */
+void gci_cache_retire(struct heap *heap, struct cache *cache);
+
+/* Fork child: all caches but `kept` lost their threads at an unknown instruction. Their lists are not trusted: all their
+ * blocks are found by their hot words. */
+void gci_cache_retire_all_but(struct heap *heap, struct cache *kept);
+
+struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id);
+
+/* Points the window at nothing. */
+void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index);
+
+/* A block without an owner becomes one of the heap's abandoned ones, or goes back to the region. Class lock held. */
+void gci_cache_abandon_block(struct heap *heap, uint32_t unit);
+
+#endif

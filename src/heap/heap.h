@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap: one reserved range of addresses cut into units of 64 KiB, and all metadata in arrays beside it.
+ *
+ * A unit is free, or a block of equal slots, or part of a run that holds one large object. Nothing of ours lies in the
+ * user's memory. Everything about unit u is found by indexing with u: the hot word that every lookup reads, the
+ * descriptor, and four bitmaps with one bit for each slot.
+ *
+ * Bitmaps of a block, bit = slot:
+ *   free     not handed out. Written by the block's owner, by the collector while the world is stopped, by nobody else.
+ *   remote   freed by a thread that is not the owner; moved to `free` by the owner when it looks for slots.
+ *   mark     while the collector marks: reachable, or free before it began, or past the last slot.
+ *   scan     the part of `mark` that has been scanned. Between cycles: slots that the last sweep reclaimed.
+ *
+ * Locks, outermost first: class locks (one for each size class: lists of abandoned and woken blocks), region lock
+ * (groups, frontier). They are only taken inside critical sections (world/critical.h), so no thread is ever stopped
+ * while it holds one.
+ */
+#ifndef GCI_HEAP_HEAP_H
+#define GCI_HEAP_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/range.h"
+#include "heap/size_class.h"
+#include "platform/sync.h"
+
+enum block_kind {
+    KIND_SCANNED,       /* searched for pointers */
+    KIND_ATOMIC,        /* holds no pointers */
+    KIND_UNCOLLECTABLE, /* a root until freed */
+    KIND_COUNT
+};
+
+enum unit_use { UNIT_FREE, UNIT_SMALL, UNIT_LARGE, UNIT_LARGE_REST };
+
+/* One load tells a lookup all about a unit. Written by whoever takes or gives the unit; `owner` also on hand-over. */
+struct hot {
+    uint32_t reciprocal; /* UNIT_SMALL: of the class; UNIT_LARGE_REST: units back to the run's first */
+    uint16_t owner;      /* id of the cache that allocates here, or OWNER_NONE */
+    uint8_t class_kind;  /* class | kind << 6 */
+    uint8_t use;         /* enum unit_use */
+};
+STATIC_ASSERT(sizeof(struct hot) == 8, "the hot word is one word");
+
+#define OWNER_NONE 0u
+
+/* What a free unit was before, kept in class_kind for the message about a pointer into it. */
+enum unit_past { PAST_NEVER_USED, PAST_FREED, PAST_RECLAIMED };
+
+#define BITMAP_WORDS (BLOCK_BYTES / GRANULE_BYTES / 64)
+
+#define UNITS_PER_GROUP 32u /* 2 MiB: commit, huge page and release */
+
+/* Guarded by the region lock. */
+struct group {
+    uint32_t free_units;  /* bit set: unit is free */
+    uint32_t clean_units; /* bit set: the unit reads as zero and has no memory behind it */
+    uint32_t kind;        /* enum block_kind, or one of GROUP_* */
+    uint32_t idle_since;  /* in milliseconds: when the group last became wholly free */
+};
+#define GROUP_UNUSED 0x10u
+#define GROUP_LARGE 0x11u
+
+struct unit_list {
+    uint32_t head; /* unit, 0 = empty: unit 0 is never handed out */
+    uint32_t tail;
+};
+
+struct block;
+struct cache;
+
+/* Arrays by unit, reserved for the whole region and committed as far as the frontier. */
+struct metadata {
+    struct hot *hot;
+    struct block *blocks;
+    uint64_t (*free)[BITMAP_WORDS];
+    shared_word (*remote)[BITMAP_WORDS];
+    uint64_t (*mark)[BITMAP_WORDS];
+    uint64_t (*scan)[BITMAP_WORDS];
+    uint32_t *queue; /* of the marker: one entry for each unit */
+    struct group *groups;
+    struct range reserved; /* all of them and the bump area */
+    uintptr_t bump_start;
+    uintptr_t bump_next;
+    uintptr_t bump_committed;
+};
+
+struct heap {
+    /* Read by everybody, written under the region lock. */
+    uintptr_t base;
+    volatile shared_word limit_bytes; /* bytes from base that are committed: every address that can be a block's */
+    struct metadata meta;
+
+    /* Guarded by the region lock. */
+    struct lock region_lock;
+    uint32_t unit_limit;      /* units reserved */
+    uint32_t frontier;        /* units committed; the rest have never been touched */
+    uint32_t lowest_free;     /* no group below has a free unit */
+    volatile shared_word used_units; /* read without the lock by the pacer */
+    volatile shared_word peak_units;
+    volatile shared_word released_bytes;
+    volatile shared_word bump_bytes;
+    struct cache **caches; /* by id, from 1; grows only, so entries are read without the lock */
+    uint32_t cache_count;
+
+    /* Each guarded by the class's lock. */
+    struct lock class_locks[CLASS_COUNT];
+    struct unit_list abandoned[KIND_COUNT][CLASS_COUNT];
+};
+
+/* The one heap of the process; unit tests make others. */
+extern struct heap gci_heap;
+
+/* Reserves the region, as large as the process's limits allow. 0 or ENOMEM. Not thread-safe. */
+int gci_heap_init(struct heap *heap);
+void gci_heap_fini(struct heap *heap); /* unit tests: gives everything back */
+
+/* Around fork: no other thread is inside; in the child, everything unlocked. */
+void gci_heap_lock_all(struct heap *heap);
+void gci_heap_unlock_all(struct heap *heap);
+void gci_heap_reset_locks(struct heap *heap);
+
+/* Gives back the metadata's address space past `new_units`; region lock. */
+void gci_heap_trim_metadata(struct heap *heap, uint32_t old_units, uint32_t new_units);
+
+/* Everything that is ours and therefore never a root: the region, the arrays, the bump area. */
+#define HEAP_OWN_RANGES 10
+void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_RANGES]);
+
+/* Memory for our own structures, zero-filled, never given back; NULL when there is none. `bytes` is rounded to a cache
+ * line. Takes the region lock. */
+void *gci_heap_take_meta(struct heap *heap, size_t bytes);
+
+ALWAYS_INLINE unsigned hot_class(struct hot hot)
+{
+    return hot.class_kind & 0x3fu;
+}
+
+ALWAYS_INLINE enum block_kind hot_kind(struct hot hot)
+{
+    return (enum block_kind)(hot.class_kind >> 6);
+}
+
+ALWAYS_INLINE uint8_t class_kind_of(unsigned class_index, enum block_kind kind)
+{
+    return (uint8_t)(class_index | (unsigned)kind << 6);
+}
+
+ALWAYS_INLINE uintptr_t unit_address(const struct heap *heap, uint32_t unit)
+{
+    return heap->base + ((uintptr_t)unit << BLOCK_SHIFT);
+}
+
+/* The range of addresses that can be a block's, and ours at all. */
+ALWAYS_INLINE bool heap_contains(const struct heap *heap, uintptr_t address)
+{
+    return address - heap->base < word_load(&heap->limit_bytes);
+}
+
+ALWAYS_INLINE struct range heap_reserved(const struct heap *heap)
+{
+    return (struct range){heap->base, heap->base + ((uintptr_t)heap->unit_limit << BLOCK_SHIFT)};
+}
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Units: first fit by address, in groups of 2 MiB that serve one kind of block or large runs, so that what dies together
+ * and is treated alike lies together. The frontier is where committed memory ends; it moves up in steps.
+ */
+#include "heap/region.h"
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "base/options.h"
+#include "heap/block.h"
+#include "platform/clock.h"
+#include "platform/vm.h"
+
+#define ALL_UNITS UINT32_MAX
+#define NS_PER_MS 1000000u
+
+/* The frontier moves by a sixteenth of what is committed, at least this: few system calls, little commit charge. */
+#define STEP_UNITS_MIN (4 * UNITS_PER_GROUP)
+#define STEP_SHARE 16
+
+static uint32_t now_ms(void)
+{
+    return (uint32_t)(gci_clock_ns() / NS_PER_MS);
+}
+
+static struct group *group_of(const struct heap *heap, uint32_t unit)
+{
+    return &heap->meta.groups[unit / UNITS_PER_GROUP];
+}
+
+/* Bits of [first, first + count) that lie in the group of `first`. */
+static uint32_t bits_in_group(uint32_t first, uint32_t count)
+{
+    uint32_t offset = first % UNITS_PER_GROUP;
+    uint32_t in_group = count < UNITS_PER_GROUP - offset ? count : UNITS_PER_GROUP - offset;
+    return (uint32_t)low_bits(in_group) << offset;
+}
+
+/* ---- Committing --------------------------------------------------------------------------------------------------- */
+
+static int commit_array(const void *array, size_t bytes_each, uint64_t from, uint64_t to)
+{
+    size_t page = gci_vm_page_bytes();
+    uintptr_t lo = align_down((uintptr_t)array + from * bytes_each, page);
+    uintptr_t hi = align_up((uintptr_t)array + to * bytes_each, page);
+    return gci_vm_commit((void *)lo, hi - lo); // NOLINT(performance-no-int-to-ptr)
+}
+
+static bool commit_metadata(const struct metadata *meta, uint32_t from, uint32_t to)
+{
+    return commit_array(meta->hot, sizeof *meta->hot, from, to) == 0 &&
+           commit_array(meta->blocks, sizeof *meta->blocks, from, to) == 0 &&
+           commit_array(meta->free, sizeof *meta->free, from, to) == 0 &&
+           commit_array(meta->remote, sizeof *meta->remote, from, to) == 0 &&
+           commit_array(meta->mark, sizeof *meta->mark, from, to) == 0 &&
+           commit_array(meta->scan, sizeof *meta->scan, from, to) == 0 &&
+           commit_array(meta->queue, sizeof *meta->queue, from, to) == 0 &&
+           commit_array(meta->groups, sizeof *meta->groups, from / UNITS_PER_GROUP, to / UNITS_PER_GROUP) == 0;
+}
+
+static void open_groups(struct heap *heap, uint32_t from, uint32_t to)
+{
+    for (uint32_t group = from / UNITS_PER_GROUP; group < to / UNITS_PER_GROUP; group++)
+        heap->meta.groups[group] = (struct group){ALL_UNITS, ALL_UNITS, GROUP_UNUSED, 0};
+    if (from == 0) /* unit 0 means "none" everywhere, so it is never handed out */
+        heap->meta.groups[0].free_units &= ~UINT32_C(1);
+}
+
+static bool move_frontier(struct heap *heap, uint32_t to)
+{
+    uint32_t from = heap->frontier;
+    if (to > heap->unit_limit || !commit_metadata(&heap->meta, from, to))
+        return false;
+    if (gci_vm_commit((void *)unit_address(heap, from), (size_t)(to - from) << BLOCK_SHIFT) != 0) // NOLINT
+        return false;
+    open_groups(heap, from, to);
+    heap->frontier = to;
+    word_store_release(&heap->limit_bytes, (uint64_t)to << BLOCK_SHIFT);
+    return true;
+}
+
+/* By a whole step if possible, else by as little as serves. */
+static bool raise_frontier(struct heap *heap, uint32_t needed)
+{
+    uint32_t step = heap->frontier / STEP_SHARE;
+    if (step < STEP_UNITS_MIN)
+        step = STEP_UNITS_MIN;
+    uint32_t least = (uint32_t)align_up((uintptr_t)heap->frontier + needed, UNITS_PER_GROUP);
+    uint32_t wanted = (uint32_t)align_up((uintptr_t)heap->frontier + step, UNITS_PER_GROUP);
+    if (wanted > heap->unit_limit)
+        wanted = heap->unit_limit;
+    if (wanted > least && move_frontier(heap, wanted))
+        return true;
+    return least > heap->frontier && move_frontier(heap, least);
+}
+
+/* ---- Finding ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t group_count(const struct heap *heap)
+{
+    return heap->frontier / UNITS_PER_GROUP;
+}
+
+/* A unit in a group of the kind, else in an unused group; 0 where all are taken. */
+static uint32_t find_unit(struct heap *heap, uint32_t kind)
+{
+    uint32_t unused = 0;
+    for (uint32_t i = heap->lowest_free; i < group_count(heap); i++) {
+        const struct group *group = &heap->meta.groups[i];
+        if (group->free_units == 0)
+            continue;
+        if (group->kind == kind)
+            return i * UNITS_PER_GROUP + lowest_bit(group->free_units);
+        if (group->kind == GROUP_UNUSED && unused == 0)
+            unused = i * UNITS_PER_GROUP + lowest_bit(group->free_units);
+    }
+    return unused;
+}
+
+static bool serves_runs(const struct group *group)
+{
+    return group->kind == GROUP_UNUSED || group->kind == GROUP_LARGE;
+}
+
+/* Number of free units from `unit` on, up to `wanted`, in groups that serve runs. */
+static uint32_t free_run_length(const struct heap *heap, uint32_t unit, uint32_t wanted)
+{
+    uint32_t length = 0;
+    while (length < wanted && unit + length < heap->frontier) {
+        const struct group *group = group_of(heap, unit + length);
+        uint32_t offset = (unit + length) % UNITS_PER_GROUP;
+        if (!serves_runs(group))
+            break;
+        uint64_t taken = ~((uint64_t)group->free_units >> offset); /* ones above the group end the count */
+        uint32_t here = lowest_bit(taken);
+        length += here;
+        if (here < UNITS_PER_GROUP - offset)
+            break;
+    }
+    return length < wanted ? length : wanted;
+}
+
+/* First fit of `count` units at a multiple of `alignment`. Where the last run touches the frontier and is too short,
+ * *tail is its start, so that moving the frontier completes it. */
+static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t alignment, uint32_t *tail)
+{
+    uint32_t unit = heap->lowest_free * UNITS_PER_GROUP;
+    *tail = (uint32_t)align_up(heap->frontier, alignment);
+    for (unit = (uint32_t)align_up(unit, alignment); unit < heap->frontier;) {
+        uint32_t length = free_run_length(heap, unit, count);
+        if (length == count)
+            return unit;
+        if (length > 0 && unit + length == heap->frontier) {
+            *tail = unit;
+            return 0;
+        }
+        uint32_t next = unit + length + 1;
+        if (length == 0 && !serves_runs(group_of(heap, unit)))
+            next = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP;
+        unit = (uint32_t)align_up(next, alignment);
+    }
+    return 0;
+}
+
+/* ---- Taking and giving -------------------------------------------------------------------------------------------- */
+
+static void raise_lowest_free(struct heap *heap)
+{
+    while (heap->lowest_free < group_count(heap) && heap->meta.groups[heap->lowest_free].free_units == 0)
+        heap->lowest_free++;
+}
+
+/* Marks [first, first + count) as used; returns whether all of it is clean. */
+static bool claim(struct heap *heap, uint32_t group_kind, uint32_t first, uint32_t count)
+{
+    bool is_clean = true;
+    for (uint32_t unit = first; unit < first + count; unit = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP) {
+        struct group *group = group_of(heap, unit);
+        uint32_t bits = bits_in_group(unit, first + count - unit);
+        GCI_ASSERT((group->free_units & bits) == bits);
+        is_clean = is_clean && (group->clean_units & bits) == bits;
+        group->free_units &= ~bits;
+        group->clean_units &= ~bits;
+        group->kind = group_kind;
+    }
+    uint64_t used = word_add(&heap->used_units, count) + count;
+    word_raise(&heap->peak_units, used);
+    raise_lowest_free(heap);
+    return is_clean;
+}
+
+static bool is_within_limit(const struct heap *heap, uint32_t count)
+{
+    uint64_t limit = gci_options.heap_limit;
+    return limit == 0 || region_used_bytes(heap) + ((uint64_t)count << BLOCK_SHIFT) <= limit;
+}
+
+static uint32_t find(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment)
+{
+    if (group_kind != GROUP_LARGE) {
+        uint32_t unit = find_unit(heap, group_kind);
+        return unit != 0 || !raise_frontier(heap, 1) ? unit : find_unit(heap, group_kind);
+    }
+    uint32_t tail;
+    uint32_t unit = find_run(heap, count, alignment, &tail);
+    if (unit != 0 || count > heap->unit_limit || tail + count <= heap->frontier)
+        return unit;
+    if (tail + (uint64_t)count > heap->unit_limit || !raise_frontier(heap, tail + count - heap->frontier))
+        return 0;
+    return find_run(heap, count, alignment, &tail);
+}
+
+uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment, bool *is_clean)
+{
+    uint32_t unit = 0;
+    gci_lock_acquire(&heap->region_lock);
+    if (is_within_limit(heap, count))
+        unit = find(heap, group_kind, count, alignment);
+    if (unit != 0)
+        *is_clean = claim(heap, group_kind, unit, count);
+    gci_lock_release(&heap->region_lock);
+    return unit;
+}
+
+bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is_clean)
+{
+    gci_lock_acquire(&heap->region_lock);
+    bool fits = is_within_limit(heap, count) && end + (uint64_t)count <= heap->unit_limit;
+    if (fits && end + count > heap->frontier) {
+        uint32_t missing = end + count - heap->frontier;
+        fits = free_run_length(heap, end, count) == count - missing && raise_frontier(heap, missing);
+    }
+    fits = fits && free_run_length(heap, end, count) == count;
+    if (fits)
+        *is_clean = claim(heap, GROUP_LARGE, end, count);
+    gci_lock_release(&heap->region_lock);
+    return fits;
+}
+
+static void unclaim(struct heap *heap, uint32_t first, uint32_t count, bool is_clean)
+{
+    for (uint32_t unit = first; unit < first + count; unit = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP) {
+        struct group *group = group_of(heap, unit);
+        uint32_t bits = bits_in_group(unit, first + count - unit);
+        uint32_t reserved = unit < UNITS_PER_GROUP ? 1 : 0; /* unit 0 */
+        GCI_ASSERT((group->free_units & bits) == 0);
+        group->free_units |= bits;
+        if (is_clean)
+            group->clean_units |= bits;
+        if ((group->free_units | reserved) == ALL_UNITS) {
+            group->kind = GROUP_UNUSED;
+            if (!is_clean)
+                group->idle_since = now_ms();
+        }
+    }
+    if (first / UNITS_PER_GROUP < heap->lowest_free)
+        heap->lowest_free = first / UNITS_PER_GROUP;
+}
+
+void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past)
+{
+    gci_lock_acquire(&heap->region_lock);
+    for (uint32_t i = 0; i < count; i++)
+        heap->meta.hot[first + i] = (struct hot){0, OWNER_NONE, (uint8_t)past, UNIT_FREE};
+    unclaim(heap, first, count, false);
+    word_add(&heap->used_units, -(uint64_t)count);
+    gci_lock_release(&heap->region_lock);
+}
+
+/* ---- Returning memory to the system ------------------------------------------------------------------------------- */
+
+/* The units of the group that are free and have memory behind them, if the group has been idle for long enough. */
+static uint32_t releasable(const struct group *group, uint32_t idle_ms, uint32_t now)
+{
+    uint32_t dirty = group->free_units & ~group->clean_units;
+    if (idle_ms == 0)
+        return dirty;
+    bool is_idle = group->kind == GROUP_UNUSED && now - group->idle_since >= idle_ms;
+    return is_idle ? dirty : 0;
+}
+
+/* Releases one run of units. They are taken out of the free ones meanwhile, so the system call runs without the lock. */
+static size_t release_run(struct heap *heap, uint32_t first, uint32_t count)
+{
+    struct group *group = group_of(heap, first);
+    group->free_units &= ~bits_in_group(first, count);
+    gci_lock_release(&heap->region_lock);
+    size_t bytes = (size_t)count << BLOCK_SHIFT;
+    bool released = gci_vm_decommit((void *)unit_address(heap, first), bytes) == 0; // NOLINT(performance-no-int-to-ptr)
+    gci_lock_acquire(&heap->region_lock);
+    unclaim(heap, first, count, released);
+    return released ? bytes : 0;
+}
+
+static size_t release_group(struct heap *heap, uint32_t index, uint32_t idle_ms, uint32_t now)
+{
+    size_t bytes = 0;
+    uint32_t dirty = releasable(&heap->meta.groups[index], idle_ms, now);
+    while (dirty != 0) {
+        uint32_t first = lowest_bit(dirty);
+        uint32_t count = lowest_bit(~((uint64_t)dirty >> first));
+        bytes += release_run(heap, index * UNITS_PER_GROUP + first, count);
+        dirty &= ~((uint32_t)low_bits(count) << first);
+        dirty &= heap->meta.groups[index].free_units; /* what was taken while the lock was open */
+    }
+    return bytes;
+}
+
+size_t gci_region_release(struct heap *heap, uint32_t idle_ms)
+{
+    size_t bytes = 0;
+    uint32_t now = now_ms();
+    gci_lock_acquire(&heap->region_lock);
+    for (uint32_t i = heap->lowest_free; i < group_count(heap); i++)
+        if (releasable(&heap->meta.groups[i], idle_ms, now) != 0)
+            bytes += release_group(heap, i, idle_ms, now);
+    gci_lock_release(&heap->region_lock);
+    word_add(&heap->released_bytes, bytes);
+    return bytes;
+}
+
+void gci_region_shrink(struct heap *heap, size_t address_space)
+{
+    gci_lock_acquire(&heap->region_lock);
+    uint64_t units = (address_space / 2) >> BLOCK_SHIFT;
+    units = align_down(units < heap->frontier ? heap->frontier : units, UNITS_PER_GROUP);
+    if (units < heap->unit_limit) {
+        size_t bytes = (size_t)(heap->unit_limit - units) << BLOCK_SHIFT;
+        if (gci_vm_release((void *)unit_address(heap, (uint32_t)units), bytes) == 0) { // NOLINT(performance-no-int-to-ptr)
+            gci_heap_trim_metadata(heap, heap->unit_limit, (uint32_t)units);
+            heap->unit_limit = (uint32_t)units;
+        }
+    }
+    gci_lock_release(&heap->region_lock);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Units of the region: take, give, release to the system. Callers are in a critical section. */
+#ifndef GCI_HEAP_REGION_H
+#define GCI_HEAP_REGION_H
+
+#include "heap/heap.h"
+
+/* A run of `count` units, the first at a multiple of `alignment` units (a power of two). 0 where the limit, the region or
+ * the system does not allow it. *is_clean: every byte of it is zero. `group_kind` is an enum block_kind for a block
+ * (count is 1), GROUP_LARGE for runs. The hot words are the caller's to set. */
+uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment, bool *is_clean);
+
+/* Tries to add `count` units behind a run that ends before `end`. */
+bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is_clean);
+
+/* Gives units back; their hot words become UNIT_FREE first. */
+void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past);
+
+/* Returns memory of free units to the system: groups wholly free for `idle_ms`, and with idle_ms 0 every free unit.
+ * Returns the bytes released. */
+size_t gci_region_release(struct heap *heap, uint32_t idle_ms);
+
+/* Makes the reservation fit into `address_space` bytes, as far as units in use allow: for programs that lower their
+ * own limit. */
+void gci_region_shrink(struct heap *heap, size_t address_space);
+
+ALWAYS_INLINE size_t region_used_bytes(const struct heap *heap)
+{
+    return (size_t)word_load(&heap->used_units) << BLOCK_SHIFT;
+}
+
+#endif

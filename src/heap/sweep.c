@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of heap/sweep.h. */
+#include "heap/sweep.h"
+
+#include "base/assert.h"
+#include "heap/block.h"
+#include "heap/cache.h"
+#include "heap/region.h"
+
+static void prepare_small(struct heap *heap, uint32_t unit)
+{
+    const struct size_class *size_class = block_class(heap, unit);
+    bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
+    for (unsigned i = 0; i < size_class->words; i++) {
+        uint64_t not_allocated = heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]) |
+                                 ~block_valid_bits(size_class, i);
+        heap->meta.scan[unit][i] = not_allocated;
+        heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated;
+    }
+}
+
+static void prepare_large(struct heap *heap, uint32_t unit)
+{
+    bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
+    heap->meta.scan[unit][0] = ~UINT64_C(1);
+    heap->meta.mark[unit][0] = is_root ? ~UINT64_C(0) : ~UINT64_C(1);
+}
+
+void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data)
+{
+    for (uint32_t unit = 1; unit < heap->frontier; unit++) {
+        struct hot hot = heap->meta.hot[unit];
+        if (hot.use == UNIT_SMALL)
+            prepare_small(heap, unit);
+        else if (hot.use == UNIT_LARGE)
+            prepare_large(heap, unit);
+        else
+            continue;
+        block_at(heap, unit)->is_queued = false;
+        block_at(heap, unit)->has_reclaimed = false; /* `scan` serves the marker now */
+        if (hot_kind(hot) == KIND_UNCOLLECTABLE)
+            uncollectable(unit, data);
+    }
+}
+
+static struct owned_blocks *owner_lists(const struct heap *heap, struct hot hot)
+{
+    struct cache *cache = gci_cache_by_id(heap, hot.owner);
+    return cache != NULL ? &cache->owned[hot_kind(hot)][hot_class(hot)] : NULL;
+}
+
+static struct unit_list *list_of(struct heap *heap, uint32_t unit)
+{
+    struct hot hot = heap->meta.hot[unit];
+    struct owned_blocks *owned = owner_lists(heap, hot);
+    switch ((enum block_state)block_at(heap, unit)->state) {
+    case BLOCK_AVAILABLE:
+        return &owned->available;
+    case BLOCK_FULL:
+        return &owned->full;
+    case BLOCK_ABANDONED:
+        return &heap->abandoned[hot_kind(hot)][hot_class(hot)];
+    default:
+        return NULL;
+    }
+}
+
+static void move_to(struct heap *heap, uint32_t unit, struct unit_list *from, struct unit_list *to,
+                    enum block_state state)
+{
+    if (from != NULL)
+        gci_unit_list_remove(heap, from, unit);
+    block_at(heap, unit)->state = (uint8_t)state;
+    gci_unit_list_push_tail(heap, to, unit);
+}
+
+/* The world is stopped: no remote free can come between the count and the arming. */
+static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t slots = block_class(heap, unit)->slots;
+    uint32_t threshold = block_wake_threshold(slots);
+    bool waits_to_be_used = block->state == BLOCK_FULL || block->state == BLOCK_ABANDONED_FULL;
+    gci_block_arm(block, (waits_to_be_used && free_slots < threshold ? threshold : slots) - free_slots);
+}
+
+/* Finds the block its place after slots were freed. Current blocks stay, and so do woken ones: their owner is about to
+ * look at them. */
+static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
+{
+    struct block *block = block_at(heap, unit);
+    struct hot hot = heap->meta.hot[unit];
+    uint32_t slots = block_class(heap, unit)->slots;
+    if (block->state == BLOCK_CURRENT || block->is_woken)
+        return;
+    struct unit_list *list = list_of(heap, unit);
+    if (free_slots == slots) {
+        if (list != NULL)
+            gci_unit_list_remove(heap, list, unit);
+        gci_block_destroy(heap, unit, block->has_reclaimed ? PAST_RECLAIMED : PAST_FREED);
+        return;
+    }
+    if (free_slots >= block_wake_threshold(slots)) {
+        if (block->state == BLOCK_FULL)
+            move_to(heap, unit, list, &owner_lists(heap, hot)->available, BLOCK_AVAILABLE);
+        else if (block->state == BLOCK_ABANDONED_FULL)
+            move_to(heap, unit, NULL, &heap->abandoned[hot_kind(hot)][hot_class(hot)], BLOCK_ABANDONED);
+    }
+    rearm(heap, unit, free_slots);
+}
+
+static uint64_t dead_bits(const struct heap *heap, uint32_t unit, unsigned index)
+{
+    /* A slot of the window's word may just be on its way to a thread that has not formed its address yet. */
+    if (block_at(heap, unit)->window_word == index)
+        return 0;
+    return ~heap->meta.mark[unit][index];
+}
+
+static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct census *census)
+{
+    const struct size_class *size_class = block_class(heap, unit);
+    enum block_kind kind = hot_kind(heap->meta.hot[unit]);
+    uint32_t dead_slots = 0;
+    uint32_t free_slots = 0;
+    for (unsigned i = 0; i < size_class->words; i++) {
+        uint64_t dead = dead_bits(heap, unit, i);
+        dead_slots += count_bits(dead);
+        if (free_dead) {
+            heap->meta.free[unit][i] |= dead;
+            heap->meta.scan[unit][i] = dead;
+        }
+        free_slots += count_bits(heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]));
+    }
+    uint64_t live = size_class->slots - free_slots - (free_dead ? 0 : dead_slots);
+    census->live_objects += live;
+    census->live_bytes += live * size_class->bytes;
+    census->live_scanned_bytes += kind == KIND_ATOMIC ? 0 : live * size_class->bytes;
+    census->freed_objects += dead_slots;
+    census->freed_bytes += (uint64_t)dead_slots * size_class->bytes;
+    block_at(heap, unit)->has_reclaimed = free_dead && dead_slots > 0;
+    if (free_dead)
+        relist(heap, unit, free_slots);
+}
+
+static void sweep_large(struct heap *heap, uint32_t unit, bool free_dead, struct census *census)
+{
+    uint64_t bytes = block_at(heap, unit)->usable_bytes;
+    if (heap->meta.mark[unit][0] & 1) {
+        census->live_objects++;
+        census->live_bytes += bytes;
+        census->live_scanned_bytes += hot_kind(heap->meta.hot[unit]) == KIND_ATOMIC ? 0 : bytes;
+        return;
+    }
+    census->freed_objects++;
+    census->freed_bytes += bytes;
+    if (free_dead)
+        gci_large_destroy(heap, unit, PAST_RECLAIMED);
+}
+
+struct census gci_sweep_run(struct heap *heap, bool free_dead)
+{
+    struct census census = {0};
+    for (uint32_t unit = 1; unit < heap->frontier; unit++) {
+        uint8_t use = heap->meta.hot[unit].use;
+        if (use == UNIT_SMALL)
+            sweep_small(heap, unit, free_dead, &census);
+        else if (use == UNIT_LARGE)
+            sweep_large(heap, unit, free_dead, &census);
+    }
+    return census;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The heap's side of a collection: mark bits before, freeing by bitmaps after. The world is stopped for all of it, so
+ * blocks are moved between lists of any owner here; no object is touched.
+ */
+#ifndef GCI_HEAP_SWEEP_H
+#define GCI_HEAP_SWEEP_H
+
+#include "heap/heap.h"
+
+struct census {
+    uint64_t live_bytes;
+    uint64_t live_objects;
+    uint64_t live_scanned_bytes; /* of live_bytes, what marking has to read */
+    uint64_t freed_bytes;
+    uint64_t freed_objects;
+};
+
+/* Establishes: every slot that is not in the program's hands, and every bit that is no slot, is marked and scanned.
+ * `uncollectable` is called for each unit whose allocated slots are roots; they are marked already. */
+void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data);
+
+/* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */
+struct census gci_sweep_run(struct heap *heap, bool free_dead);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of mark/mark.h. */
+#include "mark/mark.h"
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "heap/block.h"
+#include "heap/resolve.h"
+#include "platform/cpu.h"
+
+typedef uintptr_t MAY_ALIAS raw_word;
+
+void gci_mark_init(struct marker *marker, struct heap *heap)
+{
+    *marker = (struct marker){.heap = heap,
+                              .base = heap->base,
+                              .limit_bytes = word_load(&heap->limit_bytes),
+                              .queue_capacity = heap->frontier};
+}
+
+bool gci_mark_is_set(const struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    return heap->meta.mark[unit][slot / BITS_PER_WORD] >> (slot % BITS_PER_WORD) & 1;
+}
+
+static void push_unit(struct marker *marker, uint32_t unit)
+{
+    uint32_t at = marker->queue_head + marker->queue_count;
+    if (at >= marker->queue_capacity)
+        at -= marker->queue_capacity;
+    GCI_ASSERT(marker->queue_count < marker->queue_capacity);
+    marker->heap->meta.queue[at] = unit;
+    marker->queue_count++;
+}
+
+static uint32_t pop_unit(struct marker *marker)
+{
+    uint32_t unit = marker->heap->meta.queue[marker->queue_head];
+    if (++marker->queue_head == marker->queue_capacity)
+        marker->queue_head = 0;
+    marker->queue_count--;
+    return unit;
+}
+
+/* Every unit of a run is queued by itself: a run is marked once, so each of its units is in the queue once. */
+static NOINLINE void mark_large(struct marker *marker, uintptr_t word)
+{
+    struct heap *heap = marker->heap;
+    struct object object = gci_resolve(heap, word);
+    if (object.unit == 0 || (heap->meta.mark[object.unit][0] & 1))
+        return;
+    heap->meta.mark[object.unit][0] |= 1;
+    if (object.kind == KIND_ATOMIC)
+        return;
+    for (uint32_t i = 0; i < block_at(heap, object.unit)->run_units; i++)
+        push_unit(marker, object.unit + i);
+}
+
+/* `word` is inside the heap's range. Bits past the last slot are set, so they need no test of their own. */
+ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t word)
+{
+    struct heap *heap = marker->heap;
+    uint32_t unit = (uint32_t)((word - marker->base) >> BLOCK_SHIFT);
+    struct hot hot = heap->meta.hot[unit];
+    if (UNLIKELY(hot.use != UNIT_SMALL)) {
+        if (hot.use != UNIT_FREE)
+            mark_large(marker, word);
+        return;
+    }
+    uint32_t slot = slot_of_offset((uint32_t)(word & (BLOCK_BYTES - 1)), hot.reciprocal);
+    uint64_t *bits = &heap->meta.mark[unit][slot / BITS_PER_WORD];
+    uint64_t bit = UINT64_C(1) << (slot % BITS_PER_WORD);
+    if (*bits & bit)
+        return;
+    *bits |= bit;
+    if (hot_kind(hot) == KIND_ATOMIC)
+        return;
+    struct block *block = block_at(heap, unit);
+    if (!block->is_queued) {
+        block->is_queued = true;
+        push_unit(marker, unit);
+    }
+}
+
+ALWAYS_INLINE bool is_candidate(const struct marker *marker, uintptr_t word)
+{
+    return word - marker->base < marker->limit_bytes;
+}
+
+void gci_mark_root_words(struct marker *marker, const uintptr_t *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_candidate(marker, words[i]))
+            mark_heap_word(marker, words[i]);
+        if (is_candidate(marker, words[i] - 1))
+            mark_heap_word(marker, words[i] - 1);
+    }
+}
+
+void gci_mark_root_unit(struct marker *marker, uint32_t unit)
+{
+    struct heap *heap = marker->heap;
+    uint32_t count = heap->meta.hot[unit].use == UNIT_LARGE ? block_at(heap, unit)->run_units : 1;
+    block_at(heap, unit)->is_queued = true;
+    for (uint32_t i = 0; i < count; i++)
+        push_unit(marker, unit + i);
+}
+
+READS_RAW_MEMORY static void scan_words(struct marker *marker, uintptr_t start, size_t bytes)
+{
+    const raw_word *words = (const raw_word *)start; // NOLINT(performance-no-int-to-ptr)
+    size_t count = bytes / sizeof *words;
+    for (size_t i = 0; i < count; i++)
+        if (is_candidate(marker, words[i]))
+            mark_heap_word(marker, words[i]);
+    marker->scanned_bytes += bytes;
+}
+
+static void scan_oldest(struct marker *marker)
+{
+    struct pending_scan next = marker->ring[marker->ring_head];
+    marker->ring_head = (marker->ring_head + 1) % RING_ENTRIES;
+    marker->ring_count--;
+    scan_words(marker, next.start, next.bytes);
+}
+
+static void put_in_ring(struct marker *marker, uintptr_t start, size_t bytes)
+{
+    if (marker->ring_count == RING_ENTRIES)
+        scan_oldest(marker);
+    gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
+    uint32_t at = (marker->ring_head + marker->ring_count) % RING_ENTRIES;
+    marker->ring[at] = (struct pending_scan){start, bytes};
+    marker->ring_count++;
+}
+
+static void scan_block(struct marker *marker, uint32_t unit)
+{
+    struct heap *heap = marker->heap;
+    const struct size_class *size_class = block_class(heap, unit);
+    uintptr_t address = unit_address(heap, unit);
+    block_at(heap, unit)->is_queued = false; /* before reading marks: what is marked from here on queues it again */
+    for (unsigned i = 0; i < size_class->words; i++) {
+        uint64_t due = heap->meta.mark[unit][i] & ~heap->meta.scan[unit][i];
+        heap->meta.scan[unit][i] |= due;
+        for (; due != 0; due &= due - 1) {
+            uintptr_t slot = i * BITS_PER_WORD + lowest_bit(due);
+            put_in_ring(marker, address + slot * size_class->bytes, size_class->bytes);
+        }
+    }
+}
+
+static void scan_large_unit(struct marker *marker, uint32_t unit)
+{
+    const struct heap *heap = marker->heap;
+    uint32_t first = unit;
+    if (heap->meta.hot[unit].use == UNIT_LARGE_REST)
+        first -= heap->meta.hot[unit].reciprocal;
+    size_t offset = (size_t)(unit - first) << BLOCK_SHIFT;
+    size_t usable = block_at(heap, first)->usable_bytes;
+    size_t bytes = usable - offset < BLOCK_BYTES ? usable - offset : BLOCK_BYTES;
+    scan_words(marker, unit_address(heap, unit), bytes);
+}
+
+void gci_mark_drain(struct marker *marker)
+{
+    while (marker->queue_count != 0 || marker->ring_count != 0) {
+        if (marker->queue_count == 0) {
+            scan_oldest(marker);
+            continue;
+        }
+        uint32_t unit = pop_unit(marker);
+        if (marker->heap->meta.hot[unit].use == UNIT_SMALL)
+            scan_block(marker, unit);
+        else
+            scan_large_unit(marker, unit);
+    }
+}

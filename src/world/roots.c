@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of world/roots.h: mappings less exclusions, copied piece by piece. */
+#include "world/roots.h"
+
+#include <errno.h>
+
+#include "base/bits.h"
+#include "heap/heap.h"
+#include "platform/image.h"
+#include "platform/pages.h"
+#include "platform/stop.h"
+#include "platform/sync.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "world/stop.h"
+#include "world/thread.h"
+
+#define COPY_WORDS 8192u /* 64 KiB: copies run at memory speed from about that size on */
+
+/* A growing array of ranges in our own memory. */
+struct range_table {
+    struct range *ranges;
+    size_t count;
+    size_t capacity;
+};
+
+/* Guarded by table_lock; read without it while the world is stopped. */
+static struct range_table added;
+static struct range_table excluded;
+static struct lock table_lock;
+
+struct walk {
+    root_words_fn visit;
+    void *data;
+    uintptr_t stack_pointer; /* the collecting thread's */
+    struct page_reader reader;
+    const struct range_table *exclusions; /* sorted by lo */
+};
+
+static uintptr_t *copy_buffer;              /* collector's */
+static struct range_table exclusions;       /* collector's */
+static const struct page_reader *the_reader; /* collector's: for read callbacks without a data argument */
+
+/* ---- Tables ------------------------------------------------------------------------------------------------------- */
+
+static bool table_add(struct range_table *table, struct range range)
+{
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
+        struct range *larger = gci_heap_take_meta(&gci_heap, capacity * sizeof *larger);
+        if (larger == NULL)
+            return false;
+        for (size_t i = 0; i < table->count; i++)
+            larger[i] = table->ranges[i];
+        table->ranges = larger;
+        table->capacity = capacity;
+    }
+    table->ranges[table->count++] = range;
+    return true;
+}
+
+static int add_to(struct range_table *table, struct range range)
+{
+    if (range.lo > range.hi)
+        return EINVAL;
+    gci_lock_acquire(&table_lock);
+    bool done = table_add(table, range);
+    gci_lock_release(&table_lock);
+    return done ? 0 : ENOMEM;
+}
+
+int gci_roots_add_range(struct range range)
+{
+    return add_to(&added, range);
+}
+
+int gci_roots_exclude_range(struct range range)
+{
+    return add_to(&excluded, range);
+}
+
+int gci_roots_remove_range(struct range range)
+{
+    int result = ENOENT;
+    gci_lock_acquire(&table_lock);
+    for (size_t i = 0; i < added.count && result != 0; i++) {
+        if (added.ranges[i].lo != range.lo || added.ranges[i].hi != range.hi)
+            continue;
+        added.ranges[i] = added.ranges[--added.count];
+        result = 0;
+    }
+    gci_lock_release(&table_lock);
+    return result;
+}
+
+void gci_roots_lock(void)
+{
+    gci_lock_acquire(&table_lock);
+}
+
+void gci_roots_unlock(void)
+{
+    gci_lock_release(&table_lock);
+}
+
+void gci_roots_reset_lock(void)
+{
+    gci_lock_reset(&table_lock);
+}
+
+/* Shell sort with Knuth's gaps: a few hundred entries, no recursion. */
+static void sort_by_start(struct range_table *table)
+{
+    size_t gap = 1;
+    while (gap < table->count / 3)
+        gap = 3 * gap + 1;
+    for (; gap > 0; gap /= 3) {
+        for (size_t i = gap; i < table->count; i++) {
+            struct range range = table->ranges[i];
+            size_t j = i;
+            for (; j >= gap && table->ranges[j - gap].lo > range.lo; j -= gap)
+                table->ranges[j] = table->ranges[j - gap];
+            table->ranges[j] = range;
+        }
+    }
+}
+
+/* ---- What is excluded --------------------------------------------------------------------------------------------- */
+
+static bool read_word_block(void *to, uintptr_t from, size_t bytes)
+{
+    return gci_pages_read(the_reader, to, from, bytes) == bytes;
+}
+
+/* The dead part of a stack is known only where the stack's bounds are and the thread runs on it. */
+static bool exclude_below(struct range stack, uintptr_t stack_pointer)
+{
+    if (!range_contains(stack, stack_pointer))
+        return true;
+    return table_add(&exclusions, (struct range){stack.lo, stack_pointer});
+}
+
+static bool exclude_threads(const struct walk *walk)
+{
+    uint32_t generation = gci_world_generation();
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        bool is_self = thread == gci_thread_self;
+        if (!is_self && u32_load(&thread->stopped_in) != generation)
+            continue;
+        if (!exclude_below(thread->stack, is_self ? walk->stack_pointer : thread->stack_pointer))
+            return false;
+    }
+    return true;
+}
+
+static bool exclude_ended_stacks(void)
+{
+    struct range stacks[ENDED_STACKS_MAX];
+    size_t count = gci_thread_ended_stacks(stacks, ENDED_STACKS_MAX, read_word_block);
+    for (size_t i = 0; i < count; i++)
+        if (!table_add(&exclusions, stacks[i]))
+            return false;
+    return true;
+}
+
+static bool exclude_own(void)
+{
+    struct range own[HEAP_OWN_RANGES];
+    gci_heap_own_ranges(&gci_heap, own);
+    for (size_t i = 0; i < HEAP_OWN_RANGES; i++)
+        if (!table_add(&exclusions, own[i]))
+            return false;
+    return true;
+}
+
+static bool list_exclusions(const struct walk *walk)
+{
+    exclusions.count = 0;
+    for (size_t i = 0; i < excluded.count; i++)
+        if (!table_add(&exclusions, excluded.ranges[i]))
+            return false;
+    if (!exclude_own() || !exclude_threads(walk) || !exclude_ended_stacks())
+        return false;
+    sort_by_start(&exclusions);
+    return true;
+}
+
+/* ---- Scanning ----------------------------------------------------------------------------------------------------- */
+
+static void copy_and_visit(const struct walk *walk, struct range range)
+{
+    uintptr_t at = align_up(range.lo, sizeof(uintptr_t));
+    uintptr_t end = align_down(range.hi, sizeof(uintptr_t));
+    while (at < end) {
+        size_t wanted = end - at < COPY_WORDS * sizeof(uintptr_t) ? end - at : COPY_WORDS * sizeof(uintptr_t);
+        size_t copied = gci_pages_read(&walk->reader, copy_buffer, at, wanted);
+        walk->visit(copy_buffer, copied / sizeof(uintptr_t), walk->data);
+        at += align_down(copied, sizeof(uintptr_t));
+        if (copied < wanted) /* what cannot be read: the rest of this page */
+            at = align_down(at, gci_vm_page_bytes()) + gci_vm_page_bytes();
+    }
+}
+
+static void scan_pages_with_data(const struct walk *walk, struct range range, bool shared)
+{
+    for (uintptr_t at = range.lo; at < range.hi;) {
+        struct range found = gci_pages_next(&walk->reader, at, range.hi, shared);
+        if (found.lo < found.hi)
+            copy_and_visit(walk, found);
+        at = found.hi;
+    }
+}
+
+/* Calls scan for each part of the range that no exclusion covers. */
+static void scan_allowed(const struct walk *walk, struct range range, bool shared)
+{
+    for (size_t i = 0; i < walk->exclusions->count && range.lo < range.hi; i++) {
+        struct range cut = walk->exclusions->ranges[i];
+        if (cut.hi <= range.lo || cut.lo >= cut.hi)
+            continue;
+        if (cut.lo >= range.hi)
+            break;
+        if (cut.lo > range.lo)
+            scan_pages_with_data(walk, (struct range){range.lo, cut.lo}, shared);
+        range.lo = cut.hi;
+    }
+    if (range.lo < range.hi)
+        scan_pages_with_data(walk, range, shared);
+}
+
+/* The main thread's stack grows, so its lower end is the mapping's. The lowest stack pointer in it decides. */
+static uintptr_t lowest_stack_pointer(const struct walk *walk, struct range mapping)
+{
+    uintptr_t lowest = range_contains(mapping, walk->stack_pointer) ? walk->stack_pointer : 0;
+    uint32_t generation = gci_world_generation();
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        if (u32_load(&thread->stopped_in) != generation || !range_contains(mapping, thread->stack_pointer))
+            continue;
+        if (lowest == 0 || thread->stack_pointer < lowest)
+            lowest = thread->stack_pointer;
+    }
+    return lowest == 0 ? mapping.lo : lowest;
+}
+
+static void scan_mapping(const struct mapping *mapping, void *data)
+{
+    const struct walk *walk = data;
+    if (mapping->kind == MAPPING_OTHER || !mapping->is_readable)
+        return;
+    struct range range = mapping->range;
+    if (mapping->kind == MAPPING_STACK)
+        range.lo = lowest_stack_pointer(walk, range);
+    scan_allowed(walk, range, mapping->kind == MAPPING_SHARED);
+}
+
+/* A thread's stack may itself be a block of the heap (a coroutine's, an alternate signal stack that only the kernel
+ * knows): its stack pointers count as words. */
+static void visit_thread_words(const struct walk *walk)
+{
+    uint32_t generation = gci_world_generation();
+    struct range alternate = gci_stop_alternate_stack();
+    const uintptr_t own[] = {walk->stack_pointer, alternate.lo};
+    walk->visit(own, 2, walk->data);
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        if (u32_load(&thread->stopped_in) != generation)
+            continue;
+        const uintptr_t words[] = {thread->stack_pointer, thread->interrupted_at, thread->alternate.lo};
+        walk->visit(words, 3, walk->data);
+    }
+}
+
+static bool take_buffer(void)
+{
+    if (copy_buffer == NULL)
+        copy_buffer = gci_heap_take_meta(&gci_heap, COPY_WORDS * sizeof *copy_buffer);
+    return copy_buffer != NULL;
+}
+
+bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
+{
+    struct walk walk = {.visit = visit, .data = data, .stack_pointer = stack_pointer, .exclusions = &exclusions};
+    if (!take_buffer() || !gci_pages_open(&walk.reader))
+        return false;
+    the_reader = &walk.reader;
+    bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
+    if (done) {
+        visit_thread_words(&walk);
+        for (size_t i = 0; i < added.count; i++)
+            copy_and_visit(&walk, added.ranges[i]);
+    }
+    gci_pages_close(&walk.reader);
+    return done;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of world/stop.h. Code that runs in the handler or with the world stopped takes no lock, allocates
+ * nothing and calls nothing of stdio. */
+#include "world/stop.h"
+
+#include <errno.h>
+
+#include "platform/clock.h"
+#include "platform/context.h"
+#include "platform/stop.h"
+#include "platform/sync.h"
+#include "platform/thread.h"
+#include "world/critical.h"
+#include "world/delay.h"
+#include "world/thread.h"
+
+#define RECHECK_NS 1000000u /* how often the collector looks whether a thread it waits for has ended */
+
+__thread struct critical gci_critical TLS_INITIAL_EXEC;
+
+static volatile u32_shared generation; /* written by the thread that holds the collector's lock */
+static volatile u32_shared joined;     /* counts up at each join: what the collector sleeps on */
+static uint32_t stopped_count;         /* collector's */
+
+uint32_t gci_world_generation(void)
+{
+    return u32_load(&generation);
+}
+
+uint32_t gci_world_stopped_count(void)
+{
+    return stopped_count;
+}
+
+static bool is_asked_for(uint32_t g)
+{
+    return (g & 1) != 0;
+}
+
+/* ---- The stopped thread's side ------------------------------------------------------------------------------------ */
+
+static void join_stop(struct thread *self, const struct interruption *interruption)
+{
+    uint32_t g = u32_load_acquire(&generation);
+    while (is_asked_for(g)) {
+        bool on_other_stack = range_contains(interruption->alternate, interruption->handler_sp);
+        self->stack_pointer = on_other_stack ? interruption->stack_pointer : interruption->handler_sp;
+        self->interrupted_at = interruption->stack_pointer;
+        self->alternate = interruption->alternate;
+        world_delay();
+        u32_store_release(&self->stopped_in, g);
+        u32_add(&joined, 1);
+        gci_wake_all(&joined);
+        while (u32_load(&generation) == g)
+            gci_park(&generation, g, PARK_FOREVER);
+        world_delay();
+        g = u32_load_acquire(&generation);
+    }
+}
+
+/* The record is found by id where thread-local data is not the thread's own: clone without a new thread pointer. */
+static struct thread *own_record(bool *has_own_locals)
+{
+    uint32_t id = gci_thread_id();
+    struct thread *self = gci_thread_self;
+    *has_own_locals = self == NULL || u32_load(&self->id) == id;
+    return self != NULL && *has_own_locals ? self : gci_thread_find(id);
+}
+
+static void on_interruption(const struct interruption *interruption)
+{
+    bool has_own_locals;
+    struct thread *self = own_record(&has_own_locals);
+    if (self == NULL)
+        return;
+    if (has_own_locals && gci_critical.depth != 0)
+        gci_critical.stop_is_pending = true;
+    else
+        join_stop(self, interruption);
+}
+
+static void answer_with_registers_saved(uintptr_t stack_pointer, void *record)
+{
+    struct interruption interruption = {.handler_sp = stack_pointer,
+                                        .stack_pointer = stack_pointer,
+                                        .alternate = gci_stop_alternate_stack()};
+    if (range_contains(interruption.alternate, stack_pointer))
+        interruption.stack_pointer = interruption.handler_sp;
+    join_stop(record, &interruption);
+}
+
+void gci_world_answer_stop(void)
+{
+    int saved = errno;
+    gci_critical.stop_is_pending = false;
+    bool has_own_locals;
+    struct thread *self = own_record(&has_own_locals);
+    if (self != NULL)
+        gci_context_call(answer_with_registers_saved, self);
+    errno = saved;
+}
+
+/* ---- The collector's side ----------------------------------------------------------------------------------------- */
+
+struct roll_call {
+    uint32_t generation;
+    uint32_t self;
+    uint32_t signalled; /* in this pass */
+    bool has_failed;
+};
+
+static bool call_thread(uint32_t id, void *data)
+{
+    struct roll_call *call = data;
+    if (id == call->self)
+        return true;
+    struct thread *thread = gci_thread_find_or_add(id);
+    if (thread == NULL) {
+        call->has_failed = true;
+        return false;
+    }
+    if (thread->has_ended)
+        return true;
+    thread->seen_in = call->generation;
+    if (thread->signalled_in == call->generation)
+        return true;
+    thread->signalled_in = call->generation;
+    world_delay();
+    int error = gci_stop_send(id);
+    if (error == ESRCH)
+        thread->has_ended = true;
+    else if (error != 0)
+        call->has_failed = true;
+    call->signalled++;
+    return !call->has_failed;
+}
+
+static bool is_awaited(const struct thread *thread, const struct roll_call *call)
+{
+    return thread->seen_in == call->generation && !thread->has_ended && u32_load(&thread->id) != call->self &&
+           u32_load_acquire(&thread->stopped_in) != call->generation;
+}
+
+/* A thread that ends leaves the list of tasks; until then it may have blocked every signal. */
+static struct thread *first_awaited(const struct roll_call *call, bool check_alive)
+{
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        if (!is_awaited(thread, call))
+            continue;
+        uint32_t id = u32_load(&thread->id);
+        if (!check_alive || (id != 0 && gci_thread_is_alive(id)))
+            return thread;
+        thread->has_ended = true;
+    }
+    return NULL;
+}
+
+static bool wait_for_all(const struct roll_call *call, uint64_t deadline)
+{
+    bool check_alive = false;
+    for (;;) {
+        uint32_t before = u32_load_acquire(&joined);
+        if (first_awaited(call, check_alive) == NULL)
+            return true;
+        uint64_t now = gci_clock_ns();
+        if (now >= deadline)
+            return false;
+        uint64_t left = deadline - now;
+        gci_park(&joined, before, left < RECHECK_NS ? left : RECHECK_NS);
+        check_alive = u32_load(&joined) == before;
+    }
+}
+
+static uint32_t count_stopped(uint32_t g)
+{
+    uint32_t count = 0;
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        count += u32_load(&thread->stopped_in) == g && thread->seen_in == g;
+    return count;
+}
+
+/* Roll call until a pass meets nobody new. */
+static bool stop_threads(uint32_t g, uint64_t deadline_ns)
+{
+    struct roll_call call = {.generation = g, .self = gci_thread_id()};
+    uint64_t deadline = gci_clock_ns() + deadline_ns;
+    do {
+        call.signalled = 0;
+        if (!gci_thread_each(call_thread, &call) || call.has_failed || !wait_for_all(&call, deadline))
+            return false;
+    } while (call.signalled != 0);
+    stopped_count = count_stopped(g);
+    return true;
+}
+
+bool gci_world_stop(uint64_t deadline_ns)
+{
+    uint32_t g = u32_add(&generation, 1) + 1;
+    stopped_count = 0;
+    if (gci_thread_count() == 1)
+        return true;
+    if (gci_stop_verify() && stop_threads(g, deadline_ns))
+        return true;
+    gci_world_restart();
+    return false;
+}
+
+void gci_world_restart(void)
+{
+    world_delay();
+    u32_add(&generation, 1);
+    gci_wake_all(&generation);
+}
+
+void gci_world_reset(void)
+{
+    uint32_t g = u32_load(&generation);
+    u32_store(&generation, g + (g & 1));
+    gci_critical.stop_is_pending = false;
+}
+
+int gci_world_init(int signal)
+{
+    return gci_stop_install(signal, on_interruption);
+}

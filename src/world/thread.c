@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of world/thread.h. */
+#include "world/thread.h"
+
+#include "platform/thread.h"
+#include "world/critical.h"
+
+__thread struct thread *gci_thread_self TLS_INITIAL_EXEC;
+static __thread bool is_detached TLS_INITIAL_EXEC;
+
+static volatile shared_word first_record; /* struct thread *; grows at the head */
+
+/* Guarded by ended_lock outside the stopped world. */
+struct ended_stack {
+    struct range stack;
+    uintptr_t control_block;
+};
+static struct ended_stack ended[ENDED_STACKS_MAX];
+static size_t ended_next; /* the oldest is overwritten: it then counts as an ordinary mapping */
+static struct lock ended_lock;
+
+struct thread *gci_thread_first(void)
+{
+    return (struct thread *)word_load_acquire(&first_record); // NOLINT(performance-no-int-to-ptr)
+}
+
+struct thread *gci_thread_find(uint32_t id)
+{
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        if (u32_load(&thread->id) == id)
+            return thread;
+    return NULL;
+}
+
+static struct thread *claim_free_record(uint32_t id)
+{
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        if (u32_load(&thread->id) == 0 && u32_compare_and_swap(&thread->id, 0, id))
+            return thread;
+    return NULL;
+}
+
+static struct thread *add_record(uint32_t id)
+{
+    struct thread *thread = gci_heap_take_meta(&gci_heap, sizeof *thread);
+    if (thread == NULL)
+        return NULL;
+    u32_store(&thread->id, id);
+    uint64_t first;
+    do {
+        first = word_load(&first_record);
+        thread->next = (struct thread *)first; // NOLINT(performance-no-int-to-ptr)
+    } while (!word_compare_and_swap(&first_record, first, (uint64_t)(uintptr_t)thread));
+    return thread;
+}
+
+struct thread *gci_thread_find_or_add(uint32_t id)
+{
+    struct thread *thread = gci_thread_find(id);
+    if (thread == NULL)
+        thread = claim_free_record(id);
+    return thread != NULL ? thread : add_record(id);
+}
+
+bool gci_thread_is_detached(void)
+{
+    return is_detached;
+}
+
+void gci_thread_allow_attach(void)
+{
+    is_detached = false;
+}
+
+bool gci_thread_attach(void)
+{
+    struct thread *thread = gci_thread_find_or_add(gci_thread_id());
+    if (thread == NULL)
+        return false;
+    struct cache *cache = gci_cache_create(&gci_heap);
+    thread->cache = cache;
+    thread->control_block = gci_thread_control_block();
+    gci_thread_self = thread;
+    is_detached = false;
+    if (cache == NULL)
+        return false;
+    gci_cache_self = cache;
+    return true;
+}
+
+void gci_thread_learn_stack(void)
+{
+    if (gci_thread_self == NULL || gci_thread_self->stack.hi != 0)
+        return;
+    struct range stack = gci_thread_stack();
+    gci_thread_self->stack = stack;
+}
+
+static void remember_ended_stack(const struct thread *thread)
+{
+    if (thread->stack.hi == 0)
+        return;
+    gci_lock_acquire(&ended_lock);
+    ended[ended_next++ % ENDED_STACKS_MAX] = (struct ended_stack){thread->stack, thread->control_block};
+    gci_lock_release(&ended_lock);
+}
+
+static void free_record(struct thread *thread)
+{
+    thread->cache = NULL;
+    thread->stack = (struct range){0, 0};
+    thread->control_block = 0;
+    thread->has_ended = false;
+    u32_store_release(&thread->id, 0);
+}
+
+void gci_thread_detach(void)
+{
+    struct thread *thread = gci_thread_self;
+    struct cache *cache = gci_cache_self;
+    is_detached = true;
+    gci_cache_self = &gci_cache_empty;
+    gci_thread_self = NULL;
+    if (cache != &gci_cache_empty)
+        gci_cache_retire(&gci_heap, cache);
+    if (thread != NULL) {
+        remember_ended_stack(thread);
+        free_record(thread);
+    }
+}
+
+void gci_thread_retire_ended(uint32_t generation)
+{
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        uint32_t id = u32_load(&thread->id);
+        bool was_seen = thread->seen_in == generation && !thread->has_ended;
+        if (id == 0 || was_seen || gci_thread_is_alive(id))
+            continue;
+        if (thread->cache != NULL)
+            gci_cache_retire(&gci_heap, thread->cache);
+        thread->cache = NULL;
+        if (id != gci_process_id()) /* the leader's task stays listed for as long as the process lives */
+            free_record(thread);
+    }
+}
+
+void gci_thread_forget_others(void)
+{
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        if (thread != gci_thread_self)
+            free_record(thread);
+    if (gci_thread_self != NULL)
+        u32_store(&gci_thread_self->id, gci_thread_id());
+    gci_lock_reset(&ended_lock);
+}
+
+size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t))
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ENDED_STACKS_MAX; i++) {
+        struct ended_stack *entry = &ended[i];
+        if (entry->control_block == 0)
+            continue;
+        enum block_owner owner = gci_thread_block_owner(entry->control_block, read);
+        if (owner == BLOCK_OWNER_GONE)
+            *entry = (struct ended_stack){{0, 0}, 0};
+        else if (owner == BLOCK_OWNER_ENDED && count < limit)
+            ranges[count++] = entry->stack;
+    }
+    return count;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The registry of threads.
+ *
+ * Records are only ever added to a list and used again by later threads, so the stop handler and the collector walk it
+ * without a lock. A record belongs to the thread whose id it holds; the collector reads it while that thread is stopped.
+ * Threads that never came through here (the C library's own, raw clone) get a record when the collector meets them.
+ */
+#ifndef GCI_WORLD_THREAD_H
+#define GCI_WORLD_THREAD_H
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+#include "base/range.h"
+#include "heap/cache.h"
+
+struct thread {
+    struct thread *next;       /* set before the record is published */
+    volatile u32_shared id;    /* kernel's id; 0: the record is free; claimed by compare-and-swap */
+    struct cache *cache;       /* its own, or NULL */
+    struct range stack;        /* {0, 0} where unknown */
+    uintptr_t control_block;   /* 0 where unknown */
+    uint32_t seen_in;          /* collector: generation of the last stop that found the thread alive */
+    uint32_t signalled_in;     /* collector: generation of the last stop that it was asked to join */
+    bool has_ended;            /* collector: still listed (a process leader that has ended), but runs no more */
+    /* Published by the thread when it stops, before stopped_in. */
+    uintptr_t stack_pointer;   /* its frames and saved registers lie above, where they are on its stack */
+    uintptr_t interrupted_at;  /* stack pointer of the interrupted code */
+    struct range alternate;    /* its alternate signal stack */
+    volatile u32_shared stopped_in; /* generation of the stop that it has joined */
+};
+
+extern __thread struct thread *gci_thread_self TLS_INITIAL_EXEC;
+
+/* The calling thread gets a record and a cache; critical section. False when there is no memory for them. */
+bool gci_thread_attach(void);
+
+/* Looks up where the calling thread's stack lies, so that what is below its stack pointer is no root. May allocate:
+ * outside critical sections. */
+void gci_thread_learn_stack(void);
+
+/* The calling thread gives its cache and record back; critical section. It may still allocate afterwards, from the
+ * shared cache. */
+void gci_thread_detach(void);
+
+/* Takes back that a detached thread must not attach again. */
+void gci_thread_allow_attach(void);
+
+/* Whether the calling thread has detached and must not attach again (it is ending). */
+bool gci_thread_is_detached(void);
+
+/* The record of a thread by its id, or NULL; async-signal-safe. */
+struct thread *gci_thread_find(uint32_t id);
+
+/* The same, making one if needed; NULL when there is no memory. */
+struct thread *gci_thread_find_or_add(uint32_t id);
+
+/* First of all records, free ones among them. */
+struct thread *gci_thread_first(void);
+
+/* Critical section: retires the records of threads that a stop of this generation did not find alive. */
+void gci_thread_retire_ended(uint32_t generation);
+
+/* Fork child: the calling thread is the only one. */
+void gci_thread_forget_others(void);
+
+/* Stacks that ended threads left in the C library's cache: mapped, but no roots. Filled up to `limit`; each is checked
+ * through `read` (see platform/thread.h), and forgotten when it is gone or in use again. World stopped. */
+size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t));
+#define ENDED_STACKS_MAX 64u
+
+#endif
