@@ -148,7 +148,7 @@ GCA_API const char *gca_version(void);
 /* Sizes in bytes, times in nanoseconds. Members are only ever added, at the end. */
 struct gca_stats {
     size_t size;                /* set by the caller to sizeof(struct gca_stats): older callers stay right */
-    uint64_t heap_bytes;        /* blocks of memory in use by the heap now */
+    uint64_t heap_bytes;        /* memory of blocks in use that has ever been handed out */
     uint64_t heap_peak_bytes;   /* its highest value */
     uint64_t live_bytes;        /* reachable at the last collection */
     uint64_t live_objects;      /* reachable at the last collection */

@@ -33,15 +33,15 @@ static uint32_t fold_until_armed(struct heap *heap, uint32_t unit)
     return count;
 }
 
-/* A block whose words have all been handed out once. */
-static void leave_current(struct heap *heap, struct owned_blocks *owned)
+/* A block whose words have all been handed out once; or whose rest may not be, and then it waits among the full ones. */
+static void leave_current(struct heap *heap, struct owned_blocks *owned, bool is_at_limit)
 {
     uint32_t unit = owned->current;
     struct block *block = block_at(heap, unit);
     owned->current = 0;
     block->window_word = NO_WINDOW;
     uint32_t count = fold_until_armed(heap, unit);
-    if (count >= block_wake_threshold(block_class(heap, unit)->slots)) {
+    if (count >= block_wake_threshold(block_class(heap, unit)->slots) && !is_at_limit) {
         block->state = BLOCK_AVAILABLE;
         gci_unit_list_push_tail(heap, &owned->available, unit);
         arm_until_empty(heap, unit, count);
@@ -61,27 +61,48 @@ static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t
     owned->current = unit;
 }
 
-/* The next word of the current block that has a free slot becomes the window. */
-static bool open_window(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+static void set_window(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned index)
 {
-    uint32_t unit = cache->owned[kind][class_index].current;
+    uint32_t unit = owned->current;
+    struct block *block = block_at(heap, unit);
+    struct hot hot = heap->meta.hot[unit];
+    char *start = (char *)unit_address(heap, unit); // NOLINT(performance-no-int-to-ptr)
+    if (block->has_reclaimed)
+        heap->meta.scan[unit][index] = 0; /* these slots get a new life: what was reclaimed is history */
+    block->window_word = (uint8_t)index;
+    block->next_word = (uint8_t)(index + 1);
+    cache->windows[hot_kind(hot)][hot_class(hot)] =
+        (struct window){&heap->meta.free[unit][index],
+                        start + (size_t)index * BITS_PER_WORD * gci_size_classes[hot_class(hot)].bytes};
+}
+
+/* First word of the current block in [from, to) with a free slot; `to` if there is none. */
+static unsigned find_word(struct heap *heap, uint32_t unit, unsigned from, unsigned to)
+{
+    while (from < to && gci_block_fold_word(heap, unit, from) == 0)
+        from++;
+    return from;
+}
+
+/* The next word of the current block that has a free slot becomes the window. Where the heap limit forbids slots that
+ * were never used, it is a word before them, if frees have made one useful since; *is_at_limit tells of that case. */
+static bool open_window(struct heap *heap, struct cache *cache, struct owned_blocks *owned, bool *is_at_limit)
+{
+    uint32_t unit = owned->current;
     if (unit == 0)
         return false;
-    struct block *block = block_at(heap, unit);
-    const struct size_class *size_class = &gci_size_classes[class_index];
-    for (unsigned i = block->next_word; i < size_class->words; i++) {
-        if (gci_block_fold_word(heap, unit, i) == 0)
-            continue;
-        if (block->has_reclaimed)
-            heap->meta.scan[unit][i] = 0; /* these slots get a new life: what was reclaimed is history */
-        block->window_word = (uint8_t)i;
-        block->next_word = (uint8_t)(i + 1);
-        char *start = (char *)unit_address(heap, unit); // NOLINT(performance-no-int-to-ptr)
-        cache->windows[kind][class_index] =
-            (struct window){&heap->meta.free[unit][i], start + (size_t)i * BITS_PER_WORD * size_class->bytes};
-        return true;
+    const struct block *block = block_at(heap, unit);
+    unsigned words = block_class(heap, unit)->words;
+    unsigned index = find_word(heap, unit, block->next_word, words);
+    if (index < words && !gci_block_touch_word(heap, unit, index)) {
+        *is_at_limit = true;
+        words = block->touched_words;
+        index = find_word(heap, unit, 0, words);
     }
-    return false;
+    if (index == words)
+        return false;
+    set_window(heap, cache, owned, index);
+    return true;
 }
 
 /* ---- Where the next block comes from ------------------------------------------------------------------------------ */
@@ -146,6 +167,12 @@ static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
     return 0;
 }
 
+static uint32_t take_new(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    uint32_t unit = gci_block_create(heap, class_index, kind, cache->id);
+    return unit != 0 ? unit : take_from_full(heap, &cache->owned[kind][class_index]);
+}
+
 static uint32_t next_block(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
@@ -161,18 +188,17 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
                               bool may_collect)
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
-    while (!open_window(heap, cache, kind, class_index)) {
+    bool is_at_limit = false;
+    while (!open_window(heap, cache, owned, &is_at_limit)) {
         if (owned->current != 0) {
             gci_cache_close_window(cache, kind, class_index);
-            leave_current(heap, owned);
+            leave_current(heap, owned, is_at_limit);
         }
         uint32_t unit = next_block(heap, cache, kind, class_index);
         if (unit == 0 && may_collect && gci_cycle_is_due(BLOCK_BYTES))
             return REFILL_NEEDS_CYCLE;
-        if (unit == 0)
-            unit = gci_block_create(heap, class_index, kind, cache->id);
-        if (unit == 0)
-            unit = take_from_full(heap, owned);
+        if (unit == 0 && !is_at_limit)
+            unit = take_new(heap, cache, kind, class_index);
         if (unit == 0)
             return REFILL_NEEDS_MEMORY;
         make_current(heap, owned, unit);

@@ -171,7 +171,7 @@ struct usage {
 static struct usage measure_usage(void)
 {
     size_t used = region_used_bytes(&gci_heap);
-    size_t peak = (size_t)word_load(&gci_heap.peak_units) << BLOCK_SHIFT;
+    size_t peak = (size_t)word_load(&gci_heap.peak_bytes);
     return (struct usage){peak > used ? peak : used, used};
 }
 

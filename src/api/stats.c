@@ -23,7 +23,7 @@ static struct gca_stats gather(void)
     return (struct gca_stats){
         .size = sizeof(struct gca_stats),
         .heap_bytes = region_used_bytes(heap),
-        .heap_peak_bytes = word_load(&heap->peak_units) << BLOCK_SHIFT,
+        .heap_peak_bytes = word_load(&heap->peak_bytes),
         .live_bytes = totals->live_bytes,
         .live_objects = totals->live_objects,
         .cycles = totals->cycles,

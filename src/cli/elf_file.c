@@ -70,7 +70,8 @@ static bool read_at(int file, void *to, size_t bytes, uint64_t offset)
 static enum elf_kind read_loader(int file, const ElfW(Phdr) *segment, char loader[PATH_MAX])
 {
     size_t bytes = segment->p_filesz;
-    if (bytes < 2 || bytes > PATH_MAX || !read_at(file, loader, bytes, segment->p_offset) || loader[bytes - 1] != '\0') {
+    if (bytes < 2 || bytes > PATH_MAX || !read_at(file, loader, bytes, segment->p_offset) ||
+        loader[bytes - 1] != '\0') {
         loader[0] = '\0';
         return ELF_DAMAGED;
     }

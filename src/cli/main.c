@@ -69,7 +69,8 @@ static const struct command *find_command(const char *name)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     }
-    gci_message_fail(EXIT_OWN_FAILURE, name, "no such subcommand; 'gcalloc --help' lists them, 'gcalloc run' runs a program");
+    gci_message_fail(EXIT_OWN_FAILURE, name,
+                     "no such subcommand; 'gcalloc --help' lists them, 'gcalloc run' runs a program");
     return NULL;
 }
 

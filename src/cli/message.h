@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the command says when something is wrong: one line on standard error, "gcalloc: THING: CAUSE", and the exit code.
+/* What the command says when something is wrong, one line on standard error, "gcalloc: THING: CAUSE", and how it exits.
  *
  * The codes are those of env(1) and nohup(1), so that a script can tell "gcalloc failed" from "the program failed".
  */

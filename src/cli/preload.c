@@ -166,8 +166,8 @@ static bool own_directory(char directory[PATH_MAX])
     return true;
 }
 
-/* DIRECTORY/RELATIVE/libgcalloc.so, if it is there. The directory is resolved and the file's name is not: a program that
- * is linked with the library names it in the same way, and the loader must see one library, not two. */
+/* DIRECTORY/RELATIVE/libgcalloc.so, if it is there. The directory is resolved and the file's name is not: a program
+ * that is linked with the library names it in the same way, and the loader must see one library, not two. */
 static char *library_in(const char *directory, const char *relative)
 {
     char *folder = NULL, *resolved = NULL, *library = NULL;
@@ -199,8 +199,8 @@ static int find_library(char **library)
 {
     char directory[PATH_MAX];
     if (!own_directory(directory))
-        return gci_message_fail(EXIT_OWN_FAILURE, LIBRARY_NAME, "cannot tell where the gcalloc command is: /proc/self/exe: %s",
-                                strerror(errno));
+        return gci_message_fail(EXIT_OWN_FAILURE, LIBRARY_NAME,
+                                "cannot tell where the gcalloc command is: /proc/self/exe: %s", strerror(errno));
     *library = library_in(directory, "../lib");
     if (!*library)
         *library = library_in(directory, GCI_CLI_LIBRARY_DIRECTORY);

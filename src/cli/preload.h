@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every subcommand that starts a program shares: the options that set up the library in it, where libgcalloc.so is,
- * and the environment that brings it in.
+/* What every subcommand that starts a program shares: the options that set up the library in it, where libgcalloc.so
+ * is, and the environment that brings it in.
  */
 #ifndef GCI_CLI_PRELOAD_H
 #define GCI_CLI_PRELOAD_H

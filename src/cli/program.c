@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Order of the checks, as the kernel would come across them: found, regular file, executable, readable; then by content:
- * ELF, script (its interpreter, by the same rules), or text that only a shell can run. Privileges matter for the ELF file
- * at the end of the chain alone: Linux ignores those of scripts.
+/* Order of the checks, as the kernel would come across them: found, regular file, executable, readable; then by
+ * content: ELF, script (its interpreter, by the same rules), or text that only a shell can run. Privileges matter for
+ * the ELF file at the end of the chain alone: Linux ignores those of scripts.
  */
 #include "cli/program.h"
 
@@ -25,7 +25,7 @@
 #include "cli/elf_file.h"
 #include "cli/message.h"
 
-#define HEAD_BYTES 256        /* how much of a file the kernel looks at to find "#!" and the interpreter */
+#define HEAD_BYTES 256         /* how much of a file the kernel looks at to find "#!" and the interpreter */
 #define INTERPRETERS_DEEPEST 5 /* scripts that run scripts: the kernel's limit */
 
 enum content { CONTENT_ELF, CONTENT_SCRIPT, CONTENT_TEXT, CONTENT_UNKNOWN };
@@ -99,21 +99,23 @@ static bool is_own_loader(const struct stat *status)
         return false;
     enum elf_kind kind = gci_elf_kind(file, loader);
     close(file);
-    return kind == ELF_DYNAMIC && stat(loader, &own) == 0 && own.st_dev == status->st_dev && own.st_ino == status->st_ino;
+    return kind == ELF_DYNAMIC && stat(loader, &own) == 0 && own.st_dev == status->st_dev &&
+           own.st_ino == status->st_ino;
 }
 
 static int check_loader(const struct candidate *candidate, const char *loader)
 {
     const char *slash = strrchr(loader, '/');
     if (strncmp(slash ? slash + 1 : loader, "ld-musl", 7) == 0)
-        return gci_message_fail(EXIT_CANNOT_RUN, candidate->thing, "built for the C library musl; libgcalloc.so needs glibc");
+        return gci_message_fail(EXIT_CANNOT_RUN, candidate->thing,
+                                "built for the C library musl; libgcalloc.so needs glibc");
     if (access(loader, F_OK) != 0)
         return gci_message_fail(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, candidate->thing,
                                 "its loader %s cannot be used: %s", loader, strerror(errno));
     return 0;
 }
 
-/* Whether the file would give capabilities to a process of an ordinary user. The attribute holds little-endian words. */
+/* Whether the file gives capabilities to a process of an ordinary user. The attribute holds little-endian words. */
 static bool has_capabilities(int file)
 {
     unsigned char raw[64];
@@ -176,7 +178,9 @@ static int check_elf(const struct candidate *candidate, const struct elf_target 
     if (code != 0)
         return code;
     const char *reason = secure_reason(candidate);
-    return reason ? gci_message_fail(EXIT_CANNOT_RUN, candidate->thing, "%s, so the loader ignores LD_PRELOAD", reason) : 0;
+    if (reason)
+        code = gci_message_fail(EXIT_CANNOT_RUN, candidate->thing, "%s, so the loader ignores LD_PRELOAD", reason);
+    return code;
 }
 
 /* ---- Scripts ---- */
@@ -214,7 +218,8 @@ static int check_interpreter(const struct candidate *script, const char *path, c
         return gci_message_fail(EXIT_CANNOT_RUN, script->thing, "too many interpreters that are scripts themselves");
     if (asprintf(&thing, "%s (%s %s)", script->thing, how, path) < 0)
         return gci_message_fail(EXIT_OWN_FAILURE, script->thing, "out of memory");
-    struct candidate next = {.thing = thing, .path = path, .library = script->library, .depth = script->depth + 1, .file = -1};
+    struct candidate next = {.path = path, .library = script->library, .depth = script->depth + 1, .file = -1};
+    next.thing = thing;
     int code = check_candidate(&next, &content);
     if (code == 0 && (content == CONTENT_TEXT || content == CONTENT_UNKNOWN))
         code = gci_message_fail(EXIT_CANNOT_RUN, thing, "neither an ELF program nor a script");

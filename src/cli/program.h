@@ -12,8 +12,8 @@ struct program {
     char **words;     /* for execv, NULL at the end */
 };
 
-/* `words` are the program's name and arguments, NULL at the end; `library` is the file that will be preloaded. 0, or the
- * exit code after one line was printed. What *program points to stays until the process ends. */
+/* `words` are the program's name and arguments, NULL at the end; `library` is the file that will be preloaded. 0, or
+ * the exit code after one line was printed. What *program points to stays until the process ends. */
 int gci_program_find(struct program *program, char **words, const char *library);
 
 #endif

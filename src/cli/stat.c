@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The processes leave their figures in a file of our own, one line each (record.h). It lies in a directory of its own, for
- * a process that outlives us would otherwise bring the file back to life in the temporary directory.
+/* The processes leave their figures in a file of our own, one line each (record.h). It lies in a directory of its own,
+ * for a process that outlives us would otherwise bring the file back to life in the temporary directory.
  *
- * Signals, while the program runs: the terminal sends SIGINT and SIGQUIT to both of us, and it is the program that decides
- * what they mean, so they are ignored here. SIGTERM and SIGHUP come to this process alone when somebody means the program:
- * they are handed on. All are blocked from before fork until that is set up, so none is lost.
+ * Signals, while the program runs: the terminal sends SIGINT and SIGQUIT to both of us, and it is the program that
+ * decides what they mean, so they are ignored here. SIGTERM and SIGHUP come to this process alone when somebody means
+ * the program: they are handed on. All are blocked from before fork until that is set up, so none is lost.
  */
 #include "cli/stat.h"
 
@@ -162,7 +162,8 @@ static void block_signals(sigset_t *before)
 /* A signal that was ignored when we were started (nohup) stays so, for us and for the program. */
 static void set_dispositions(void)
 {
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART}, present;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, present;
+    struct sigaction forward = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
     for (size_t i = 0; i < 2; i++) {
         sigaction(ignored_signals[i], &ignore, NULL);
         if (sigaction(forwarded_signals[i], NULL, &present) == 0 && present.sa_handler != SIG_IGN)
@@ -179,36 +180,53 @@ static _Noreturn void become_program(const struct program *program, int report)
     _exit(EXIT_CANNOT_RUN);
 }
 
-/* Starts the program. 0, or the exit code after one line. `report` closes itself in a successful exec; what comes out of
- * it otherwise is errno. */
-static int start_child(const struct program *program, pid_t *child)
+/* fork, with the signals as described above; the child goes on in become_program. The id, or -1 with errno. */
+static pid_t fork_program(const struct program *program, int report)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL}, child_signal;
     sigset_t mask;
-    int report[2], error = 0;
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return gci_message_fail(EXIT_OWN_FAILURE, program->path, "cannot start it: %s", strerror(errno));
     sigaction(SIGCHLD, &usual, &child_signal); /* where it is ignored, the child's status would be lost */
     block_signals(&mask);
-    *child = fork();
-    if (*child == 0) {
+    pid_t child = fork();
+    if (child == 0) {
         sigaction(SIGCHLD, &child_signal, NULL);
         sigprocmask(SIG_SETMASK, &mask, NULL);
-        become_program(program, report[1]);
+        become_program(program, report);
     }
-    int fork_error = errno;
-    child_id = *child > 0 ? *child : 0;
+    int saved = errno;
+    child_id = child > 0 ? child : 0;
     set_dispositions();
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    close(report[1]);
+    errno = saved;
+    return child;
+}
+
+/* What the child reports before it ends: errno of exec. 0 where exec went well, which closes the pipe. */
+static int read_report(int report)
+{
+    int error = 0;
     ssize_t bytes;
     do
-        bytes = *child > 0 ? read(report[0], &error, sizeof error) : 0;
+        bytes = read(report, &error, sizeof error);
     while (bytes < 0 && errno == EINTR);
+    return bytes == (ssize_t)sizeof error ? error : 0;
+}
+
+/* Starts the program. 0, or the exit code after one line. */
+static int start_child(const struct program *program, pid_t *child)
+{
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return gci_message_fail(EXIT_OWN_FAILURE, program->path, "cannot start it: %s", strerror(errno));
+    *child = fork_program(program, report[1]);
+    int error = *child < 0 ? errno : 0;
+    close(report[1]);
+    if (*child > 0)
+        error = read_report(report[0]);
     close(report[0]);
     if (*child < 0)
-        return gci_message_fail(EXIT_OWN_FAILURE, program->path, "cannot start it: %s", strerror(fork_error));
-    if (bytes != (ssize_t)sizeof error)
+        return gci_message_fail(EXIT_OWN_FAILURE, program->path, "cannot start it: %s", strerror(error));
+    if (error == 0)
         return 0;
     child_id = 0;
     waitpid(*child, NULL, 0);

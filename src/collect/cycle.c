@@ -141,7 +141,8 @@ static void inform_pacer(const struct cycle *cycle, uint64_t used_before)
     }
     struct cycle_figures figures = {
         .used_bytes = used_after,
-        .live_bytes = report->census.live_scanned_bytes,
+        .live_bytes = report->census.live_bytes,
+        .scanned_bytes = report->census.live_scanned_bytes,
         .freed_bytes = report->census.freed_bytes,
         .grown_bytes = used_before > pacer.used_after_bytes ? used_before - pacer.used_after_bytes : 0,
         .mark_ns = report->roots_ns + report->mark_ns,

@@ -12,6 +12,8 @@
 #define POOR_YIELDS_BEFORE_PATIENCE 2
 #define PATIENCE_MAX 16
 
+#define FRESH_SHARE 4 /* of the headroom: growth in units that is allowed however many slots are free */
+
 static uint64_t square_root(uint64_t value)
 {
     uint64_t root = 0;
@@ -40,7 +42,7 @@ static uint64_t rate(uint64_t bytes, uint64_t ns)
 
 uint64_t gci_pacer_headroom(const struct cycle_figures *figures)
 {
-    uint64_t live = figures->live_bytes;
+    uint64_t live = figures->scanned_bytes;
     uint64_t growth = rate(figures->grown_bytes, figures->run_ns);
     uint64_t marking = rate(live, figures->mark_ns);
     uint64_t kib = live >> 10;
@@ -64,10 +66,10 @@ static void learn_patience(struct pacer *pacer, const struct cycle_figures *figu
     }
 }
 
-static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t headroom)
+static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t threshold)
 {
     pacer->used_after_bytes = used_bytes;
-    word_store(&pacer->threshold_bytes, add_saturated(used_bytes, headroom));
+    word_store(&pacer->threshold_bytes, threshold);
 }
 
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes)
@@ -76,7 +78,10 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
     uint64_t headroom = gci_pacer_headroom(figures);
     if (headroom < min_headroom_bytes)
         headroom = min_headroom_bytes;
-    set_threshold(pacer, figures->used_bytes, headroom * pacer->patience);
+    headroom = headroom > UINT64_MAX / PATIENCE_MAX ? UINT64_MAX : headroom * pacer->patience;
+    uint64_t wanted = add_saturated(figures->live_bytes, headroom);
+    uint64_t least = add_saturated(figures->used_bytes, headroom / FRESH_SHARE);
+    set_threshold(pacer, figures->used_bytes, wanted > least ? wanted : least);
 }
 
 void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes)
@@ -84,5 +89,6 @@ void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_he
     if (pacer->patience < PATIENCE_MAX)
         pacer->patience *= 2;
     uint64_t headroom = used_bytes / 4 < min_headroom_bytes ? min_headroom_bytes : used_bytes / 4;
-    set_threshold(pacer, used_bytes, headroom * pacer->patience);
+    headroom = headroom > UINT64_MAX / PATIENCE_MAX ? UINT64_MAX : headroom * pacer->patience;
+    set_threshold(pacer, used_bytes, add_saturated(used_bytes, headroom));
 }

@@ -13,12 +13,13 @@
 
 /* What a cycle tells the pacer. */
 struct cycle_figures {
-    uint64_t used_bytes;  /* units in use after the sweep */
-    uint64_t live_bytes;  /* reachable */
-    uint64_t freed_bytes; /* by this cycle */
-    uint64_t grown_bytes; /* units since the last cycle */
-    uint64_t mark_ns;     /* roots and marking */
-    uint64_t run_ns;      /* the program's time since the last cycle */
+    uint64_t used_bytes;    /* units in use after the sweep */
+    uint64_t live_bytes;    /* reachable */
+    uint64_t scanned_bytes; /* of them, what marking has to read */
+    uint64_t freed_bytes;   /* by this cycle */
+    uint64_t grown_bytes;   /* units since the last cycle */
+    uint64_t mark_ns;       /* roots and marking */
+    uint64_t run_ns;        /* the program's time since the last cycle */
 };
 
 struct pacer {
@@ -30,14 +31,16 @@ struct pacer {
 
 void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes);
 
-/* Sets the next threshold after a cycle. */
+/* Sets the next threshold after a cycle: the heap may grow to live + headroom. Free slots in blocks that are in use
+ * count as part of it, but a quarter of the headroom is always left for fresh units. */
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes);
 
 /* Sets it after a cycle that was given up: the heap grows instead, by more each time. */
 void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes);
 
 /* Growth to allow before the next cycle (square-root rule: Kirisame, Shenoy and Panchekha, "Optimal heap limits for
- * reducing browser memory use", OOPSLA 2022): sqrt(live * growth rate / marking rate), within 1/4 and 2 of live. */
+ * reducing browser memory use", OOPSLA 2022): sqrt(scanned * growth rate / marking rate), within 1/4 and 2 of what is
+ * scanned. */
 uint64_t gci_pacer_headroom(const struct cycle_figures *figures);
 
 #endif

@@ -29,8 +29,27 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
     return unit;
 }
 
+static size_t word_bytes(const struct size_class *size_class, unsigned words)
+{
+    size_t slots = (size_t)words * BITS_PER_WORD;
+    return (slots < size_class->slots ? slots : size_class->slots) * size_class->bytes;
+}
+
+bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
+{
+    struct block *block = block_at(heap, unit);
+    const struct size_class *size_class = block_class(heap, unit);
+    if (index < block->touched_words)
+        return true;
+    if (!gci_region_touch(heap, word_bytes(size_class, index + 1) - word_bytes(size_class, block->touched_words)))
+        return false;
+    block->touched_words = (uint8_t)(index + 1);
+    return true;
+}
+
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
 {
+    gci_region_untouch(heap, word_bytes(block_class(heap, unit), block_at(heap, unit)->touched_words));
     block_at(heap, unit)->state = BLOCK_NONE;
     gci_region_give(heap, unit, 1, past);
 }
@@ -151,9 +170,13 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
         return 0;
     uint32_t count = units_for(usable);
     uint32_t units_aligned = alignment <= BLOCK_BYTES ? 1 : (uint32_t)(alignment >> BLOCK_SHIFT);
-    uint32_t unit = gci_region_take(heap, GROUP_LARGE, count, units_aligned, is_clean);
-    if (unit == 0)
+    if (!gci_region_touch(heap, usable))
         return 0;
+    uint32_t unit = gci_region_take(heap, GROUP_LARGE, count, units_aligned, is_clean);
+    if (unit == 0) {
+        gci_region_untouch(heap, usable);
+        return 0;
+    }
     *block_at(heap, unit) = (struct block){.countdown = COUNTDOWN_OFF,
                                            .state = BLOCK_LARGE,
                                            .window_word = NO_WINDOW,
@@ -169,6 +192,7 @@ void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     struct block *block = block_at(heap, unit);
     uint32_t count = block->run_units;
     block->state = BLOCK_NONE;
+    gci_region_untouch(heap, block->usable_bytes);
     gci_region_give(heap, unit, count, past);
 }
 
@@ -181,9 +205,13 @@ bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *c
         return false;
     uint32_t count = units_for(usable);
     *clean_from = usable;
+    if (usable > block->usable_bytes && !gci_region_touch(heap, usable - block->usable_bytes))
+        return false;
     if (count > old_units) {
-        if (!gci_region_extend(heap, unit + old_units, count - old_units, &is_clean))
+        if (!gci_region_extend(heap, unit + old_units, count - old_units, &is_clean)) {
+            gci_region_untouch(heap, usable - block->usable_bytes);
             return false;
+        }
         set_rest(heap, unit, old_units, count);
         if (is_clean)
             *clean_from = (size_t)old_units << BLOCK_SHIFT;
@@ -191,6 +219,8 @@ bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *c
         block->run_units = count;
         gci_region_give(heap, unit + count, old_units - count, PAST_FREED);
     }
+    if (usable < block->usable_bytes)
+        gci_region_untouch(heap, block->usable_bytes - usable);
     block->run_units = count;
     block->usable_bytes = usable;
     return true;

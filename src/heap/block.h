@@ -40,6 +40,7 @@ struct block {
     uint8_t state;       /* enum block_state */
     uint8_t next_word;   /* CURRENT: where the search for free slots goes on */
     uint8_t window_word; /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
+    uint8_t touched_words; /* bitmap words whose slots have ever been handed out: the first so many */
     bool has_reclaimed;  /* `scan` tells which free slots the collector reclaimed */
     uint32_t next;       /* in the list of its state */
     uint32_t previous;
@@ -78,6 +79,10 @@ ALWAYS_INLINE uint64_t block_valid_bits(const struct size_class *size_class, uns
     uint32_t before = index * BITS_PER_WORD;
     return size_class->slots <= before ? 0 : low_bits(size_class->slots - before);
 }
+
+/* Makes sure that the slots of word `index`, the next one never handed out or an earlier one, are counted as touched.
+ * False where that would pass the heap limit. */
+bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index);
 
 /* A fresh block for `owner` with every slot free; 0 where there is no unit. */
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner);

@@ -165,12 +165,11 @@ int gci_heap_init(struct heap *heap)
 {
     __builtin_memset(heap, 0, sizeof *heap);
     gci_size_class_init();
-    uint64_t bytes = REGION_BYTES_MAX;
-    size_t left = gci_vm_address_space_left();
-    while (bytes > left / 2)
-        bytes /= 2;
+    uint64_t bytes = gci_vm_address_space_left() / 2;
+    if (bytes > REGION_BYTES_MAX)
+        bytes = REGION_BYTES_MAX;
     for (; bytes >= REGION_BYTES_MIN; bytes /= 2)
-        if (reserve(heap, bytes))
+        if (reserve(heap, align_down(bytes, REGION_STEP_BYTES)))
             return 0;
     return ENOMEM;
 }

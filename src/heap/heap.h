@@ -94,13 +94,16 @@ struct heap {
     volatile shared_word limit_bytes; /* bytes from base that are committed: every address that can be a block's */
     struct metadata meta;
 
+    /* Atomic: memory that has been handed out at least once, in blocks and runs that are in use. Slots of a block that
+     * were never handed out are not counted: they have cost no memory yet. */
+    volatile shared_word touched_bytes;
+    volatile shared_word peak_bytes;
+
     /* Guarded by the region lock. */
     struct lock region_lock;
     uint32_t unit_limit;      /* units reserved */
     uint32_t frontier;        /* units committed; the rest have never been touched */
     uint32_t lowest_free;     /* no group below has a free unit */
-    volatile shared_word used_units; /* read without the lock by the pacer */
-    volatile shared_word peak_units;
     volatile shared_word released_bytes;
     volatile shared_word bump_bytes;
     struct cache **caches; /* by id, from 1; grows only, so entries are read without the lock */
@@ -114,7 +117,7 @@ struct heap {
 /* The one heap of the process; unit tests make others. */
 extern struct heap gci_heap;
 
-/* Reserves the region, as large as the process's limits allow. 0 or ENOMEM. Not thread-safe. */
+/* Reserves the region: 1 TiB, or half of what the process may still map. 0 or ENOMEM. Not thread-safe. */
 int gci_heap_init(struct heap *heap);
 void gci_heap_fini(struct heap *heap); /* unit tests: gives everything back */
 

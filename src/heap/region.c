@@ -183,16 +183,25 @@ static bool claim(struct heap *heap, uint32_t group_kind, uint32_t first, uint32
         group->clean_units &= ~bits;
         group->kind = group_kind;
     }
-    uint64_t used = word_add(&heap->used_units, count) + count;
-    word_raise(&heap->peak_units, used);
     raise_lowest_free(heap);
     return is_clean;
 }
 
-static bool is_within_limit(const struct heap *heap, uint32_t count)
+bool gci_region_touch(struct heap *heap, size_t bytes)
 {
     uint64_t limit = gci_options.heap_limit;
-    return limit == 0 || region_used_bytes(heap) + ((uint64_t)count << BLOCK_SHIFT) <= limit;
+    uint64_t touched = word_add(&heap->touched_bytes, bytes) + bytes;
+    if (UNLIKELY(limit != 0 && touched > limit)) {
+        gci_region_untouch(heap, bytes);
+        return false;
+    }
+    word_raise(&heap->peak_bytes, touched);
+    return true;
+}
+
+void gci_region_untouch(struct heap *heap, size_t bytes)
+{
+    word_add(&heap->touched_bytes, -(uint64_t)bytes);
 }
 
 static uint32_t find(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment)
@@ -212,10 +221,8 @@ static uint32_t find(struct heap *heap, uint32_t group_kind, uint32_t count, uin
 
 uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment, bool *is_clean)
 {
-    uint32_t unit = 0;
     gci_lock_acquire(&heap->region_lock);
-    if (is_within_limit(heap, count))
-        unit = find(heap, group_kind, count, alignment);
+    uint32_t unit = find(heap, group_kind, count, alignment);
     if (unit != 0)
         *is_clean = claim(heap, group_kind, unit, count);
     gci_lock_release(&heap->region_lock);
@@ -225,7 +232,7 @@ uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count,
 bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is_clean)
 {
     gci_lock_acquire(&heap->region_lock);
-    bool fits = is_within_limit(heap, count) && end + (uint64_t)count <= heap->unit_limit;
+    bool fits = end + (uint64_t)count <= heap->unit_limit;
     if (fits && end + count > heap->frontier) {
         uint32_t missing = end + count - heap->frontier;
         fits = free_run_length(heap, end, count) == count - missing && raise_frontier(heap, missing);
@@ -263,7 +270,6 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
     for (uint32_t i = 0; i < count; i++)
         heap->meta.hot[first + i] = (struct hot){0, OWNER_NONE, (uint8_t)past, UNIT_FREE};
     unclaim(heap, first, count, false);
-    word_add(&heap->used_units, -(uint64_t)count);
     gci_lock_release(&heap->region_lock);
 }
 

@@ -24,9 +24,14 @@ size_t gci_region_release(struct heap *heap, uint32_t idle_ms);
  * own limit. */
 void gci_region_shrink(struct heap *heap, size_t address_space);
 
+/* Counts memory that is about to be handed out for the first time; false, and nothing is counted, where that would pass
+ * the heap limit. Any thread. */
+bool gci_region_touch(struct heap *heap, size_t bytes);
+void gci_region_untouch(struct heap *heap, size_t bytes);
+
 ALWAYS_INLINE size_t region_used_bytes(const struct heap *heap)
 {
-    return (size_t)word_load(&heap->used_units) << BLOCK_SHIFT;
+    return (size_t)word_load(&heap->touched_bytes);
 }
 
 #endif

@@ -165,7 +165,7 @@ size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(
         if (owner == BLOCK_OWNER_GONE)
             *entry = (struct ended_stack){{0, 0}, 0};
         else if (owner == BLOCK_OWNER_ENDED && count < limit)
-            ranges[count++] = entry->stack;
+            ranges[count++] = (struct range){entry->stack.lo, entry->control_block};
     }
     return count;
 }

@@ -64,7 +64,8 @@ void gci_thread_retire_ended(uint32_t generation);
 /* Fork child: the calling thread is the only one. */
 void gci_thread_forget_others(void);
 
-/* Stacks that ended threads left in the C library's cache: mapped, but no roots. Filled up to `limit`; each is checked
+/* Stacks that ended threads left behind: mapped, but no roots up to the control block, which holds the thread's result
+ * until somebody joins it. Filled up to `limit`; each is checked
  * through `read` (see platform/thread.h), and forgotten when it is gone or in use again. World stopped. */
 size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t));
 #define ENDED_STACKS_MAX 64u

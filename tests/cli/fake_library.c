@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stands in for libgcalloc.so in the tests of the command: allocates nothing, and leaves a record when the process exits,
- * as the real library does. The record is fixed by the environment:
+/* Stands in for libgcalloc.so in the tests of the command: allocates nothing, and leaves a record when the process
+ * exits, as the real library does. The record is fixed by the environment:
  *
  *   FAKE_RECORDS   this text, as it is, in place of a record
  *   FAKE_PEAK      heap_peak_bytes (1048576)
@@ -17,11 +17,12 @@ static int build_record(char *record, size_t room)
     const char *raw = getenv("FAKE_RECORDS"), *peak = getenv("FAKE_PEAK");
     if (raw)
         return snprintf(record, room, "%s", raw);
-    return snprintf(record, room,
-                    "pid=%d name=%s cycles=4 given_up=1 pause_total_ns=3210000 pause_longest_ns=1500000 heap_peak_bytes=%s "
-                    "live_bytes=2048 reclaimed_bytes=31562138 reclaimed_objects=1000 leaked_bytes=512 leaked_objects=1 "
-                    "released_bytes=4096\n",
-                    (int)getpid(), program_invocation_short_name, peak ? peak : "1048576");
+    return snprintf(
+        record, room,
+        "pid=%d name=%s cycles=4 given_up=1 pause_total_ns=3210000 pause_longest_ns=1500000 heap_peak_bytes=%s "
+        "live_bytes=2048 reclaimed_bytes=31562138 reclaimed_objects=1000 leaked_bytes=512 leaked_objects=1 "
+        "released_bytes=4096\n",
+        (int)getpid(), program_invocation_short_name, peak ? peak : "1048576");
 }
 
 __attribute__((destructor)) static void leave_record(void)

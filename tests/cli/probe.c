@@ -102,6 +102,16 @@ static int fork_children(int count)
     return 0;
 }
 
+/* `count` blocks of 1000 bytes to which no pointer is left. */
+static int leak(int count)
+{
+    void *volatile block = NULL;
+    for (int i = 0; i < count; i++)
+        block = malloc(1000);
+    block = NULL;
+    return block != NULL;
+}
+
 /* Leaves a process behind that exits normally once standard input ends. */
 static int leave_orphan(void)
 {
@@ -155,6 +165,8 @@ int main(int argc, char **argv)
         return wait_for_signal();
     if (strcmp(action, "fork") == 0)
         return fork_children(number);
+    if (strcmp(action, "leak") == 0)
+        return leak(number);
     if (strcmp(action, "orphan") == 0)
         return leave_orphan();
     if (strcmp(action, "id") == 0)

@@ -51,7 +51,8 @@ class CommandTest(unittest.TestCase):
 
     def environment(self, **changes):
         """Our own without what the tests look at; None takes a variable away."""
-        result = {k: v for k, v in os.environ.items() if not k.startswith(("GCALLOC_", "LD_PRELOAD", "FAKE_", "CLI_TEST_"))}
+        hidden = ("GCALLOC_", "LD_PRELOAD", "FAKE_", "CLI_TEST_")
+        result = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         result.update(changes)
         return {k: v for k, v in result.items() if v is not None}
 

@@ -97,8 +97,9 @@ class Programs(CommandTest):
         os.mkfifo(os.path.join(self.scratch, "fifo"))
         os.symlink("loop", os.path.join(self.scratch, "loop"))
         self.write("plain", "text", 0o644)
-        for name, cause in (("/", "is a directory"), ("./fifo", "not a regular file"), ("/dev/null", "not a regular file"),
-                            ("./plain", "no permission to execute it"), ("./plain/x", "Not a directory"),
+        for name, cause in (("/", "is a directory"), ("./fifo", "not a regular file"), 
+                            ("/dev/null", "not a regular file"), ("./plain", "no permission to execute it"),
+                            ("./plain/x", "Not a directory"),
                             ("./loop", "Too many levels of symbolic links")):
             with self.subTest(name=name):
                 self.assert_fails(self.gcalloc("run", name), 126, f"gcalloc: {name}: {cause}")
@@ -394,7 +395,8 @@ class Environment(CommandTest):
 
     def test_options(self):
         self.assertEqual(self.seen("--mode", "free", "--stats", "--verbose"),
-                         {"LD_PRELOAD": self.library, "GCALLOC_MODE": "free", "GCALLOC_STATS": "1", "GCALLOC_VERBOSE": "1"})
+                         {"LD_PRELOAD": self.library, "GCALLOC_MODE": "free", "GCALLOC_STATS": "1",
+                          "GCALLOC_VERBOSE": "1"})
 
     def test_option_wins_over_environment(self):
         self.assertEqual(self.seen("--mode=gc", GCALLOC_MODE="free")["GCALLOC_MODE"], "gc")

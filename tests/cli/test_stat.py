@@ -121,7 +121,8 @@ gcalloc: {self.probe}: exit status 0
             self.assertIn(f"longest {shown}\n", self.table(record(longest=longest) + "\n"))
 
     def test_width_of_the_extreme(self):
-        line = re.sub(r"=\d{2,}", "=18446744073709551615", record(pid=7, name="n" * 255)).replace("pid=7", "pid=2147483647")
+        line = re.sub(r"=\d{2,}", "=18446744073709551615", record(pid=7, name="n" * 255))
+        line = line.replace("pid=7", "pid=2147483647")
         self.assertIn("n" * 27 + " (pid 2147483647)\n", self.table(line + "\n"))
         self.assertEqual(self.counted(line.replace("2147483647", "2147483648") + "\n"), (0, 1))
 
@@ -145,8 +146,8 @@ gcalloc: {self.probe}: exit status 0
         self.assertEqual(done.stderr, f"gcalloc: {self.probe}: no figures: killed by signal 9 (Killed)\n")
         done = self.gcalloc("stat", "--json", self.probe, "kill", "9")
         figures = json.loads(done.stderr)
-        self.assertEqual((figures["processes"], figures["exit_status"], figures["signal"], figures["heap_peak_process"]),
-                         (0, None, 9, None))
+        self.assertEqual([figures[key] for key in ("processes", "exit_status", "signal", "heap_peak_process")],
+                         [0, None, 9, None])
 
 
 class Output(StatTest):
@@ -211,8 +212,9 @@ class RecordFile(StatTest):
             self.assertEqual(self.gcalloc("stat", self.probe, "exit", "0", TMPDIR=folder).returncode, code)
 
     def test_process_that_outlives_us_leaves_nothing(self):
-        with subprocess.Popen([self.command, "stat", self.probe, "orphan"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, env=self.environment(TMPDIR=self.scratch)) as process:
+        environment = self.environment(TMPDIR=self.scratch)
+        with subprocess.Popen([self.command, "stat", self.probe, "orphan"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
             self.assertEqual(process.wait(timeout=60), 0)
             process.stdin.close()
             self.assertEqual(process.stdout.read(), b"")  # until the orphan has gone too
@@ -316,6 +318,48 @@ class Signals(StatTest):
         os.write(terminal, b"\x03")
         _, status = os.waitpid(pid, 0)
         self.assertEqual(os.waitstatus_to_exitcode(status), 40 + signal.SIGINT)
+
+
+@unittest.skipUnless("CLI_TEST_REAL_LIBRARY" in os.environ, "no real library was built")
+class RealLibrary(StatTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.install("CLI_TEST_REAL_LIBRARY", "lib/libgcalloc.so")
+
+    def stat(self, *words, **changes):
+        done = self.gcalloc("stat", "--json", "--", self.probe, *words, **changes)
+        return done.returncode, json.loads(done.stderr)
+
+    def test_leak_is_counted(self):
+        code, figures = self.stat("leak", "1000")
+        self.assertEqual((code, figures["processes"], figures["damaged_records"], figures["cycles"]), (0, 1, 0, 0))
+        self.assertEqual(figures["heap_peak_process"]["name"], "probe")
+        self.assertTrue(950 <= figures["leaked_objects"] <= 1010, figures)
+        self.assertGreaterEqual(figures["leaked_bytes"], 1000 * figures["leaked_objects"] * 0.95)
+        self.assertGreater(figures["heap_peak_bytes"], 1000 * 1000)
+
+    def test_no_leak_is_counted(self):
+        self.assertLess(self.stat("leak", "0")[1]["leaked_objects"], 50)
+
+    def test_collections_are_counted(self):
+        figures = self.stat("leak", "300000")[1]
+        self.assertGreater(figures["cycles"], 0)
+        self.assertGreater(figures["pause_total_ns"], 0)
+        self.assertGreaterEqual(figures["reclaimed_objects"], 200000)
+
+    def test_mode(self):
+        done = self.gcalloc("stat", "--json", "--mode=free", self.probe, "leak", "300000")
+        self.assertEqual(json.loads(done.stderr)["cycles"], 0)
+
+    def test_tree_of_processes(self):
+        self.assertEqual(self.stat("fork", "3")[1]["processes"], 4)
+
+    def test_longest_name(self):
+        program = os.path.join(self.scratch, "n" * 255)
+        os.symlink(self.probe, program)
+        done = self.gcalloc("stat", "--json", program, "exit", "0")
+        self.assertEqual(json.loads(done.stderr)["damaged_records"], 0)
 
 
 if __name__ == "__main__":
