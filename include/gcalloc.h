@@ -5,9 +5,9 @@
  * Memory from malloc, calloc and gca_malloc is the same memory: gca_free, free, gca_realloc and realloc take any of it
  * when malloc is replaced.
  *
- * A block lives while a pointer to its start, its inside or one past its end is in a register, on a stack, in static or
- * thread-local data, in mapped memory of the process or inside a living block. When no pointer is left, the block is
- * collected; freeing it earlier by hand is always allowed and takes effect at once.
+ * A block lives while a pointer to its start or its inside is in a register, on a stack, in static or thread-local data,
+ * in mapped memory of the process or in a living block; everywhere but in a block, a pointer one past its end counts too.
+ * When no pointer is left, the block is collected; freeing it earlier by hand is always allowed and takes effect at once.
  *
  * Thread safety: every function here may be called from any thread at any time, except from a signal handler.
  * Failure: allocators return NULL and set errno to ENOMEM; other functions say what they return.

@@ -19,6 +19,9 @@ uint64_t gci_env_random(void);
 void gci_env_report(const struct text *text);
 void gci_env_report_string(const char *string);
 
+/* Reports go to today's standard error from here on, even if the program closes it: for reports at exit. */
+void gci_env_keep_error_stream(void);
+
 /* gci_env_report, then abort. */
 NORETURN void gci_env_die(const struct text *text);
 

@@ -54,6 +54,20 @@ static void write_all(int file, const char *bytes, size_t count)
     }
 }
 
+/* High enough that programs which count on getting low numbers, or hand descriptors on by number, never meet it. */
+#define KEPT_DESCRIPTOR_LOWEST 200
+
+static int error_stream = STDERR_FILENO;
+
+void gci_env_keep_error_stream(void)
+{
+    int saved = errno;
+    int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, KEPT_DESCRIPTOR_LOWEST);
+    if (copy >= 0)
+        error_stream = copy;
+    errno = saved;
+}
+
 void gci_env_report(const struct text *text)
 {
     int saved = errno;
@@ -64,7 +78,7 @@ void gci_env_report(const struct text *text)
     if (line.length == TEXT_BYTES - 1) /* cut: the line still ends */
         line.length--;
     line.bytes[line.length] = '\n';
-    write_all(STDERR_FILENO, line.bytes, line.length + 1);
+    write_all(error_stream, line.bytes, line.length + 1);
     errno = saved;
 }
 

@@ -86,6 +86,7 @@ __attribute__((constructor(101))) static void start(void)
     gci_fork_init();
     gci_init_apply_options();
     gci_cycle_init(gci_events_report);
+    gci_stats_init();
     start_torture();
 }
 

@@ -19,6 +19,7 @@ struct cycle_report;
 void gci_events_report(const struct cycle_report *report);
 
 /* Figures at process exit, as the options ask. api/stats.c */
+void gci_stats_init(void);
 void gci_stats_at_exit(void);
 
 #endif

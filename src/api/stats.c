@@ -163,16 +163,26 @@ static void print_table(const struct gca_stats *stats, const struct census *leak
     print_size("gcalloc's own memory", stats->metadata_bytes);
 }
 
+static uint32_t started_process; /* forked children that run no program of their own print no table */
+
+void gci_stats_init(void)
+{
+    started_process = gci_process_id();
+    if (gci_options.stats)
+        gci_env_keep_error_stream(); /* many programs close standard error before destructors run */
+}
+
 void gci_stats_at_exit(void)
 {
     bool wants_record = gci_options.stats_file[0] != '\0';
+    bool wants_table = gci_options.stats && gci_process_id() == started_process;
     struct census leaks = {0};
-    if (!gci_options.stats && !wants_record)
+    if (!wants_table && !wants_record)
         return;
     struct gca_stats stats = gather();
     gci_cycle_census(&leaks);
     if (wants_record)
         append_record(&stats, &leaks);
-    if (gci_options.stats)
+    if (wants_table)
         print_table(&stats, &leaks);
 }

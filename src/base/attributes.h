@@ -10,7 +10,6 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define NORETURN __attribute__((noreturn))
 #define MAY_ALIAS __attribute__((may_alias))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
 #define EXPORT __attribute__((visibility("default")))
 #define TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 #define CACHE_LINE_BYTES 64

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TEXT_BYTES 512
+#define TEXT_BYTES 1024
 
 struct text {
     size_t length;

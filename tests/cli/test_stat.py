@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -356,10 +357,10 @@ class RealLibrary(StatTest):
         self.assertEqual(self.stat("fork", "3")[1]["processes"], 4)
 
     def test_longest_name(self):
-        program = os.path.join(self.scratch, "n" * 255)
-        os.symlink(self.probe, program)
-        done = self.gcalloc("stat", "--json", program, "exit", "0")
-        self.assertEqual(json.loads(done.stderr)["damaged_records"], 0)
+        program = shutil.copy(self.probe, os.path.join(self.scratch, "n" * 255))
+        figures = json.loads(self.gcalloc("stat", "--json", program, "leak", "300000").stderr)
+        self.assertEqual((figures["processes"], figures["damaged_records"]), (1, 0))
+        self.assertEqual(figures["heap_peak_process"]["name"], "n" * 255)
 
 
 if __name__ == "__main__":

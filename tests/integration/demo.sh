@@ -69,11 +69,12 @@ start() {
     ) &
 }
 
-# Resident size in KiB into `rss`, 0 when the process has ended; the peak so far into the file NAME.peak.
+# Resident size in KiB into `rss`, "done" when the process has ended; the peak so far into the file NAME.peak.
 sample() {
+    rss="done"
+    [ ! -f "$tmp/$1.end" ] || return 0
     rss=0
     pid=$(cat "$tmp/$1.pid" 2>/dev/null) || return 0
-    [ ! -f "$tmp/$1.code" ] || return 0
     { read -r _ rss _ <"/proc/$pid/statm"; } 2>/dev/null || rss=0
     rss=$((${rss:-0} * page_kib))
     high=$(awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
@@ -87,10 +88,10 @@ bar() {
 }
 
 cell() {
-    if [ "$1" -gt 0 ]; then
-        printf ' |%s %4d MiB' "$(bar "$1")" $(($1 / 1024))
-    else
+    if [ "$1" = "done" ]; then
         printf ' |%-*s' $((width + 9)) "  done"
+    else
+        printf ' |%s %4d MiB' "$(bar "$1")" $(($1 / 1024))
     fi
 }
 

@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# From a bare Debian 12 to a result, in one command:
+#   sh platform/bootstrap.sh demo    build, and show a real program that leaks, with malloc and with gcalloc
+#   sh platform/bootstrap.sh test    build, and run every test
+#   sh platform/bootstrap.sh build   build only
+#   sh platform/bootstrap.sh deps    install the packages that building and testing need
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${GCALLOC_BUILD_DIR:-$top/build}
+
+# Compiler and libraries; what the tests check with; the programs that the integration tests run.
+packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev check python3-minimal python3
+  clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace procps file
+  bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light wrk jq"
+
+die() {
+    echo "bootstrap: $*" >&2
+    exit 1
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+deps() {
+    missing=
+    for package in $packages; do
+        is_installed "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    [ "$(id -u)" = 0 ] || die "not root, so these packages must be installed by hand:$missing"
+    command -v apt-get >/dev/null || die "no apt-get here; install what corresponds to:$missing"
+    # Servers are only started by the tests themselves, never by their packages.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update
+    # shellcheck disable=SC2086
+    apt-get -qq install -y --no-install-recommends $missing >/dev/null
+}
+
+build() {
+    cmake -S "$top" -B "$build" -DCMAKE_BUILD_TYPE=Release "$@"
+    cmake --build "$build" -j "$(nproc)"
+}
+
+case "${1:-}" in
+deps)
+    deps
+    ;;
+build)
+    deps
+    build
+    ;;
+test)
+    deps
+    build -DGCALLOC_BUILD_TESTS=ON
+    cd "$build"
+    exec ctest --output-on-failure --label-exclude slow
+    ;;
+demo)
+    deps
+    build
+    exec sh "$top/tests/integration/demo.sh" "$build"
+    ;;
+*)
+    sed -n '3,8s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
