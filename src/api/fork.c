@@ -6,7 +6,7 @@
  * it is recursive. Our handlers are registered before any other library's, so prepare runs last and child first: other
  * handlers may allocate.
  *
- * Order: streams, collector, critical section, shared cache, roots, heap.
+ * Order: streams, collector, critical section, shared cache, roots, words of the kernel, heap.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -15,6 +15,7 @@
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "world/critical.h"
+#include "world/kernel_words.h"
 #include "world/roots.h"
 #include "world/stop.h"
 #include "world/thread.h"
@@ -48,6 +49,7 @@ static void prepare(void)
     critical_enter();
     gci_alloc_lock();
     gci_roots_lock();
+    gci_kernel_words_lock();
     gci_heap_lock_all(&gci_heap);
     has_stream_lock = with_streams;
     has_locked = true;
@@ -60,6 +62,7 @@ static void parent(void)
     has_locked = false;
     bool with_streams = has_stream_lock;
     gci_heap_unlock_all(&gci_heap);
+    gci_kernel_words_unlock();
     gci_roots_unlock();
     gci_alloc_unlock();
     critical_leave();
@@ -80,6 +83,7 @@ static void child(void)
         return;
     gci_alloc_reset_lock();
     gci_roots_reset_lock();
+    gci_kernel_words_reset_lock();
     gci_heap_reset_locks(&gci_heap);
     gci_cache_retire_all_but(&gci_heap, gci_cache_self);
     critical_leave();

@@ -12,6 +12,7 @@
 #include "platform/sync.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "world/kernel_words.h"
 #include "world/stop.h"
 #include "world/thread.h"
 
@@ -285,6 +286,7 @@ bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
     if (done) {
         visit_thread_words(&walk);
+        gci_kernel_words_each(visit, data);
         for (size_t i = 0; i < added.count; i++)
             copy_and_visit(&walk, added.ranges[i]);
     }

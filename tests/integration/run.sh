@@ -3,11 +3,13 @@
 # Runs one job of jobs/ twice, first on the C library's malloc and then under gcalloc, and compares what came out:
 # standard output, standard error, exit code and every file that the job left in result/. Prints one verdict line.
 #
-#   run.sh --build DIR [--slow] [--torture] [--via command|preload] [--jobs DIR] [--control] JOB
+#   run.sh --build DIR [--slow] [--torture] [--via command|preload]
+#          [--ticker FILE] [--jobs DIR] [--control] JOB
 #
 #   --slow     the long form of the job
 #   --torture  the build has torture switches: also collect at every N-th allocation of the job's choice
 #   --via      how gcalloc gets into the program: `gcalloc run --` (default) or LD_PRELOAD set by hand
+#   --ticker   a library that collects once a millisecond from a thread of its own in every process
 #   --jobs     another folder of jobs
 #   --control  both runs on the C library's malloc: shows that the job itself is deterministic
 #
@@ -18,10 +20,11 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 inputs=$here/inputs
-build= jobs=$here/jobs slow=0 torture_build=0 via=command second=gcalloc name=
+build= jobs=$here/jobs slow=0 torture_build=0 via=command ticker= second=gcalloc name=
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$(cd "$2" && pwd) || exit 1; shift ;;
+    --ticker) ticker=$2; shift ;;
     --jobs) jobs=$2; shift ;;
     --slow) slow=1 ;;
     --torture) torture_build=1 ;;
@@ -32,7 +35,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ -z "$build" ] || [ ! -f "$jobs/$name.sh" ]; then
-    echo "usage: run.sh --build DIR [--slow] [--torture] [--via command|preload] [--jobs DIR] [--control] JOB" >&2
+    echo "usage: run.sh --build DIR [--slow] [--torture] [--via command|preload] [--ticker FILE] [--jobs DIR] [--control]" \
+        "JOB" >&2
     exit 1
 fi
 

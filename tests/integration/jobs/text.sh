@@ -17,7 +17,7 @@ job() {
     subject gawk -f "$inputs/job.awk" text
     subject gawk '{ a[NR] = $0 } END { n = asort(a); for (i = 1; i <= n; i += 1000) print a[i] }' text | cksum
     subject gawk '{ line = line $2; if (NR % 50 == 0) { print length(line); line = "" } }' text | cksum
-    subject bash -o pipefail -c 'sort -k2,2 -k1,1n text | gawk "{print \$2}" | uniq -c | sort -rn | sed "s/^ *//; 20q"'
+    subject bash -o pipefail -c 'sort -k2,2 -k1,1n text | gawk "{print \$2}" | uniq -c | sort -rn | sed -n "s/^ *//; 1,20p"'
     subject sort --parallel=4 -S 4M -k6 text | cksum
     subject grep x "no such file" || echo "grep $?"
 }

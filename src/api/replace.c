@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions behind gcalloc/replace.h. In the core library `free` and its like below are the C library's; where malloc
+ * is replaced they are ours, and a block that is not from the heap is then a mistake like any other. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <gcalloc.h>
+
+#include "alloc/alloc.h"
+#include "base/bits.h"
+#include "platform/vm.h"
+
+#include <gcalloc/replace.h>
+#undef malloc
+#undef realloc
+#undef free
+#undef malloc_usable_size
+
+#define FIRST_LINE_BYTES 120
+
+static bool is_ours(const void *block)
+{
+    return heap_contains(&gci_heap, (uintptr_t)block);
+}
+
+static void *or_no_memory(void *block)
+{
+    if (UNLIKELY(block == NULL))
+        errno = ENOMEM;
+    return block;
+}
+
+GCA_API void *gca_replace_malloc(size_t bytes)
+{
+    return or_no_memory(alloc_fast(bytes, KIND_SCANNED));
+}
+
+GCA_API void gca_replace_free(void *block)
+{
+    if (is_ours(block))
+        free_fast(block, "free");
+    else
+        free(block);
+}
+
+GCA_API void *gca_replace_realloc(void *block, size_t bytes)
+{
+    if (block == NULL)
+        return gca_replace_malloc(bytes);
+    if (!is_ours(block))
+        return realloc(block, bytes);
+    if (bytes == 0) {
+        free_fast(block, "realloc");
+        return NULL;
+    }
+    return or_no_memory(gci_realloc(block, bytes, false, "realloc"));
+}
+
+GCA_API void *gca_replace_reallocarray(void *block, size_t count, size_t bytes)
+{
+    size_t total;
+    return multiply_sizes(count, bytes, &total) ? gca_replace_realloc(block, total) : or_no_memory(NULL);
+}
+
+GCA_API void *gca_replace_memalign(size_t alignment, size_t bytes)
+{
+    if (alignment > UINT64_C(1) << 63) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return or_no_memory(gci_alloc_aligned(bytes, power_of_two_up(alignment), KIND_SCANNED));
+}
+
+GCA_API int gca_replace_posix_memalign(void **block, size_t alignment, size_t bytes)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
+        return EINVAL;
+    void *aligned = gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
+    if (aligned == NULL)
+        return ENOMEM;
+    *block = aligned;
+    return 0;
+}
+
+GCA_API void *gca_replace_valloc(size_t bytes)
+{
+    return gca_replace_memalign(gci_vm_page_bytes(), bytes);
+}
+
+GCA_API void *gca_replace_pvalloc(size_t bytes)
+{
+    size_t page = gci_vm_page_bytes();
+    return bytes > SIZE_MAX - page ? or_no_memory(NULL)
+                                   : gca_replace_memalign(page, align_up(bytes == 0 ? 1 : bytes, page));
+}
+
+GCA_API size_t gca_replace_usable_size(void *block)
+{
+    return is_ours(block) ? gci_usable_bytes(block, "malloc_usable_size") : malloc_usable_size(block);
+}
+
+/* Room for one more byte and the terminator. */
+static bool make_room(char **line, size_t *bytes, size_t used)
+{
+    if (*line != NULL && used + 2 <= *bytes)
+        return true;
+    size_t wanted = *line == NULL || *bytes < FIRST_LINE_BYTES ? FIRST_LINE_BYTES : *bytes * 2;
+    char *larger = gca_replace_realloc(*line, wanted);
+    if (larger == NULL)
+        return false;
+    *line = larger;
+    *bytes = wanted;
+    return true;
+}
+
+static long read_line(char **line, size_t *bytes, int delimiter, FILE *stream)
+{
+    size_t used = 0;
+    for (bool is_open = true; is_open;) {
+        int c = getc_unlocked(stream);
+        if (c != EOF && !make_room(line, bytes, used))
+            return -1;
+        if (c != EOF)
+            (*line)[used++] = (char)c;
+        is_open = c != EOF && c != delimiter;
+    }
+    if (used == 0)
+        return -1;
+    (*line)[used] = '\0';
+    return (long)used;
+}
+
+GCA_API long gca_replace_getdelim(char **line, size_t *bytes, int delimiter, FILE *stream)
+{
+    if (line == NULL || bytes == NULL || stream == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    flockfile(stream);
+    long length = read_line(line, bytes, delimiter, stream);
+    funlockfile(stream);
+    return length;
+}
+
+GCA_API long gca_replace_getline(char **line, size_t *bytes, FILE *stream)
+{
+    return gca_replace_getdelim(line, bytes, '\n', stream);
+}
