@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "alloc/alloc.h"
-#include "base/bits.h"
+#include "api/family.h"
 #include "collect/cycle.h"
 #include "heap/resolve.h"
 #include "world/critical.h"
@@ -16,13 +15,6 @@
 #define TEXT_OF(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
-static void *or_no_memory(void *block)
-{
-    if (UNLIKELY(block == NULL))
-        errno = ENOMEM;
-    return block;
-}
-
 GCA_API const char *gca_version(void)
 {
     return VERSION_TEXT(GCA_VERSION_MAJOR, GCA_VERSION_MINOR, GCA_VERSION_PATCH);
@@ -30,42 +22,37 @@ GCA_API const char *gca_version(void)
 
 GCA_API void *gca_malloc(size_t bytes)
 {
-    return or_no_memory(gci_alloc_zeroed(bytes, KIND_SCANNED));
+    return family_result(gci_alloc_zeroed(bytes, KIND_SCANNED));
 }
 
 GCA_API void *gca_malloc_atomic(size_t bytes)
 {
-    return or_no_memory(alloc_fast(bytes, KIND_ATOMIC));
+    return family_result(alloc_fast(bytes, KIND_ATOMIC));
 }
 
 GCA_API void *gca_malloc_uncollectable(size_t bytes)
 {
-    return or_no_memory(gci_alloc_zeroed(bytes, KIND_UNCOLLECTABLE));
+    return family_result(gci_alloc_zeroed(bytes, KIND_UNCOLLECTABLE));
 }
 
 GCA_API void *gca_calloc(size_t count, size_t bytes)
 {
     size_t total;
-    return or_no_memory(multiply_sizes(count, bytes, &total) ? gci_alloc_zeroed(total, KIND_SCANNED) : NULL);
+    return family_result(multiply_sizes(count, bytes, &total) ? gci_alloc_zeroed(total, KIND_SCANNED) : NULL);
 }
 
 GCA_API void *gca_malloc_atomic_array(size_t count, size_t bytes)
 {
     size_t total;
-    return or_no_memory(multiply_sizes(count, bytes, &total) ? alloc_fast(total, KIND_ATOMIC) : NULL);
+    return family_result(multiply_sizes(count, bytes, &total) ? alloc_fast(total, KIND_ATOMIC) : NULL);
 }
 
 static void *reallocate(void *block, size_t bytes, const char *function)
 {
     if (block == NULL)
         return gca_malloc(bytes);
-    if (bytes == 0) {
-        free_fast(block, function);
-        return NULL;
-    }
     struct object object = gci_resolve(&gci_heap, (uintptr_t)block);
-    bool zero_added = object.unit != 0 && object.kind != KIND_ATOMIC;
-    return or_no_memory(gci_realloc(block, bytes, zero_added, function));
+    return family_realloc(block, bytes, object.unit != 0 && object.kind != KIND_ATOMIC, function);
 }
 
 GCA_API void *gca_realloc(void *block, size_t bytes)
@@ -76,22 +63,18 @@ GCA_API void *gca_realloc(void *block, size_t bytes)
 GCA_API void *gca_reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
-    return multiply_sizes(count, bytes, &total) ? reallocate(block, total, "gca_reallocarray") : or_no_memory(NULL);
+    return multiply_sizes(count, bytes, &total) ? reallocate(block, total, "gca_reallocarray") : family_no_memory();
 }
 
 GCA_API void *gca_aligned_alloc(size_t alignment, size_t bytes)
 {
-    if (!is_power_of_two(alignment)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return or_no_memory(gci_alloc_aligned(bytes, alignment, KIND_SCANNED));
+    return family_aligned_alloc(alignment, bytes);
 }
 
 GCA_API char *gca_strndup(const char *text, size_t limit)
 {
     size_t length = strnlen(text, limit);
-    char *copy = or_no_memory(length == SIZE_MAX ? NULL : alloc_fast(length + 1, KIND_ATOMIC));
+    char *copy = family_result(length == SIZE_MAX ? NULL : alloc_fast(length + 1, KIND_ATOMIC));
     if (copy == NULL)
         return NULL;
     memcpy(copy, text, length);

@@ -9,12 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "alloc/alloc.h"
-#include "base/bits.h"
+#include "api/family.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
 #include "platform/env.h"
-#include "platform/vm.h"
 #include "world/critical.h"
 
 /* Not in the headers of every glibc: cfree went in 2.26, the sized forms came in 2.43. */
@@ -22,16 +20,9 @@ void cfree(void *block);
 void free_sized(void *block, size_t bytes);
 void free_aligned_sized(void *block, size_t alignment, size_t bytes);
 
-static COLD void *no_memory(void)
-{
-    errno = ENOMEM;
-    return NULL;
-}
-
 EXPORT void *malloc(size_t bytes)
 {
-    void *block = alloc_fast(bytes, KIND_SCANNED);
-    return LIKELY(block != NULL) ? block : no_memory();
+    return family_result(alloc_fast(bytes, KIND_SCANNED));
 }
 
 EXPORT void free(void *block)
@@ -62,21 +53,13 @@ EXPORT void *calloc(size_t count, size_t bytes)
 {
     size_t total;
     if (UNLIKELY(!multiply_sizes(count, bytes, &total)))
-        return no_memory();
-    void *block = gci_alloc_zeroed(total, KIND_SCANNED);
-    return LIKELY(block != NULL) ? block : no_memory();
+        return family_no_memory();
+    return family_result(gci_alloc_zeroed(total, KIND_SCANNED));
 }
 
 static void *reallocate(void *block, size_t bytes, const char *function)
 {
-    if (block == NULL)
-        return malloc(bytes);
-    if (bytes == 0) {
-        free_fast(block, function);
-        return NULL;
-    }
-    void *moved = gci_realloc(block, bytes, false, function);
-    return LIKELY(moved != NULL) ? moved : no_memory();
+    return block == NULL ? malloc(bytes) : family_realloc(block, bytes, false, function);
 }
 
 EXPORT void *realloc(void *block, size_t bytes)
@@ -87,55 +70,32 @@ EXPORT void *realloc(void *block, size_t bytes)
 EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
-    return multiply_sizes(count, bytes, &total) ? reallocate(block, total, "reallocarray") : no_memory();
+    return multiply_sizes(count, bytes, &total) ? reallocate(block, total, "reallocarray") : family_no_memory();
 }
-
-static void *allocate_aligned(size_t alignment, size_t bytes)
-{
-    void *block = gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
-    return block != NULL ? block : no_memory();
-}
-
-#define ALIGNMENT_MAX (UINT64_C(1) << 63)
 
 EXPORT void *memalign(size_t alignment, size_t bytes)
 {
-    if (alignment > ALIGNMENT_MAX) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return allocate_aligned(power_of_two_up(alignment), bytes);
+    return family_memalign(alignment, bytes);
 }
 
 EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
 {
-    if (!is_power_of_two(alignment)) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return allocate_aligned(alignment, bytes);
+    return family_aligned_alloc(alignment, bytes);
 }
 
 EXPORT int posix_memalign(void **block, size_t alignment, size_t bytes)
 {
-    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
-        return EINVAL;
-    void *aligned = gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
-    if (aligned == NULL)
-        return ENOMEM;
-    *block = aligned;
-    return 0;
+    return family_posix_memalign(block, alignment, bytes);
 }
 
 EXPORT void *valloc(size_t bytes)
 {
-    return allocate_aligned(gci_vm_page_bytes(), bytes);
+    return family_valloc(bytes);
 }
 
 EXPORT void *pvalloc(size_t bytes)
 {
-    size_t page = gci_vm_page_bytes();
-    return bytes > SIZE_MAX - page ? no_memory() : allocate_aligned(page, align_up(bytes == 0 ? 1 : bytes, page));
+    return family_pvalloc(bytes);
 }
 
 EXPORT size_t malloc_usable_size(void *block)

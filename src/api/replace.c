@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The functions behind gcalloc/replace.h. In the core library `free` and its like below are the C library's; where malloc
  * is replaced they are ours, and a block that is not from the heap is then a mistake like any other. */
-#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <gcalloc.h>
 
-#include "alloc/alloc.h"
-#include "base/bits.h"
-#include "platform/vm.h"
+#include "api/family.h"
 
 #include <gcalloc/replace.h>
 #undef malloc
@@ -25,16 +22,9 @@ static bool is_ours(const void *block)
     return heap_contains(&gci_heap, (uintptr_t)block);
 }
 
-static void *or_no_memory(void *block)
-{
-    if (UNLIKELY(block == NULL))
-        errno = ENOMEM;
-    return block;
-}
-
 GCA_API void *gca_replace_malloc(size_t bytes)
 {
-    return or_no_memory(alloc_fast(bytes, KIND_SCANNED));
+    return family_result(alloc_fast(bytes, KIND_SCANNED));
 }
 
 GCA_API void gca_replace_free(void *block)
@@ -49,51 +39,33 @@ GCA_API void *gca_replace_realloc(void *block, size_t bytes)
 {
     if (block == NULL)
         return gca_replace_malloc(bytes);
-    if (!is_ours(block))
-        return realloc(block, bytes);
-    if (bytes == 0) {
-        free_fast(block, "realloc");
-        return NULL;
-    }
-    return or_no_memory(gci_realloc(block, bytes, false, "realloc"));
+    return is_ours(block) ? family_realloc(block, bytes, false, "realloc") : realloc(block, bytes);
 }
 
 GCA_API void *gca_replace_reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
-    return multiply_sizes(count, bytes, &total) ? gca_replace_realloc(block, total) : or_no_memory(NULL);
+    return multiply_sizes(count, bytes, &total) ? gca_replace_realloc(block, total) : family_no_memory();
 }
 
 GCA_API void *gca_replace_memalign(size_t alignment, size_t bytes)
 {
-    if (alignment > UINT64_C(1) << 63) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return or_no_memory(gci_alloc_aligned(bytes, power_of_two_up(alignment), KIND_SCANNED));
+    return family_memalign(alignment, bytes);
 }
 
 GCA_API int gca_replace_posix_memalign(void **block, size_t alignment, size_t bytes)
 {
-    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0)
-        return EINVAL;
-    void *aligned = gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
-    if (aligned == NULL)
-        return ENOMEM;
-    *block = aligned;
-    return 0;
+    return family_posix_memalign(block, alignment, bytes);
 }
 
 GCA_API void *gca_replace_valloc(size_t bytes)
 {
-    return gca_replace_memalign(gci_vm_page_bytes(), bytes);
+    return family_valloc(bytes);
 }
 
 GCA_API void *gca_replace_pvalloc(size_t bytes)
 {
-    size_t page = gci_vm_page_bytes();
-    return bytes > SIZE_MAX - page ? or_no_memory(NULL)
-                                   : gca_replace_memalign(page, align_up(bytes == 0 ? 1 : bytes, page));
+    return family_pvalloc(bytes);
 }
 
 GCA_API size_t gca_replace_usable_size(void *block)
