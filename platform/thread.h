@@ -25,8 +25,8 @@ uint32_t gci_thread_count(void);
 /* Whether the thread is alive. */
 bool gci_thread_is_alive(uint32_t id);
 
-/* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown. May allocate from
- * the replaced malloc: call it outside critical sections. errno is kept. */
+/* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown, as it is for the
+ * main thread. */
 struct range gci_thread_stack(void);
 
 /* Has `at_exit` called on each thread that asks for it, when the thread ends and after its other destructors. 0 or an

@@ -110,23 +110,38 @@ bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data)
     return complete;
 }
 
-/* For the main thread the C library would read the list of mappings; its stack is known there by name instead. */
-struct range gci_thread_stack(void)
+/* ---- glibc's thread descriptor ------------------------------------------------------------------------------------ */
+
+/* The descriptor lies at the thread pointer and its layout is private. What we need of it is found by its contents. The
+ * functions that would tell hold a lock of the descriptor while they allocate, so malloc cannot call them. */
+#define DESCRIPTOR_WORDS 256
+#define OFFSET_UNKNOWN ((size_t)-1)
+
+uintptr_t gci_thread_control_block(void)
 {
-    if (gci_thread_id() == gci_process_id())
-        return (struct range){0, 0};
-    int saved = errno;
-    struct range stack = {0, 0};
-    pthread_attr_t attributes;
-    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
-        void *low;
-        size_t bytes;
-        if (pthread_attr_getstack(&attributes, &low, &bytes) == 0)
-            stack = range_of(low, bytes);
-        pthread_attr_destroy(&attributes);
-    }
-    errno = saved;
-    return stack;
+    return (uintptr_t)pthread_self();
+}
+
+/* Start, size and guard size of the stack are three words in a row: the stack holds both this frame and the descriptor. */
+READS_RAW_MEMORY static bool describes_stack(const uintptr_t *words, uintptr_t inside)
+{
+    const uintptr_t page_mask = 4095;
+    uintptr_t lo = words[0];
+    uintptr_t bytes = words[1];
+    uintptr_t guard = words[2];
+    uintptr_t descriptor = gci_thread_control_block();
+    return lo != 0 && lo < inside && bytes > inside - lo && bytes > descriptor - lo && descriptor > lo &&
+           (bytes & page_mask) == 0 && (guard & page_mask) == 0 && guard < bytes && lo + bytes > lo;
+}
+
+READS_RAW_MEMORY struct range gci_thread_stack(void)
+{
+    const uintptr_t *descriptor = (const uintptr_t *)gci_thread_control_block(); // NOLINT(performance-no-int-to-ptr)
+    uintptr_t inside = (uintptr_t)__builtin_frame_address(0);
+    for (size_t i = 0; i + 2 < DESCRIPTOR_WORDS; i++)
+        if (describes_stack(descriptor + i, inside))
+            return (struct range){descriptor[i], descriptor[i] + descriptor[i + 1]};
+    return (struct range){0, 0};
 }
 
 /* The key's value counts the rounds of destructors that are left: other keys' destructors still use the heap, so ours
@@ -157,20 +172,11 @@ void gci_thread_ask_exit_call(void)
         pthread_setspecific(exit_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS); // NOLINT
 }
 
-uintptr_t gci_thread_control_block(void)
-{
-    return (uintptr_t)pthread_self();
-}
-
-/* Offset of the thread id in glibc's thread descriptor, found by looking for our own: 0 = not looked for yet. */
-#define DESCRIPTOR_BYTES 2048
-#define OFFSET_UNKNOWN ((size_t)-1)
-
 READS_RAW_MEMORY static size_t find_id_offset(void)
 {
     const uint32_t *descriptor = (const uint32_t *)gci_thread_control_block(); // NOLINT
     uint32_t id = gci_thread_id();
-    for (size_t i = 0; i < DESCRIPTOR_BYTES / sizeof *descriptor; i++)
+    for (size_t i = 0; i < DESCRIPTOR_WORDS * sizeof(uintptr_t) / sizeof *descriptor; i++)
         if (descriptor[i] == id)
             return i * sizeof *descriptor;
     return OFFSET_UNKNOWN;

@@ -87,7 +87,6 @@ bool gci_alloc_attach_thread(void)
     critical_enter();
     bool attached = has_own_cache();
     critical_leave();
-    gci_thread_learn_stack();
     return attached;
 }
 
@@ -168,12 +167,9 @@ static enum refill_result attempt_once(struct attempt *attempt, void **block)
 {
     if (critical_is_inside())
         return REFILL_NEEDS_MEMORY;
-    bool was_attached = gci_thread_self != NULL;
     critical_enter();
     enum refill_result result = attempt->class_index < CLASS_COUNT ? take_small(attempt, block) : take_large(attempt, block);
     critical_leave();
-    if (!was_attached)
-        gci_thread_learn_stack();
     return result;
 }
 

@@ -46,7 +46,7 @@ size_t gci_usable_bytes(const void *block, const char *function);
 /* Heap and caches exist; idempotent, any thread. False when there is no memory for them. */
 bool gci_alloc_is_ready(void);
 
-/* The calling thread gets its cache and record now, and knows its stack. False when there is no memory. */
+/* The calling thread gets its cache and record now. False when there is no memory. */
 bool gci_alloc_attach_thread(void);
 
 /* Called on a thread that ends: its blocks become everybody's, and it uses the shared cache from then on. */

@@ -79,6 +79,7 @@ bool gci_thread_attach(void)
         return false;
     struct cache *cache = gci_cache_create(&gci_heap);
     thread->cache = cache;
+    thread->stack = gci_thread_stack();
     thread->control_block = gci_thread_control_block();
     gci_thread_self = thread;
     is_detached = false;
@@ -86,14 +87,6 @@ bool gci_thread_attach(void)
         return false;
     gci_cache_self = cache;
     return true;
-}
-
-void gci_thread_learn_stack(void)
-{
-    if (gci_thread_self == NULL || gci_thread_self->stack.hi != 0)
-        return;
-    struct range stack = gci_thread_stack();
-    gci_thread_self->stack = stack;
 }
 
 static void remember_ended_stack(const struct thread *thread)
@@ -107,6 +100,7 @@ static void remember_ended_stack(const struct thread *thread)
 
 static void free_record(struct thread *thread)
 {
+    remember_ended_stack(thread);
     thread->cache = NULL;
     thread->stack = (struct range){0, 0};
     thread->control_block = 0;
@@ -123,10 +117,8 @@ void gci_thread_detach(void)
     gci_thread_self = NULL;
     if (cache != &gci_cache_empty)
         gci_cache_retire(&gci_heap, cache);
-    if (thread != NULL) {
-        remember_ended_stack(thread);
+    if (thread != NULL)
         free_record(thread);
-    }
 }
 
 void gci_thread_retire_ended(uint32_t generation)
@@ -146,12 +138,12 @@ void gci_thread_retire_ended(uint32_t generation)
 
 void gci_thread_forget_others(void)
 {
+    gci_lock_reset(&ended_lock);
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
         if (thread != gci_thread_self)
             free_record(thread);
     if (gci_thread_self != NULL)
         u32_store(&gci_thread_self->id, gci_thread_id());
-    gci_lock_reset(&ended_lock);
 }
 
 size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t))

@@ -35,10 +35,6 @@ extern __thread struct thread *gci_thread_self TLS_INITIAL_EXEC;
 /* The calling thread gets a record and a cache; critical section. False when there is no memory for them. */
 bool gci_thread_attach(void);
 
-/* Looks up where the calling thread's stack lies, so that what is below its stack pointer is no root. May allocate:
- * outside critical sections. */
-void gci_thread_learn_stack(void);
-
 /* The calling thread gives its cache and record back; critical section. It may still allocate afterwards, from the
  * shared cache. */
 void gci_thread_detach(void);
