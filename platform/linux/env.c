@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -57,15 +58,25 @@ static void write_all(int file, const char *bytes, size_t count)
 /* High enough that programs which count on getting low numbers, or hand descriptors on by number, never meet it. */
 #define KEPT_DESCRIPTOR_LOWEST 200
 
-static int error_stream = STDERR_FILENO;
+/* The copy of standard error, and what it was: the program may have closed it and got its number for a file. */
+static int kept_stream = -1;
+static struct stat kept_status;
 
 void gci_env_keep_error_stream(void)
 {
     int saved = errno;
-    int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, KEPT_DESCRIPTOR_LOWEST);
-    if (copy >= 0)
-        error_stream = copy;
+    if (fstat(STDERR_FILENO, &kept_status) == 0)
+        kept_stream = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, KEPT_DESCRIPTOR_LOWEST);
     errno = saved;
+}
+
+static int error_stream(void)
+{
+    struct stat now;
+    if (kept_stream >= 0 && fstat(kept_stream, &now) == 0 && now.st_dev == kept_status.st_dev &&
+        now.st_ino == kept_status.st_ino)
+        return kept_stream;
+    return STDERR_FILENO;
 }
 
 void gci_env_report(const struct text *text)
@@ -78,7 +89,7 @@ void gci_env_report(const struct text *text)
     if (line.length == TEXT_BYTES - 1) /* cut: the line still ends */
         line.length--;
     line.bytes[line.length] = '\n';
-    write_all(error_stream, line.bytes, line.length + 1);
+    write_all(error_stream(), line.bytes, line.length + 1);
     errno = saved;
 }
 
