@@ -21,7 +21,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/gcallocConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/gcallocConfig.cmake ${PROJECT_BINARY_DIR}/gcallocConfigVersion.cmake
     DESTINATION ${CMAKE_PACKAGE_DIR})
 
-function(write_pkg_config name description library flags)
+function(write_pkg_config name description library flags static_flags)
   set(file ${PROJECT_BINARY_DIR}/${name}.pc)
   file(RELATIVE_PATH up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
   file(WRITE ${file}
@@ -29,11 +29,11 @@ function(write_pkg_config name description library flags)
       "libdir=\${prefix}/${CMAKE_INSTALL_LIBDIR}\n"
       "includedir=\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}\n\n"
       "Name: ${name}\nDescription: ${description}\nVersion: ${PROJECT_VERSION}\n"
-      "Libs: -L\${libdir} -l${library}\nLibs.private: -pthread\nCflags: -I\${includedir}${flags}\n")
+      "Libs: -L\${libdir} -l${library}\nLibs.private: ${static_flags}-pthread\nCflags: -I\${includedir}${flags}\n")
   install(FILES ${file} DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
 
-write_pkg_config(gcalloc "Garbage-collecting malloc for C" gcalloc "")
-write_pkg_config(gcalloc-core "Garbage-collecting allocator for C, without the names of malloc" gcalloc_core "")
+write_pkg_config(gcalloc "Garbage-collecting malloc for C" gcalloc "" "-Wl,-u,malloc ")
+write_pkg_config(gcalloc-core "Garbage-collecting allocator for C, without the names of malloc" gcalloc_core "" "")
 write_pkg_config(gcalloc-replace "Garbage-collecting malloc for the sources of one program" gcalloc_core
-    " -include gcalloc/replace.h")
+    " -include gcalloc/replace.h" "")

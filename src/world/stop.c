@@ -20,6 +20,7 @@ __thread struct critical gci_critical TLS_INITIAL_EXEC;
 
 static volatile u32_shared generation; /* written by the thread that holds the collector's lock */
 static volatile u32_shared joined;     /* counts up at each join: what the collector sleeps on */
+static volatile u32_shared wake_at;    /* value of joined from which on the collector wants to be woken */
 static uint32_t stopped_count;         /* collector's */
 
 uint32_t gci_world_generation(void)
@@ -49,8 +50,10 @@ static void join_stop(struct thread *self, const struct interruption *interrupti
         self->alternate = interruption->alternate;
         world_delay();
         u32_store_release(&self->stopped_in, g);
-        u32_add(&joined, 1);
-        gci_wake_all(&joined);
+        /* Only the last one wakes the collector: with many threads, each wake-up would keep the others from the cores. */
+        uint32_t count = u32_add(&joined, 1) + 1;
+        if ((int32_t)(count - u32_load(&wake_at)) >= 0)
+            gci_wake_all(&joined);
         while (u32_load(&generation) == g)
             gci_park(&generation, g, PARK_FOREVER);
         world_delay();
@@ -109,48 +112,66 @@ struct roll_call {
     bool has_failed;
 };
 
+static bool signal_thread(struct roll_call *call, struct thread *thread, uint32_t id)
+{
+    thread->signalled_in = call->generation;
+    call->signalled++;
+    int error = gci_stop_send(id);
+    if (error == ESRCH)
+        thread->has_ended = true;
+    return error == 0 || error == ESRCH;
+}
+
+/* The registry is locked, so that the record is this thread's until the signal is on its way. */
+static bool call_locked(struct roll_call *call, uint32_t id)
+{
+    struct thread *thread = gci_thread_find_or_add_locked(id);
+    if (thread == NULL)
+        return false;
+    if (thread->has_ended)
+        return true;
+    thread->seen_in = call->generation;
+    return thread->signalled_in == call->generation || signal_thread(call, thread, id);
+}
+
 static bool call_thread(uint32_t id, void *data)
 {
     struct roll_call *call = data;
     if (id == call->self)
         return true;
-    struct thread *thread = gci_thread_find_or_add(id);
-    if (thread == NULL) {
-        call->has_failed = true;
-        return false;
-    }
-    if (thread->has_ended)
-        return true;
-    thread->seen_in = call->generation;
-    if (thread->signalled_in == call->generation)
-        return true;
-    thread->signalled_in = call->generation;
     world_delay();
-    int error = gci_stop_send(id);
-    if (error == ESRCH)
-        thread->has_ended = true;
-    else if (error != 0)
-        call->has_failed = true;
-    call->signalled++;
-    return !call->has_failed;
+    gci_thread_lock_registry();
+    bool called = call_locked(call, id);
+    gci_thread_unlock_registry();
+    call->has_failed = call->has_failed || !called;
+    return called;
 }
 
+/* A record that is given back meanwhile is awaited no more; if its thread still runs, the next pass meets it anew. */
 static bool is_awaited(const struct thread *thread, const struct roll_call *call)
 {
-    return thread->seen_in == call->generation && !thread->has_ended && u32_load(&thread->id) != call->self &&
+    uint32_t id = u32_load_acquire(&thread->id);
+    return id != 0 && id != call->self && thread->seen_in == call->generation && !thread->has_ended &&
            u32_load_acquire(&thread->stopped_in) != call->generation;
 }
 
 /* A thread that ends leaves the list of tasks; until then it may have blocked every signal. */
+static bool has_ended(struct thread *thread)
+{
+    gci_thread_lock_registry();
+    uint32_t id = u32_load(&thread->id);
+    if (id != 0 && !gci_thread_is_alive(id))
+        thread->has_ended = true;
+    bool ended = id == 0 || thread->has_ended;
+    gci_thread_unlock_registry();
+    return ended;
+}
+
 static struct thread *first_awaited(const struct roll_call *call, bool check_alive)
 {
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
-        if (!is_awaited(thread, call))
-            continue;
-        uint32_t id = u32_load(&thread->id);
-        if (!check_alive || (id != 0 && gci_thread_is_alive(id)))
+        if (is_awaited(thread, call) && (!check_alive || !has_ended(thread)))
             return thread;
-        thread->has_ended = true;
     }
     return NULL;
 }
@@ -179,14 +200,21 @@ static uint32_t count_stopped(uint32_t g)
     return count;
 }
 
-/* Roll call until a pass meets nobody new. */
+/* Roll call until a pass meets nobody new. A join that comes before wake_at is set wakes too early or not at all; the
+ * collector looks for itself before it sleeps, and again when it has slept for a while. */
 static bool stop_threads(uint32_t g, uint64_t deadline_ns)
 {
     struct roll_call call = {.generation = g, .self = gci_thread_id()};
     uint64_t deadline = gci_clock_ns() + deadline_ns;
     do {
         call.signalled = 0;
-        if (!gci_thread_each(call_thread, &call) || call.has_failed || !wait_for_all(&call, deadline))
+        uint32_t before = u32_load(&joined);
+        u32_store(&wake_at, before + INT32_MAX);
+        if (!gci_thread_each(call_thread, &call) || call.has_failed)
+            return false;
+        u32_store(&wake_at, before + call.signalled);
+        fence_full();
+        if (!wait_for_all(&call, deadline))
             return false;
     } while (call.signalled != 0);
     stopped_count = count_stopped(g);

@@ -10,6 +10,20 @@ static __thread bool is_detached TLS_INITIAL_EXEC;
 
 static volatile shared_word first_record; /* struct thread *; grows at the head */
 
+/* Held while a record changes hands, and while the collector notes something in a record that must be of the thread it
+ * means. Walking the list and reading ids needs no lock. */
+static struct lock registry_lock;
+
+void gci_thread_lock_registry(void)
+{
+    gci_lock_acquire(&registry_lock);
+}
+
+void gci_thread_unlock_registry(void)
+{
+    gci_lock_release(&registry_lock);
+}
+
 /* Guarded by ended_lock outside the stopped world. */
 struct ended_stack {
     struct range stack;
@@ -34,9 +48,15 @@ struct thread *gci_thread_find(uint32_t id)
 
 static struct thread *claim_free_record(uint32_t id)
 {
-    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
-        if (u32_load(&thread->id) == 0 && u32_compare_and_swap(&thread->id, 0, id))
-            return thread;
+    for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        if (u32_load_acquire(&thread->id) != 0)
+            continue;
+        thread->seen_in = thread->signalled_in = 0; /* what the collector noted was of the thread before */
+        thread->has_ended = false;
+        u32_store(&thread->stopped_in, 0);
+        u32_store_release(&thread->id, id);
+        return thread;
+    }
     return NULL;
 }
 
@@ -46,15 +66,12 @@ static struct thread *add_record(uint32_t id)
     if (thread == NULL)
         return NULL;
     u32_store(&thread->id, id);
-    uint64_t first;
-    do {
-        first = word_load(&first_record);
-        thread->next = (struct thread *)first; // NOLINT(performance-no-int-to-ptr)
-    } while (!word_compare_and_swap(&first_record, first, (uint64_t)(uintptr_t)thread));
+    thread->next = gci_thread_first();
+    word_store_release(&first_record, (uint64_t)(uintptr_t)thread);
     return thread;
 }
 
-struct thread *gci_thread_find_or_add(uint32_t id)
+struct thread *gci_thread_find_or_add_locked(uint32_t id)
 {
     struct thread *thread = gci_thread_find(id);
     if (thread == NULL)
@@ -74,7 +91,9 @@ void gci_thread_allow_attach(void)
 
 bool gci_thread_attach(void)
 {
-    struct thread *thread = gci_thread_find_or_add(gci_thread_id());
+    gci_lock_acquire(&registry_lock);
+    struct thread *thread = gci_thread_find_or_add_locked(gci_thread_id());
+    gci_lock_release(&registry_lock);
     if (thread == NULL)
         return false;
     struct cache *cache = gci_cache_create(&gci_heap);
@@ -101,11 +120,12 @@ static void remember_ended_stack(const struct thread *thread)
 static void free_record(struct thread *thread)
 {
     remember_ended_stack(thread);
+    gci_lock_acquire(&registry_lock);
     thread->cache = NULL;
     thread->stack = (struct range){0, 0};
     thread->control_block = 0;
-    thread->has_ended = false;
     u32_store_release(&thread->id, 0);
+    gci_lock_release(&registry_lock);
 }
 
 void gci_thread_detach(void)
@@ -138,6 +158,7 @@ void gci_thread_retire_ended(uint32_t generation)
 
 void gci_thread_forget_others(void)
 {
+    gci_lock_reset(&registry_lock);
     gci_lock_reset(&ended_lock);
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
         if (thread != gci_thread_self)

@@ -2,7 +2,7 @@
 /* The registry of threads.
  *
  * Records are only ever added to a list and used again by later threads, so the stop handler and the collector walk it
- * without a lock. A record belongs to the thread whose id it holds; the collector reads it while that thread is stopped.
+ * without a lock; making one takes the registry lock, in a critical section or as the collector. A record belongs to the thread whose id it holds; the collector reads it while that thread is stopped.
  * Threads that never came through here (the C library's own, raw clone) get a record when the collector meets them.
  */
 #ifndef GCI_WORLD_THREAD_H
@@ -16,7 +16,7 @@
 
 struct thread {
     struct thread *next;       /* set before the record is published */
-    volatile u32_shared id;    /* kernel's id; 0: the record is free; claimed by compare-and-swap */
+    volatile u32_shared id;    /* kernel's id; 0: the record is free; set under the registry lock */
     struct cache *cache;       /* its own, or NULL */
     struct range stack;        /* {0, 0} where unknown */
     uintptr_t control_block;   /* 0 where unknown */
@@ -48,8 +48,13 @@ bool gci_thread_is_detached(void);
 /* The record of a thread by its id, or NULL; async-signal-safe. */
 struct thread *gci_thread_find(uint32_t id);
 
-/* The same, making one if needed; NULL when there is no memory. */
-struct thread *gci_thread_find_or_add(uint32_t id);
+/* The same, making one if needed; NULL when there is no memory. Registry lock held. */
+struct thread *gci_thread_find_or_add_locked(uint32_t id);
+
+/* While it is held no record changes hands. Taken in critical sections and by the collector before the world is stopped;
+ * never held while waiting for a thread. */
+void gci_thread_lock_registry(void);
+void gci_thread_unlock_registry(void);
 
 /* First of all records, free ones among them. */
 struct thread *gci_thread_first(void);
