@@ -91,6 +91,7 @@ static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
     }
     cycle->report.roots_ns = end_phase(cycle);
     gci_mark_drain(&cycle->marker);
+    gci_mark_fini(&cycle->marker);
     cycle->report.mark_ns = end_phase(cycle);
     if (cycle->hidden_question != 0)
         cycle->answer = is_marked(~cycle->hidden_question);

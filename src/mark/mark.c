@@ -15,7 +15,15 @@ void gci_mark_init(struct marker *marker, struct heap *heap)
     *marker = (struct marker){.heap = heap,
                               .base = heap->base,
                               .limit_bytes = word_load(&heap->limit_bytes),
-                              .queue_capacity = heap->frontier};
+                              .queue_capacity = heap->frontier,
+                              .may_read_pages = true};
+}
+
+void gci_mark_fini(struct marker *marker)
+{
+    if (marker->has_pages)
+        gci_pages_close(&marker->pages);
+    marker->has_pages = false;
 }
 
 bool gci_mark_is_set(const struct heap *heap, uint32_t unit, uint32_t slot)
@@ -56,6 +64,15 @@ static NOINLINE void mark_large(struct marker *marker, uintptr_t word)
         push_unit(marker, object.unit + i);
 }
 
+/* The caller has seen that there is room. */
+ALWAYS_INLINE void add_to_ring(struct marker *marker, uintptr_t start, size_t bytes)
+{
+    gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
+    uint32_t at = (marker->ring_head + marker->ring_count) % RING_ENTRIES;
+    marker->ring[at] = (struct pending_scan){start, bytes};
+    marker->ring_count++;
+}
+
 /* `word` is inside the heap's range. Bits past the last slot are set, so they need no test of their own. */
 ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t word)
 {
@@ -75,6 +92,13 @@ ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t word)
     *bits |= bit;
     if (hot_kind(hot) == KIND_ATOMIC)
         return;
+    if (marker->queue_count == 0 && marker->ring_count < RING_ENTRIES) {
+        /* No block waits, so none can gather marks: straight to the ring. This is the whole way of a list. */
+        heap->meta.scan[unit][slot / BITS_PER_WORD] |= bit;
+        size_t bytes = gci_size_classes[hot_class(hot)].bytes;
+        add_to_ring(marker, unit_address(heap, unit) + slot * bytes, bytes);
+        return;
+    }
     struct block *block = block_at(heap, unit);
     if (!block->is_queued) {
         block->is_queued = true;
@@ -128,10 +152,7 @@ static void put_in_ring(struct marker *marker, uintptr_t start, size_t bytes)
 {
     if (marker->ring_count == RING_ENTRIES)
         scan_oldest(marker);
-    gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
-    uint32_t at = (marker->ring_head + marker->ring_count) % RING_ENTRIES;
-    marker->ring[at] = (struct pending_scan){start, bytes};
-    marker->ring_count++;
+    add_to_ring(marker, start, bytes);
 }
 
 static void scan_block(struct marker *marker, uint32_t unit)
@@ -150,6 +171,33 @@ static void scan_block(struct marker *marker, uint32_t unit)
     }
 }
 
+/* Runs from this size on are asked about page by page; below, reading is cheaper than asking. */
+#define SPARSE_UNITS_MIN 16u
+
+static bool can_ask_pages(struct marker *marker)
+{
+    if (!marker->has_pages && marker->may_read_pages)
+        marker->has_pages = marker->may_read_pages = gci_pages_open(&marker->pages);
+    return marker->has_pages;
+}
+
+/* Scans what was written of [start, end), a part of an object that goes on to object_end. The units of a run come in
+ * order, so one question serves for all units up to the next written page. */
+static void scan_written(struct marker *marker, uintptr_t start, uintptr_t end, uintptr_t object_end)
+{
+    while (start < end) {
+        if (start < marker->asked_from || start >= marker->written.hi) {
+            marker->asked_from = start;
+            marker->written = gci_pages_next(&marker->pages, start, object_end, false);
+        }
+        uintptr_t lo = marker->written.lo > start ? marker->written.lo : start;
+        uintptr_t hi = marker->written.hi < end ? marker->written.hi : end;
+        if (lo < hi)
+            scan_words(marker, lo, hi - lo);
+        start = marker->written.lo >= end || marker->written.lo == marker->written.hi ? end : hi;
+    }
+}
+
 static void scan_large_unit(struct marker *marker, uint32_t unit)
 {
     const struct heap *heap = marker->heap;
@@ -159,7 +207,11 @@ static void scan_large_unit(struct marker *marker, uint32_t unit)
     size_t offset = (size_t)(unit - first) << BLOCK_SHIFT;
     size_t usable = block_at(heap, first)->usable_bytes;
     size_t bytes = usable - offset < BLOCK_BYTES ? usable - offset : BLOCK_BYTES;
-    scan_words(marker, unit_address(heap, unit), bytes);
+    uintptr_t start = unit_address(heap, unit);
+    if (block_at(heap, first)->run_units >= SPARSE_UNITS_MIN && can_ask_pages(marker))
+        scan_written(marker, start, start + bytes, unit_address(heap, first) + usable);
+    else
+        scan_words(marker, start, bytes);
 }
 
 void gci_mark_drain(struct marker *marker)
