@@ -92,7 +92,10 @@ ALWAYS_INLINE void free_fast(void *block, const char *function)
     uint64_t *bits = &heap->meta.free[unit][product >> 32 >> 6];
     uint64_t bit = UINT64_C(1) << (product >> 32 & 63);
     struct block *descriptor = &heap->meta.blocks[unit];
-    if (UNLIKELY(hot.owner != gci_cache_self->id || (uint32_t)product >= hot.reciprocal || (*bits & bit) != 0 ||
+    /* Ours; exactly at a slot's start, and not at the place of one that does not fit any more; not free already; no free
+     * of the same slot among those of other threads; not time to look at the block. */
+    if (UNLIKELY(hot.owner != gci_cache_self->id || (uint32_t)product >= hot.reciprocal ||
+                 product >> 32 >= descriptor->slots || (*bits & bit) != 0 ||
                  u32_load(&descriptor->remote_count) != 0 || descriptor->countdown == 1)) {
         gci_free_slow(block, function);
         return;

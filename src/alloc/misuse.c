@@ -35,6 +35,11 @@ static bool was_reclaimed(struct object object)
            (bits[object.slot / BITS_PER_WORD] >> (object.slot % BITS_PER_WORD) & 1) != 0;
 }
 
+static bool was_never_used(struct object object)
+{
+    return object.slot / BITS_PER_WORD >= block_at(&gci_heap, object.unit)->touched_words;
+}
+
 static void add_cause(struct text *text, uintptr_t address, const char *function)
 {
     if (!heap_contains(&gci_heap, address)) {
@@ -51,7 +56,7 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
         gci_text_add(text, "inside the block at ");
         gci_text_add_address(text, object.start);
         gci_text_add(text, ", not its start");
-    } else if (object.start != address) {
+    } else if (object.start != address || was_never_used(object)) {
         gci_text_add(text, "not allocated");
     } else {
         add_past(text, was_reclaimed(object) ? PAST_RECLAIMED : PAST_FREED, function);

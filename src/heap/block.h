@@ -37,6 +37,7 @@ enum block_state {
 struct block {
     /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
     uint32_t countdown;  /* own frees until the owner looks at the block again */
+    uint16_t slots;      /* of the class; 0 for LARGE */
     uint8_t state;       /* enum block_state */
     uint8_t next_word;   /* CURRENT: where the search for free slots goes on */
     uint8_t window_word; /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */

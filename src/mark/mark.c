@@ -67,6 +67,7 @@ static NOINLINE void mark_large(struct marker *marker, uintptr_t word)
 /* The caller has seen that there is room. */
 ALWAYS_INLINE void add_to_ring(struct marker *marker, uintptr_t start, size_t bytes)
 {
+    GCI_ASSERT(marker->ring_count < RING_ENTRIES);
     gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
     uint32_t at = (marker->ring_head + marker->ring_count) % RING_ENTRIES;
     marker->ring[at] = (struct pending_scan){start, bytes};
@@ -150,7 +151,7 @@ static void scan_oldest(struct marker *marker)
 
 static void put_in_ring(struct marker *marker, uintptr_t start, size_t bytes)
 {
-    if (marker->ring_count == RING_ENTRIES)
+    while (marker->ring_count == RING_ENTRIES) /* the scan may itself fill the place that it made */
         scan_oldest(marker);
     add_to_ring(marker, start, bytes);
 }
