@@ -14,11 +14,11 @@ bool gci_init_apply_options(void);
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);
 
-/* Cycle reports to standard error and to the program's callback. api/events.c */
+/* Cycle reports to standard error and to the program's callback. api/report/events.c */
 struct cycle_report;
 void gci_events_report(const struct cycle_report *report);
 
-/* Figures at process exit, as the options ask. api/stats.c */
+/* Figures at process exit, as the options ask. api/report/stats.c */
 void gci_stats_init(void);
 void gci_stats_at_exit(void);
 

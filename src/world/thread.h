@@ -2,7 +2,8 @@
 /* The registry of threads.
  *
  * Records are only ever added to a list and used again by later threads, so the stop handler and the collector walk it
- * without a lock; making one takes the registry lock, in a critical section or as the collector. A record belongs to the thread whose id it holds; the collector reads it while that thread is stopped.
+ * without a lock; making one takes the registry lock, in a critical section or as the collector. A record belongs to the
+ * thread whose id it holds; the collector reads it while that thread is stopped.
  * Threads that never came through here (the C library's own, raw clone) get a record when the collector meets them.
  */
 #ifndef GCI_WORLD_THREAD_H
