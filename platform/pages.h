@@ -13,10 +13,10 @@
 #include "base/range.h"
 
 struct page_reader {
-    int pagemap;        /* descriptor or -1 */
-    int memory;         /* descriptor of the fallback or -1 */
-    bool has_scan;      /* the kernel lists page ranges by category */
-    bool has_copy;      /* memory can be copied by system call */
+    int pagemap;   /* descriptor or -1 */
+    int memory;    /* descriptor of the fallback or -1 */
+    bool has_scan; /* the kernel lists page ranges by category */
+    bool has_copy; /* memory can be copied by system call */
 };
 
 /* False if there is no safe way to read foreign memory here: then nothing may be collected. */

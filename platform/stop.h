@@ -13,9 +13,9 @@
 #include "base/range.h"
 
 struct interruption {
-    uintptr_t handler_sp;       /* lowest address of the interrupted thread's saved registers */
-    uintptr_t stack_pointer;    /* of the interrupted code, red zone allowed for */
-    struct range alternate;     /* the thread's alternate signal stack, or {0, 0} */
+    uintptr_t handler_sp;    /* lowest address of the interrupted thread's saved registers */
+    uintptr_t stack_pointer; /* of the interrupted code, red zone allowed for */
+    struct range alternate;  /* the thread's alternate signal stack, or {0, 0} */
 };
 
 typedef void (*interruption_fn)(const struct interruption *interruption);

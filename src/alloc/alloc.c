@@ -153,8 +153,7 @@ static enum refill_result take_large(struct attempt *attempt, void **block)
 {
     if (attempt->may_collect && gci_cycle_is_due(attempt->bytes))
         return REFILL_NEEDS_CYCLE;
-    uint32_t unit =
-        gci_large_create(&gci_heap, attempt->kind, attempt->bytes, attempt->alignment, &attempt->is_clean);
+    uint32_t unit = gci_large_create(&gci_heap, attempt->kind, attempt->bytes, attempt->alignment, &attempt->is_clean);
     if (unit == 0)
         return REFILL_NEEDS_MEMORY;
     *block = (void *)unit_address(&gci_heap, unit); // NOLINT(performance-no-int-to-ptr)
@@ -168,7 +167,8 @@ static enum refill_result attempt_once(struct attempt *attempt, void **block)
     if (critical_is_inside())
         return REFILL_NEEDS_MEMORY;
     critical_enter();
-    enum refill_result result = attempt->class_index < CLASS_COUNT ? take_small(attempt, block) : take_large(attempt, block);
+    enum refill_result result =
+        attempt->class_index < CLASS_COUNT ? take_small(attempt, block) : take_large(attempt, block);
     critical_leave();
     return result;
 }

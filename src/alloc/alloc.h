@@ -95,8 +95,8 @@ ALWAYS_INLINE void free_fast(void *block, const char *function)
     /* Ours; exactly at a slot's start, and not at the place of one that does not fit any more; not free already; no free
      * of the same slot among those of other threads; not time to look at the block. */
     if (UNLIKELY(hot.owner != gci_cache_self->id || (uint32_t)product >= hot.reciprocal ||
-                 product >> 32 >= descriptor->slots || (*bits & bit) != 0 ||
-                 u32_load(&descriptor->remote_count) != 0 || descriptor->countdown == 1)) {
+                 product >> 32 >= descriptor->slots || (*bits & bit) != 0 || u32_load(&descriptor->remote_count) != 0 ||
+                 descriptor->countdown == 1)) {
         gci_free_slow(block, function);
         return;
     }

@@ -71,9 +71,8 @@ static void set_window(struct heap *heap, struct cache *cache, struct owned_bloc
         heap->meta.scan[unit][index] = 0; /* these slots get a new life: what was reclaimed is history */
     block->window_word = (uint8_t)index;
     block->next_word = (uint8_t)(index + 1);
-    cache->windows[hot_kind(hot)][hot_class(hot)] =
-        (struct window){&heap->meta.free[unit][index],
-                        start + (size_t)index * BITS_PER_WORD * gci_size_classes[hot_class(hot)].bytes};
+    cache->windows[hot_kind(hot)][hot_class(hot)] = (struct window){
+        &heap->meta.free[unit][index], start + (size_t)index * BITS_PER_WORD * gci_size_classes[hot_class(hot)].bytes};
 }
 
 /* First word of the current block in [from, to) with a free slot; `to` if there is none. */
@@ -139,7 +138,8 @@ static uint32_t take_woken(struct heap *heap, struct cache *cache, struct owned_
     return take_available(heap, owned);
 }
 
-static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind, unsigned class_index)
+static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind,
+                                unsigned class_index)
 {
     struct unit_list *list = &heap->abandoned[kind][class_index];
     if (list->head == 0) /* a racy look: at worst a fresh block is taken */

@@ -20,8 +20,8 @@
 #include "world/stop.h"
 #include "world/thread.h"
 
-extern void _IO_list_lock(void) __attribute__((weak));   // NOLINT(bugprone-reserved-identifier)
-extern void _IO_list_unlock(void) __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+extern void _IO_list_lock(void) __attribute__((weak));    // NOLINT(bugprone-reserved-identifier)
+extern void _IO_list_unlock(void) __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
 extern char __libc_single_threaded __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
 
 /* Written by prepare, read by parent and child: forks are serialised by the collector's lock that they describe. */

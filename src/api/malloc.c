@@ -145,8 +145,7 @@ EXPORT struct mallinfo2 mallinfo2(void)
 EXPORT struct mallinfo mallinfo(void)
 {
     struct mallinfo2 wide = mallinfo2();
-    return (struct mallinfo){
-        .arena = (int)wide.arena, .uordblks = (int)wide.uordblks, .fordblks = (int)wide.fordblks};
+    return (struct mallinfo){.arena = (int)wide.arena, .uordblks = (int)wide.uordblks, .fordblks = (int)wide.fordblks};
 }
 
 EXPORT void malloc_stats(void)
@@ -185,12 +184,12 @@ EXPORT int malloc_info(int options, FILE *stream)
 
 #define ALIAS(name) __attribute__((alias(#name), visibility("default"), copy(name)))
 
-void *__libc_malloc(size_t bytes) ALIAS(malloc);                            // NOLINT(bugprone-reserved-identifier)
-void *__libc_calloc(size_t count, size_t bytes) ALIAS(calloc);              // NOLINT(bugprone-reserved-identifier)
-void *__libc_realloc(void *block, size_t bytes) ALIAS(realloc);             // NOLINT(bugprone-reserved-identifier)
-void __libc_free(void *block) ALIAS(free);                                  // NOLINT(bugprone-reserved-identifier)
-void __libc_cfree(void *block) ALIAS(cfree);                                // NOLINT(bugprone-reserved-identifier)
-void *__libc_memalign(size_t alignment, size_t bytes) ALIAS(memalign);      // NOLINT(bugprone-reserved-identifier)
-void *__libc_valloc(size_t bytes) ALIAS(valloc);                            // NOLINT(bugprone-reserved-identifier)
-void *__libc_pvalloc(size_t bytes) ALIAS(pvalloc);                          // NOLINT(bugprone-reserved-identifier)
-int __posix_memalign(void **b, size_t a, size_t n) ALIAS(posix_memalign);   // NOLINT(bugprone-reserved-identifier)
+void *__libc_malloc(size_t bytes) ALIAS(malloc);                          // NOLINT(bugprone-reserved-identifier)
+void *__libc_calloc(size_t count, size_t bytes) ALIAS(calloc);            // NOLINT(bugprone-reserved-identifier)
+void *__libc_realloc(void *block, size_t bytes) ALIAS(realloc);           // NOLINT(bugprone-reserved-identifier)
+void __libc_free(void *block) ALIAS(free);                                // NOLINT(bugprone-reserved-identifier)
+void __libc_cfree(void *block) ALIAS(cfree);                              // NOLINT(bugprone-reserved-identifier)
+void *__libc_memalign(size_t alignment, size_t bytes) ALIAS(memalign);    // NOLINT(bugprone-reserved-identifier)
+void *__libc_valloc(size_t bytes) ALIAS(valloc);                          // NOLINT(bugprone-reserved-identifier)
+void *__libc_pvalloc(size_t bytes) ALIAS(pvalloc);                        // NOLINT(bugprone-reserved-identifier)
+int __posix_memalign(void **b, size_t a, size_t n) ALIAS(posix_memalign); // NOLINT(bugprone-reserved-identifier)

@@ -30,8 +30,7 @@ struct option_row {
     {#name, "GCALLOC_" #name, TYPE_BYTES, when, NULL, low, high, &gci_options.name},
 #define OPTION_NUMBER(name, default_value, low, high, when, help)                                                      \
     {#name, "GCALLOC_" #name, TYPE_NUMBER, when, NULL, low, high, &gci_options.name},
-#define OPTION_TEXT(name, when, help)                                                                                  \
-    {#name, "GCALLOC_" #name, TYPE_TEXT, when, NULL, 0, 0, gci_options.name},
+#define OPTION_TEXT(name, when, help) {#name, "GCALLOC_" #name, TYPE_TEXT, when, NULL, 0, 0, gci_options.name},
 static const struct option_row rows[] = {
 #include "base/options.def"
 };
@@ -81,7 +80,8 @@ static bool set_option(const struct option_row *row, const char *value)
     uint64_t number;
     if (row->type == TYPE_TEXT)
         return set_text(row->value, value);
-    bool is_valid = row->choices != NULL ? find_choice(row->choices, value, &number) : parse_number(row, value, &number);
+    bool is_valid =
+        row->choices != NULL ? find_choice(row->choices, value, &number) : parse_number(row, value, &number);
     if (is_valid)
         *(uint64_t *)row->value = number;
     return is_valid;

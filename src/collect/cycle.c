@@ -30,10 +30,10 @@ struct cycle_totals gci_cycle_totals;
 static struct lock collector_lock;
 static struct pacer pacer;
 static cycle_report_fn report_to;
-static volatile u32_shared is_ready; /* collections are possible; read by everybody */
-static volatile u32_shared disabled; /* depth; read by everybody */
+static volatile u32_shared is_ready;  /* collections are possible; read by everybody */
+static volatile u32_shared disabled;  /* depth; read by everybody */
 static volatile shared_word finished; /* cycles run or given up: tells a waiter that another thread did the work */
-static uint32_t process;             /* the process that the collector's state belongs to */
+static uint32_t process;              /* the process that the collector's state belongs to */
 static uint64_t last_end_ns;
 static uint64_t last_memory_end_ns; /* read without the lock */
 static uint64_t last_pause_ns;

@@ -22,7 +22,8 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
     *block = (struct block){.countdown = COUNTDOWN_OFF,
                             .slots = (uint16_t)size_class->slots,
                             .state = BLOCK_FULL,
-                            .window_word = NO_WINDOW, .remote_wake = WAKE_NEVER};
+                            .window_word = NO_WINDOW,
+                            .remote_wake = WAKE_NEVER};
     for (unsigned i = 0; i < size_class->words; i++) {
         heap->meta.free[unit][i] = block_valid_bits(size_class, i);
         word_store(&heap->meta.remote[unit][i], 0);

@@ -36,14 +36,14 @@ enum block_state {
 
 struct block {
     /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
-    uint32_t countdown;  /* own frees until the owner looks at the block again */
-    uint16_t slots;      /* of the class; 0 for LARGE */
-    uint8_t state;       /* enum block_state */
-    uint8_t next_word;   /* CURRENT: where the search for free slots goes on */
-    uint8_t window_word; /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
+    uint32_t countdown;    /* own frees until the owner looks at the block again */
+    uint16_t slots;        /* of the class; 0 for LARGE */
+    uint8_t state;         /* enum block_state */
+    uint8_t next_word;     /* CURRENT: where the search for free slots goes on */
+    uint8_t window_word;   /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
     uint8_t touched_words; /* bitmap words whose slots have ever been handed out: the first so many */
-    bool has_reclaimed;  /* `scan` tells which free slots the collector reclaimed */
-    uint32_t next;       /* in the list of its state */
+    bool has_reclaimed;    /* `scan` tells which free slots the collector reclaimed */
+    uint32_t next;         /* in the list of its state */
     uint32_t previous;
     uint32_t run_units;    /* LARGE: units of the run */
     uint64_t usable_bytes; /* LARGE: what the user may touch */

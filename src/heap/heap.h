@@ -101,9 +101,9 @@ struct heap {
 
     /* Guarded by the region lock. */
     struct lock region_lock;
-    uint32_t unit_limit;      /* units reserved */
-    uint32_t frontier;        /* units committed; the rest have never been touched */
-    uint32_t lowest_free;     /* no group below has a free unit */
+    uint32_t unit_limit;  /* units reserved */
+    uint32_t frontier;    /* units committed; the rest have never been touched */
+    uint32_t lowest_free; /* no group below has a free unit */
     volatile shared_word released_bytes;
     volatile shared_word bump_bytes;
     struct cache **caches; /* by id, from 1; grows only, so entries are read without the lock */

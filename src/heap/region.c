@@ -332,7 +332,8 @@ void gci_region_shrink(struct heap *heap, size_t address_space)
     units = align_down(units < heap->frontier ? heap->frontier : units, UNITS_PER_GROUP);
     if (units < heap->unit_limit) {
         size_t bytes = (size_t)(heap->unit_limit - units) << BLOCK_SHIFT;
-        if (gci_vm_release((void *)unit_address(heap, (uint32_t)units), bytes) == 0) { // NOLINT(performance-no-int-to-ptr)
+        if (gci_vm_release((void *)unit_address(heap, (uint32_t)units), bytes) ==
+            0) { // NOLINT(performance-no-int-to-ptr)
             gci_heap_trim_metadata(heap, heap->unit_limit, (uint32_t)units);
             heap->unit_limit = (uint32_t)units;
         }

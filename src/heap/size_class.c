@@ -6,7 +6,7 @@
 
 #define SLOTS(bytes) (BLOCK_BYTES / (bytes))
 #define ROW(bytes)                                                                                                     \
-    {(bytes), (uint32_t)(((UINT64_C(1) << 32) + (bytes) - 1) / (bytes)), SLOTS(bytes), (SLOTS(bytes) + 63) / 64},
+    {(bytes), (uint32_t)(((UINT64_C(1) << 32) + (bytes)-1) / (bytes)), SLOTS(bytes), (SLOTS(bytes) + 63) / 64},
 
 const struct size_class gci_size_classes[CLASS_COUNT] = {SIZE_CLASSES(ROW)};
 

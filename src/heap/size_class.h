@@ -18,10 +18,12 @@
 #define BLOCK_SHIFT 16
 #define SMALL_BYTES_MAX 32768u
 
+// clang-format off
 #define SIZE_CLASSES(X)                                                                                                \
     X(16) X(32) X(48) X(64) X(80) X(96) X(112) X(128) X(160) X(192) X(224) X(256) X(320) X(384) X(448) X(512) X(640)   \
     X(768) X(896) X(1024) X(1280) X(1536) X(1792) X(2048) X(2336) X(2720) X(3120) X(3632) X(4096) X(4672) X(5456)      \
     X(6544) X(7280) X(8192) X(9360) X(10912) X(13104) X(16384) X(21840) X(32768)
+// clang-format on
 
 #define COUNT_ONE(bytes) +1
 enum { CLASS_COUNT = 0 SIZE_CLASSES(COUNT_ONE) };

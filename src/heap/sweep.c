@@ -12,8 +12,8 @@ static void prepare_small(struct heap *heap, uint32_t unit)
     const struct size_class *size_class = block_class(heap, unit);
     bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
     for (unsigned i = 0; i < size_class->words; i++) {
-        uint64_t not_allocated = heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]) |
-                                 ~block_valid_bits(size_class, i);
+        uint64_t not_allocated =
+            heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]) | ~block_valid_bits(size_class, i);
         heap->meta.scan[unit][i] = not_allocated;
         heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated;
     }

@@ -39,8 +39,8 @@ struct marker {
     struct pending_scan ring[RING_ENTRIES];
     uint64_t scanned_bytes;
     /* For large objects: parts that were never written hold nothing and are not even read. */
-    bool has_pages;       /* `pages` is open */
-    bool may_read_pages;  /* opening it has not failed */
+    bool has_pages;      /* `pages` is open */
+    bool may_read_pages; /* opening it has not failed */
     struct page_reader pages;
     struct range written; /* the last answer of it: nothing was written from where it was asked up to written.lo */
     uintptr_t asked_from;

@@ -38,8 +38,8 @@ struct walk {
     const struct range_table *exclusions; /* sorted by lo */
 };
 
-static uintptr_t *copy_buffer;              /* collector's */
-static struct range_table exclusions;       /* collector's */
+static uintptr_t *copy_buffer;               /* collector's */
+static struct range_table exclusions;        /* collector's */
 static const struct page_reader *the_reader; /* collector's: for read callbacks without a data argument */
 
 /* ---- Tables ------------------------------------------------------------------------------------------------------- */

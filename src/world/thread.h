@@ -16,18 +16,18 @@
 #include "heap/cache.h"
 
 struct thread {
-    struct thread *next;       /* set before the record is published */
-    volatile u32_shared id;    /* kernel's id; 0: the record is free; set under the registry lock */
-    struct cache *cache;       /* its own, or NULL */
-    struct range stack;        /* {0, 0} where unknown */
-    uintptr_t control_block;   /* 0 where unknown */
-    uint32_t seen_in;          /* collector: generation of the last stop that found the thread alive */
-    uint32_t signalled_in;     /* collector: generation of the last stop that it was asked to join */
-    bool has_ended;            /* collector: still listed (a process leader that has ended), but runs no more */
+    struct thread *next;     /* set before the record is published */
+    volatile u32_shared id;  /* kernel's id; 0: the record is free; set under the registry lock */
+    struct cache *cache;     /* its own, or NULL */
+    struct range stack;      /* {0, 0} where unknown */
+    uintptr_t control_block; /* 0 where unknown */
+    uint32_t seen_in;        /* collector: generation of the last stop that found the thread alive */
+    uint32_t signalled_in;   /* collector: generation of the last stop that it was asked to join */
+    bool has_ended;          /* collector: still listed (a process leader that has ended), but runs no more */
     /* Published by the thread when it stops, before stopped_in. */
-    uintptr_t stack_pointer;   /* its frames and saved registers lie above, where they are on its stack */
-    uintptr_t interrupted_at;  /* stack pointer of the interrupted code */
-    struct range alternate;    /* its alternate signal stack */
+    uintptr_t stack_pointer;        /* its frames and saved registers lie above, where they are on its stack */
+    uintptr_t interrupted_at;       /* stack pointer of the interrupted code */
+    struct range alternate;         /* its alternate signal stack */
     volatile u32_shared stopped_in; /* generation of the stop that it has joined */
 };
 

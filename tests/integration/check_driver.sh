@@ -12,7 +12,7 @@ cat >"$tmp/build/bin/gcalloc" <<'END'
 # Leaves figures as the library would, tells the program that it is the second run, and starts it.
 [ "$1 $2" = "run --" ] || exit 125
 shift 2
-echo "pid=$$ name=x cycles=3 given_up=0 pause_longest_ns=5 reclaimed_bytes=7" >>"$GCALLOC_STATS_FILE"
+echo "pid=$$ name=x cycles=3 given_up=${GIVEN_UP:-0} pause_longest_ns=5 reclaimed_bytes=7" >>"$GCALLOC_STATS_FILE"
 SECOND=1 exec "$@"
 END
 chmod +x "$tmp/build/bin/gcalloc"
@@ -40,6 +40,7 @@ expect 1 'exit code 124 instead of 0' 'limit=1' 'echo hello; [ -z "$SECOND" ] ||
 expect 1 'files differ' '' 'echo hello; echo "$SECOND" >result/file'
 expect 1 'files differ' '' 'echo hello; [ -z "$SECOND" ] || mkdir -p result/more/files'
 expect 1 'at least 4 expected' 'min_cycles=4' 'echo hello'
+expect 1 'gave up more than a quarter' 'export GIVEN_UP=20' 'echo hello'
 expect 1 'gcalloc was not loaded' '' 'echo hello; [ -z "$SECOND" ] || rm "$GCALLOC_STATS_FILE"'
 expect 1 'fails without gcalloc too' '' 'echo hello; exit 3'
 expect 1 'printed nothing' '' ':'

@@ -35,8 +35,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ -z "$build" ] || [ ! -f "$jobs/$name.sh" ]; then
-    echo "usage: run.sh --build DIR [--slow] [--torture] [--via command|preload] [--ticker FILE] [--jobs DIR] [--control]" \
-        "JOB" >&2
+    echo "usage: run.sh --build DIR [--slow] [--torture] [--via command|preload]" \
+        "[--ticker FILE] [--jobs DIR] [--control] JOB" >&2
     exit 1
 fi
 

@@ -13,10 +13,14 @@ extern size_t gca_collect(void) __attribute__((weak));
 static void *tick(void *unused)
 {
     const struct timespec gap = {0, 1000000};
+    sigset_t all;
     (void)unused;
+    nanosleep(&gap, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* once more: the first time, gcalloc may not have been set up */
     for (;;) {
-        nanosleep(&gap, NULL);
         gca_collect();
+        nanosleep(&gap, NULL);
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
 # git: several hundred commits, branches, merge, gc, fsck, clone, blame; many short processes and a threaded pack.
 needs="git gawk"
 torture=50
+min_cycles=2
 limit=240
 # Identity and dates are fixed, so that every object has the same name in both runs.
 setup_git() {

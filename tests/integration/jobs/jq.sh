@@ -2,7 +2,7 @@
 # jq: its stack is a block that is held by a pointer to its end only, and it loses error messages for good.
 needs="jq gawk"
 torture=500
-min_cycles=1
+min_cycles=2
 job() {
     gawk -v n="$(scale 10000 100000)" 'BEGIN { for (i = 0; i < n; i++) {
         printf "{\"id\":%d,\"price\":\"$%d.%02d\",", i, i % 500, i % 100

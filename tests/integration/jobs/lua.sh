@@ -2,7 +2,7 @@
 # lua5.4: tables, closures, coroutines, strings and its own collector.
 needs="lua5.4"
 torture=500
-min_cycles=1
+min_cycles=2
 job() {
     subject lua5.4 "$inputs/job.lua" "$(scale 1 10)"
     subject lua5.4 -e 'error({})' || echo "lua $?"

@@ -3,7 +3,7 @@
 needs="gcc make gawk"
 torture=2000
 limit=400
-min_cycles=1
+min_cycles=2
 job() {
     local flags
     mkdir src

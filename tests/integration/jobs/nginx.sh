@@ -2,6 +2,7 @@
 # nginx with two workers: static files, compression, a proxy to itself, a reload under load; 50,000 requests, all 2xx.
 needs="nginx ab curl gawk"
 torture=200
+min_cycles=2
 limit=120
 
 configuration() {

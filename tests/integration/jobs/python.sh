@@ -2,7 +2,7 @@
 # python3, each one found (that of the path and Debian's): threads, subprocesses, generators, json, sqlite3, processes.
 needs="python3"
 torture=2000
-min_cycles=1
+min_cycles=2
 limit=240
 job() {
     local python

@@ -3,7 +3,7 @@
 # written by a forked child. The data is compared by digest with the other run's, after a reload and in the snapshot.
 needs="redis-server redis-cli redis-benchmark gawk"
 torture=2000
-min_cycles=1
+min_cycles=2
 limit=300
 
 cli() {

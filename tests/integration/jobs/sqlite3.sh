@@ -2,7 +2,7 @@
 # sqlite3: inserts from a recursive query, indexes, transactions, aggregates, full-text search, vacuum.
 needs="sqlite3"
 torture=500
-min_cycles=1
+min_cycles=2
 job() {
     sed "s/@ROWS@/$(scale 200000 1000000)/" "$inputs/job.sql" >job.sql
     subject sqlite3 -batch disk.db <job.sql

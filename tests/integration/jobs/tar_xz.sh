@@ -2,6 +2,7 @@
 # tar and xz: pack a generated tree with two threads, list it, unpack it, compare.
 needs="tar xz gawk"
 torture=50
+min_cycles=2
 job() {
     mkdir -p tree/d{0..39}/sub
     gawk -v n="$(scale 1500 10000)" 'BEGIN { for (i = 0; i < n; i++) {

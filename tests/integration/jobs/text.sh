@@ -2,6 +2,7 @@
 # grep, sed, gawk, sort and friends over generated text.
 needs="gawk grep sed sort"
 torture=500
+min_cycles=2
 job() {
     local lines
     lines=$(scale 100000 1000000)
