@@ -183,7 +183,8 @@ READS_RAW_MEMORY static size_t find_id_offset(void)
 }
 
 /* The descriptor starts with a pointer to itself and repeats it in its third word (tcbhead_t): fresh memory mapped at
- * the same place does not. The kernel zeroes the id when the thread is gone (CLONE_CHILD_CLEARTID). */
+ * the same place does not. The kernel zeroes the id when the thread is gone (CLONE_CHILD_CLEARTID), and pthread_join makes
+ * it negative. */
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))
 {
     static size_t id_offset; /* written once with the one right value: a race writes the same */
@@ -196,5 +197,5 @@ enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(vo
         return BLOCK_OWNER_GONE;
     if (head[0] != control_block || head[2] != control_block)
         return BLOCK_OWNER_GONE;
-    return id == 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+    return (int32_t)id <= 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
 }

@@ -11,6 +11,10 @@
 #include "base/bits.h"
 #include "platform/vm.h"
 
+/* In a static library only what is referred to is linked: whoever uses an allocator gets the start-up code. */
+extern const char gci_init_link;
+__attribute__((used)) static const char *const init_link = &gci_init_link;
+
 #define ALIGNMENT_MAX (UINT64_C(1) << 63)
 
 static COLD void *family_no_memory(void)

@@ -19,6 +19,8 @@
 #include "world/delay.h"
 #include "world/stop.h"
 
+const char gci_init_link = 1; /* see api/family.h */
+
 #if defined(GCI_TORTURE)
 static const char *find_switch(const char *switches, const char *name)
 {

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* Referred to by the allocators' files, so that the constructor is linked with them. */
+extern const char gci_init_link;
+
 /* Parses the environment; prints one line for each bad value. api/options.c */
 void gci_options_from_environment(void);
 

@@ -4,11 +4,10 @@
  * A failing throwing new must call the new-handler or throw std::bad_alloc, both of which live in libstdc++: they are
  * weak references. A program that calls operator new has them.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "alloc/alloc.h"
+#include "api/family.h"
 #include "platform/env.h"
 
 typedef void (*new_handler)(void);

@@ -145,7 +145,7 @@ static uint32_t free_run_length(const struct heap *heap, uint32_t unit, uint32_t
 static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t alignment, uint32_t *tail)
 {
     uint32_t unit = heap->lowest_free * UNITS_PER_GROUP;
-    *tail = (uint32_t)align_up(heap->frontier, alignment);
+    *tail = (uint32_t)align_up(heap->frontier == 0 ? 1 : heap->frontier, alignment); /* not unit 0 */
     for (unit = (uint32_t)align_up(unit, alignment); unit < heap->frontier;) {
         uint32_t length = free_run_length(heap, unit, count);
         if (length == count)

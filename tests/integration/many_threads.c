@@ -105,12 +105,24 @@ static void start_short_thread(size_t id)
 static void one_round(size_t id)
 {
     switch (id % 6) {
-    case 0: sleep_exactly(); break;
-    case 1: read_pipe(); break;
-    case 2: wait_condition(); break;
-    case 3: start_short_thread(id + 1000); break;
-    case 4: sched_yield(); break;
-    default: verify(make(id), id); break;
+    case 0:
+        sleep_exactly();
+        break;
+    case 1:
+        read_pipe();
+        break;
+    case 2:
+        wait_condition();
+        break;
+    case 3:
+        start_short_thread(id + 1000);
+        break;
+    case 4:
+        sched_yield();
+        break;
+    default:
+        verify(make(id), id);
+        break;
     }
 }
 

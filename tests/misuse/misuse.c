@@ -77,7 +77,7 @@ __attribute__((noinline)) void collect_cleanly(void)
     gca_collect();
 }
 
-/* ---- The functions ------------------------------------------------------------------------------------------------ */
+/* ---- The functions ----------------------------------------------------------------------------------------------- */
 
 static volatile uintptr_t sink;
 
@@ -209,7 +209,8 @@ static void misuse(void)
 static void report_addresses(void)
 {
     char line[64];
-    int length = snprintf(line, sizeof line, "0x%lx 0x%lx\n", (unsigned long)~hidden_pointer, (unsigned long)~hidden_start);
+    int length =
+        snprintf(line, sizeof line, "0x%lx 0x%lx\n", (unsigned long)~hidden_pointer, (unsigned long)~hidden_start);
     require(write(REPORT_FILE, line, (size_t)length) == length, "file 3 to report to");
 }
 

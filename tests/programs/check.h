@@ -12,12 +12,13 @@
 #include <string.h>
 
 static int check_failures;
+#define SHOWN_MAX 50
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
-            check_failures++;                                                                                          \
-            fprintf(stderr, "%s:%d: %s does not hold (errno %d)\n", __FILE__, __LINE__, #condition, errno);            \
+            if (check_failures++ < SHOWN_MAX)                                                                          \
+                fprintf(stderr, "%s:%d: %s does not hold (errno %d)\n", __FILE__, __LINE__, #condition, errno);        \
         }                                                                                                              \
     } while (0)
 

@@ -116,9 +116,15 @@ static void test_realloc(void)
 /* Bytes past the old size are zero, whatever was there. */
 static void test_realloc_zero_tail(void)
 {
-    static const size_t steps[][3] = {{10, 14, 16},      {10, 100, 1000},           {1000, 40000, 200000},
-                                      {48, 30, 48},      {100000, 70000, 100000},   {100, 10, 100},
-                                      {5000, 3000, 4500}, {3 * MIB, MIB + 1, 3 * MIB}, {MIB, MIB + 4000, 9 * MIB}};
+    static const size_t steps[][3] = {{10, 14, 16},
+                                      {10, 100, 1000},
+                                      {1000, 40000, 200000},
+                                      {48, 30, 48},
+                                      {100000, 70000, 100000},
+                                      {100, 10, 100},
+                                      {5000, 3000, 4500},
+                                      {3 * MIB, MIB + 1, 3 * MIB},
+                                      {MIB, MIB + 4000, 9 * MIB}};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         for (int kind = 0; kind < 2; kind++) {
             char *p = kind == 0 ? gca_malloc(steps[i][0]) : gca_malloc_uncollectable(steps[i][0]);

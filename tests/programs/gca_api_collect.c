@@ -93,7 +93,7 @@ static void test_growth_collects(void)
     CHECK(stats.cycles > before && stats.heap_bytes < 150 * MIB);
 }
 
-/* ---- Options ------------------------------------------------------------------------------------------------------ */
+/* ---- Options ----------------------------------------------------------------------------------------------------- */
 
 struct option_case {
     const char *name;
@@ -150,7 +150,7 @@ static void test_version(void)
     CHECK(strcmp(gca_version(), text) == 0 && gca_version() == gca_version());
 }
 
-/* ---- Statistics --------------------------------------------------------------------------------------------------- */
+/* ---- Statistics -------------------------------------------------------------------------------------------------- */
 
 /* Callers that were compiled with fewer members, or with more. */
 static void test_stats_sizes(void)
@@ -213,7 +213,7 @@ static void test_released(void)
     CHECK(gca_option_set("release_ms", "1000") == 0);
 }
 
-/* ---- Events ------------------------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
 #define EVENTS_MAX 64
 
@@ -266,7 +266,7 @@ static void test_events(void)
     CHECK(other.count == count);
 }
 
-/* ---- Out of memory ------------------------------------------------------------------------------------------------ */
+/* ---- Out of memory ----------------------------------------------------------------------------------------------- */
 
 static void *volatile reserve;
 static void **kept_list;
@@ -313,7 +313,7 @@ static void test_out_of_memory(void)
     CHECK(gca_malloc(20 * MIB) == NULL && oom_calls == 2);
     kept_list = NULL;
     overwrite_stack();
-    usleep(100000); /* a heap at its limit collects only so often */
+    usleep(100000);                 /* a heap at its limit collects only so often */
     void *p = gca_malloc(20 * MIB); /* a collection makes room, nobody is asked */
     CHECK(p != NULL);
     gca_free(p);

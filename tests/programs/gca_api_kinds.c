@@ -66,7 +66,7 @@ static void test_uncollectable_stays(void)
     CHECK(count_living(&hidden) == 0);
 }
 
-/* ---- Blocks whose only pointer is in a holder of some kind -------------------------------------------------------- */
+/* ---- Blocks whose only pointer is in a holder of some kind ------------------------------------------------------- */
 
 static void **holder_list;
 
@@ -136,7 +136,7 @@ static void test_realloc_keeps_kind(void)
     holder_list = NULL;
 }
 
-/* ---- gca_is_reachable --------------------------------------------------------------------------------------------- */
+/* ---- gca_is_reachable -------------------------------------------------------------------------------------------- */
 
 static char *volatile visible;
 
@@ -157,7 +157,7 @@ static void test_is_reachable(void)
     CHECK(!gca_is_reachable(unknown(freed)));
 }
 
-/* ---- Roots -------------------------------------------------------------------------------------------------------- */
+/* ---- Roots ------------------------------------------------------------------------------------------------------- */
 
 #define ROOT_BYTES (HIDDEN_COUNT * sizeof(void *))
 
@@ -231,7 +231,7 @@ static void test_roots_excluded(void)
     }
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------ */
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
 
 static pthread_barrier_t both;
 

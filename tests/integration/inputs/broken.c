@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Does not compile: the compiler's messages must be the same under gcalloc. */
-struct point { int x, y; };
+struct point {
+    int x, y;
+};
 
 int wrong(struct point *p)
 {

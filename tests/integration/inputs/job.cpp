@@ -24,7 +24,8 @@
 #include <variant>
 #include <vector>
 
-namespace {
+namespace
+{
 
 struct Shape {
     virtual ~Shape() = default;
@@ -32,14 +33,22 @@ struct Shape {
 };
 
 struct Box : Shape {
-    explicit Box(double side) : side(side), name(std::string(40, 'b') + std::to_string(side)) {}
-    double area() const override { return side * side; }
+    explicit Box(double side) : side(side), name(std::string(40, 'b') + std::to_string(side))
+    {
+    }
+    double area() const override
+    {
+        return side * side;
+    }
     double side;
     std::string name;
 };
 
 struct alignas(128) Wide : Shape {
-    double area() const override { return reinterpret_cast<std::uintptr_t>(this) % 128 == 0 ? 1 : 1e9; }
+    double area() const override
+    {
+        return reinterpret_cast<std::uintptr_t>(this) % 128 == 0 ? 1 : 1e9;
+    }
     char space[200] = {};
 };
 
@@ -162,7 +171,10 @@ void threads()
         items.push(std::make_unique<std::string>(static_cast<size_t>(i % 700), 'q'));
         ready.notify_one();
     }
-    { std::lock_guard lock(mutex); done = true; }
+    {
+        std::lock_guard lock(mutex);
+        done = true;
+    }
     ready.notify_all();
     for (auto &worker : workers)
         worker.join();

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # git: several hundred commits, branches, merge, gc, fsck, clone, blame; many short processes and a threaded pack.
 needs="git gawk"
-torture=50
+torture=150
 min_cycles=2
 limit=240
 # Identity and dates are fixed, so that every object has the same name in both runs.

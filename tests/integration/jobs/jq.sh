@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # jq: its stack is a block that is held by a pointer to its end only, and it loses error messages for good.
 needs="jq gawk"
-torture=500
+torture=3000
 min_cycles=2
 job() {
     gawk -v n="$(scale 10000 100000)" 'BEGIN { for (i = 0; i < n; i++) {

@@ -2,7 +2,7 @@
 # redis-server with two I/O threads: a fixed data set in base 0, a pipelined benchmark in base 1 while snapshots are
 # written by a forked child. The data is compared by digest with the other run's, after a reload and in the snapshot.
 needs="redis-server redis-cli redis-benchmark gawk"
-torture=2000
+torture=10000
 min_cycles=2
 limit=300
 

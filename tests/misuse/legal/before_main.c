@@ -22,7 +22,8 @@ static void before_constructors(int argc, char **argv, char **environment)
     from_preinit = make("before constructors");
 }
 
-__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **, char **) = before_constructors;
+__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **,
+                                                                              char **) = before_constructors;
 
 __attribute__((constructor(102))) static void first(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Thread-specific data freed by its destructor, which allocates again, for several rounds; joined and detached threads. */
+/* Thread-specific data freed by its destructor, which allocates again, for several rounds; joined and detached
+ * threads. */
 #include "legal.h"
 
 #include <stdatomic.h>

@@ -12,8 +12,14 @@
 #endif
 
 struct allocator {
-    void *malloc(std::size_t bytes) { return std::malloc(bytes); }
-    void free(void *block) { std::free(block); }
+    void *malloc(std::size_t bytes)
+    {
+        return std::malloc(bytes);
+    }
+    void free(void *block)
+    {
+        std::free(block);
+    }
 };
 
 int main()

@@ -21,7 +21,10 @@ struct input {
     int delimiter;
 };
 
-#define INPUT(what, text, delimiter) {what, text, sizeof text - 1, delimiter}
+#define INPUT(what, text, delimiter)                                                                                   \
+    {                                                                                                                  \
+        what, text, sizeof text - 1, delimiter                                                                         \
+    }
 
 static FILE *open_input(const char *bytes, size_t length)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Only what standard C has, compiled as C99, C11 and the newest C of the compiler, without extensions of the library. */
+/* Only what standard C has, compiled as C99, C11 and the newest C of the compiler, without extensions of the
+ * library. */
 #include <stdlib.h>
 #include <string.h>
 

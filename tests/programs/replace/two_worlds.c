@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program with swapped names and a library without: each keeps pointers to the other's blocks, only the owner frees. */
+/* A program with swapped names and a library without: each keeps pointers to the other's blocks, only the owner
+ * frees. */
 #include "check.h"
 #include "plain.h"
 

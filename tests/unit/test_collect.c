@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Pacing, and whole cycles through the public functions; and the same with every memory call failing once. */
+#include <errno.h>
+#include <gcalloc.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "collect/pacer.h"
+#include "platform/vm.h"
+#include "support.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+START_TEST(headroom_is_bounded)
+{
+    uint64_t random = random_seed();
+    for (int i = 0; i < 100000; i++) {
+        struct cycle_figures figures = {
+            .scanned_bytes = random_next(&random) % (UINT64_C(1) << (random_next(&random) % 41)),
+            .grown_bytes = random_next(&random) % (UINT64_C(1) << (random_next(&random) % 41)),
+            .mark_ns = random_next(&random) % 10000000000u,
+            .run_ns = random_next(&random) % 10000000000u,
+        };
+        uint64_t headroom = gci_pacer_headroom(&figures);
+        ck_assert_uint_ge(headroom, figures.scanned_bytes / 4);
+        ck_assert_uint_le(headroom, figures.scanned_bytes * 2);
+    }
+}
+END_TEST
+
+START_TEST(faster_growth_gets_more_headroom)
+{
+    struct cycle_figures figures = {.scanned_bytes = 512 * MIB, .mark_ns = 500000000, .run_ns = 1000000000};
+    uint64_t before = 0;
+    for (figures.grown_bytes = MIB; figures.grown_bytes < 65536 * MIB; figures.grown_bytes *= 2) {
+        uint64_t headroom = gci_pacer_headroom(&figures);
+        ck_assert_uint_ge(headroom, before);
+        before = headroom;
+    }
+}
+END_TEST
+
+START_TEST(poor_yield_makes_patient)
+{
+    struct pacer pacer;
+    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    gci_pacer_init(&pacer, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 32 * MIB);
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    uint64_t first = word_load(&pacer.threshold_bytes);
+    for (int i = 0; i < 10; i++)
+        gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 100 * MIB + 16 * (first - 100 * MIB));
+    figures.freed_bytes = 50 * MIB;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), first);
+}
+END_TEST
+
+START_TEST(thresholds_saturate)
+{
+    struct pacer pacer;
+    struct cycle_figures figures = {.used_bytes = UINT64_MAX - 5, .live_bytes = UINT64_MAX - 5};
+    gci_pacer_init(&pacer, UINT64_MAX);
+    gci_pacer_finish_cycle(&pacer, &figures, UINT64_MAX);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), UINT64_MAX);
+    gci_pacer_give_up(&pacer, UINT64_MAX - 5, UINT64_MAX);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), UINT64_MAX);
+}
+END_TEST
+
+/* ---- Whole cycles ------------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void make_garbage(void)
+{
+    for (int i = 0; i < 10000; i++) {
+        void **cell = gca_malloc(100);
+        *cell = cell; /* a cycle of one */
+        __asm__ volatile("" : : "r"(cell) : "memory");
+    }
+}
+
+static __attribute__((noinline)) void clear_stack(void)
+{
+    volatile char area[16384];
+    for (size_t i = 0; i < sizeof area; i++)
+        area[i] = 0;
+}
+
+static void *kept; /* a root */
+
+START_TEST(cycles_free_garbage_and_keep_the_rest)
+{
+    char **table = gca_calloc(1000, sizeof *table);
+    kept = table;
+    for (int i = 0; i < 1000; i++) {
+        table[i] = gca_malloc_atomic(40);
+        snprintf(table[i], 40, "text %d", i);
+    }
+    make_garbage();
+    clear_stack();
+    ck_assert_uint_ge(gca_collect(), 9900 * 100);
+    for (int i = 0; i < 1000; i++) {
+        char expected[40];
+        snprintf(expected, 40, "text %d", i);
+        ck_assert_str_eq(((char **)kept)[i], expected);
+    }
+}
+END_TEST
+
+static uintptr_t hidden;
+
+static __attribute__((noinline)) void hide_block(void)
+{
+    hidden = ~(uintptr_t)gca_malloc(500);
+}
+
+START_TEST(reachability_is_answered)
+{
+    hide_block();
+    clear_stack();
+    ck_assert(!gca_is_reachable((void *)~hidden));
+    kept = gca_malloc(500);
+    ck_assert(gca_is_reachable((char *)kept + 499));
+    ck_assert(!gca_is_reachable(&hidden));
+}
+END_TEST
+
+START_TEST(uncollectable_memory_is_a_root)
+{
+    hide_block();
+    void **holder = gca_malloc_uncollectable(64);
+    *holder = gca_malloc(500);
+    uintptr_t held = ~(uintptr_t)*holder;
+    hidden = ~(uintptr_t)holder;
+    holder = NULL;
+    clear_stack();
+    gca_collect();
+    ck_assert(gca_is_reachable((void *)~held));
+    gca_free((void *)~hidden);
+}
+END_TEST
+
+MAKE_SUITE(pacer, headroom_is_bounded, faster_growth_gets_more_headroom, poor_yield_makes_patient, thresholds_saturate)
+MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root)
+
+/* ---- Faults ------------------------------------------------------------------------------------------------------- */
+
+#define FAULTS 80
+
+/* NULL with ENOMEM is a right answer at any time; a wrong one is memory that is not ours alone. */
+static void use_everything(void)
+{
+    static char *blocks[400];
+    for (int i = 0; i < 400; i++) {
+        size_t bytes = i % 7 == 0 ? 40000 + (size_t)i * 900 : 1 + (size_t)i * 37;
+        errno = 0;
+        blocks[i] = i % 2 == 0 ? gca_malloc(bytes) : gca_malloc_atomic(bytes);
+        if (blocks[i] == NULL && errno != ENOMEM)
+            _exit(2);
+        if (blocks[i] != NULL)
+            memset(blocks[i], i, bytes);
+        if (i % 50 == 49)
+            gca_collect();
+    }
+    for (int i = 0; i < 400; i++) {
+        size_t bytes = i % 7 == 0 ? 40000 + (size_t)i * 900 : 1 + (size_t)i * 37;
+        for (size_t k = 0; blocks[i] != NULL && k < bytes; k++)
+            if (blocks[i][k] != (char)i)
+                _exit(3);
+        gca_free(blocks[i]);
+    }
+}
+
+START_TEST(every_failing_call_is_survived)
+{
+    for (uint64_t k = 1; k <= FAULTS; k++) {
+        pid_t child = fork();
+        if (child == 0) {
+            gci_vm_fail_at(k);
+            use_everything();
+            gci_vm_fail_at(0);
+            use_everything();
+            _exit(0);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "k = %d: status %x", (int)k, (unsigned)status);
+    }
+}
+END_TEST
+
+MAKE_SUITE(faults, every_failing_call_is_survived)

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* Size classes, units and blocks on private heaps. */
+#include <pthread.h>
+#include <string.h>
+
+#include "heap/block.h"
+#include "heap/cache.h"
+#include "heap/region.h"
+#include "heap/resolve.h"
+#include "heap/sweep.h"
+#include "platform/vm.h"
+#include "support.h"
+
+/* ---- Size classes ------------------------------------------------------------------------------------------------- */
+
+START_TEST(every_offset_finds_its_slot)
+{
+    for (unsigned c = 0; c < CLASS_COUNT; c++) {
+        const struct size_class *size_class = &gci_size_classes[c];
+        unsigned wrong = 0;
+        for (uint32_t offset = 0; offset < BLOCK_BYTES; offset++) {
+            uint64_t product = (uint64_t)offset * size_class->reciprocal;
+            wrong += product >> 32 != offset / size_class->bytes;
+            wrong += ((uint32_t)product < size_class->reciprocal) != (offset % size_class->bytes == 0);
+            wrong +=
+                (product >> 32) / 64 >= size_class->words; /* also behind the last slot: a bit that is never free */
+        }
+        ck_assert_uint_eq(wrong, 0);
+    }
+}
+END_TEST
+
+START_TEST(every_size_gets_the_smallest_class)
+{
+    gci_size_class_init();
+    unsigned wrong = 0;
+    for (size_t bytes = 0; bytes <= SMALL_BYTES_MAX; bytes++) {
+        unsigned c = size_class_of(bytes);
+        wrong += gci_size_classes[c].bytes < bytes || (c > 0 && gci_size_classes[c - 1].bytes >= bytes);
+    }
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
+START_TEST(aligned_classes_are_multiples)
+{
+    gci_size_class_init();
+    for (size_t alignment = 16; alignment <= SMALL_BYTES_MAX; alignment *= 2) {
+        for (size_t bytes = 1; bytes <= SMALL_BYTES_MAX; bytes += 61) {
+            unsigned c = gci_size_class_aligned(bytes, alignment);
+            ck_assert_uint_lt(c, CLASS_COUNT);
+            ck_assert_uint_eq(gci_size_classes[c].bytes % alignment, 0);
+            ck_assert_uint_ge(gci_size_classes[c].bytes, bytes);
+        }
+    }
+    ck_assert_uint_eq(gci_size_class_aligned(1, 2 * SMALL_BYTES_MAX), CLASS_COUNT);
+}
+END_TEST
+
+/* ---- Region: against a plain map of units ------------------------------------------------------------------------- */
+
+#define MODEL_UNITS 8192
+#define MODEL_RUNS 400
+
+struct run {
+    uint32_t first;
+    uint32_t count;
+};
+
+static uint8_t taken[MODEL_UNITS];
+
+static void model_take(struct heap *heap, struct run run, bool is_clean)
+{
+    for (uint32_t u = run.first; u < run.first + run.count; u++) {
+        ck_assert_uint_lt(u, MODEL_UNITS);
+        ck_assert_uint_eq(taken[u], 0);
+        taken[u] = 1;
+        char *memory = (char *)unit_address(heap, u);
+        if (is_clean)
+            for (size_t i = 0; i < BLOCK_BYTES; i += 4096)
+                ck_assert_int_eq(memory[i] | memory[i + 4095], 0);
+        memory[0] = memory[4095] = memory[BLOCK_BYTES - 1] = 'x';
+    }
+}
+
+static void model_give(struct heap *heap, struct run run)
+{
+    for (uint32_t u = run.first; u < run.first + run.count; u++)
+        taken[u] = 0;
+    gci_region_give(heap, run.first, run.count, PAST_FREED);
+}
+
+static struct run take_random(struct heap *heap, uint64_t *random)
+{
+    uint64_t r = random_next(random);
+    bool is_small = r % 3 == 0;
+    uint32_t count = is_small ? 1 : 1 + (uint32_t)(r >> 8) % (r % 7 == 0 ? 200 : 20);
+    uint32_t alignment = is_small ? 1 : 1u << (r >> 40) % 6;
+    bool is_clean;
+    uint32_t first = gci_region_take(heap, is_small ? KIND_SCANNED + r % 2 : GROUP_LARGE, count, alignment, &is_clean);
+    ck_assert_uint_ne(first, 0);
+    ck_assert_uint_eq(first % alignment, 0);
+    struct run run = {first, count};
+    model_take(heap, run, is_clean);
+    return run;
+}
+
+START_TEST(random_runs_never_overlap)
+{
+    struct heap heap;
+    struct run runs[MODEL_RUNS] = {0};
+    uint64_t random = random_seed();
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    for (int step = 0; step < 20000; step++) {
+        struct run *run = &runs[random_next(&random) % MODEL_RUNS];
+        bool is_clean;
+        if (run->count == 0)
+            *run = take_random(&heap, &random);
+        else if (random_next(&random) % 4 == 0 && gci_region_extend(&heap, run->first + run->count, 3, &is_clean)) {
+            model_take(&heap, (struct run){run->first + run->count, 3}, is_clean);
+            run->count += 3;
+        } else {
+            model_give(&heap, *run);
+            run->count = 0;
+        }
+        if (step % 500 == 0)
+            gci_region_release(&heap, 0);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(a_smaller_limit_shrinks_the_reservation)
+{
+    struct heap heap;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_region_take(&heap, GROUP_LARGE, 10, 1, &is_clean);
+    gci_region_shrink(&heap, (size_t)64 << 20);
+    ck_assert_uint_le(heap.unit_limit, (64u << 20) >> BLOCK_SHIFT);
+    memset((void *)unit_address(&heap, unit), 1, 10 * BLOCK_BYTES);
+    ck_assert_uint_eq(gci_region_take(&heap, GROUP_LARGE, 600, 1, &is_clean), 0);
+    ck_assert_uint_ne(gci_region_take(&heap, GROUP_LARGE, 100, 1, &is_clean), 0);
+}
+END_TEST
+
+START_TEST(failing_commits_are_survived)
+{
+    for (uint64_t k = 1; k < 40; k++) {
+        struct heap heap;
+        bool is_clean;
+        ck_assert_int_eq(gci_heap_init(&heap), 0);
+        gci_vm_fail_at(k);
+        uint32_t got = 0;
+        for (int i = 0; i < 20; i++)
+            got += gci_region_take(&heap, GROUP_LARGE, 300, 1, &is_clean) != 0;
+        gci_vm_fail_at(0);
+        ck_assert_uint_ge(got, 18);
+        uint32_t unit = gci_region_take(&heap, GROUP_LARGE, 300, 1, &is_clean);
+        ck_assert_uint_ne(unit, 0);
+        memset((void *)unit_address(&heap, unit), 1, 300 * BLOCK_BYTES);
+        gci_heap_fini(&heap);
+    }
+}
+END_TEST
+
+/* ---- Blocks ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(resolve_agrees_with_division)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    for (unsigned c = 0; c < CLASS_COUNT; c++) {
+        uint32_t unit = gci_block_create(&heap, c, KIND_SCANNED, 7);
+        uintptr_t start = unit_address(&heap, unit);
+        const struct size_class *size_class = &gci_size_classes[c];
+        ck_assert_uint_eq(gci_block_count_free(&heap, unit), size_class->slots);
+        for (uint32_t offset = 0; offset < BLOCK_BYTES; offset += 5) {
+            struct object object = gci_resolve(&heap, start + offset);
+            uint32_t slot = offset / size_class->bytes;
+            ck_assert_uint_eq(object.unit, slot < size_class->slots ? unit : 0);
+            if (object.unit != 0)
+                ck_assert_uint_eq(object.start, start + (uintptr_t)slot * size_class->bytes);
+            ck_assert(!object_is_allocated(&heap, object));
+        }
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(large_objects_resolve_from_any_unit)
+{
+    struct heap heap;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_ATOMIC, 300000, 0, &is_clean);
+    uintptr_t start = unit_address(&heap, unit);
+    for (size_t offset = 0; offset <= 300000; offset += 100) {
+        struct object object = gci_resolve(&heap, start + offset);
+        ck_assert_uint_eq(object.start, start);
+        ck_assert_uint_eq(object.bytes, 300000);
+        ck_assert(object.is_large && object.kind == KIND_ATOMIC);
+    }
+    ck_assert_uint_eq(gci_resolve(&heap, start + 300001).unit, 0);
+    size_t clean_from;
+    ck_assert(gci_large_resize(&heap, unit, 900000, &clean_from));
+    ck_assert_uint_eq(gci_resolve(&heap, start + 899999).unit, unit);
+    gci_large_destroy(&heap, unit, PAST_FREED);
+    ck_assert_uint_eq(gci_resolve(&heap, start).unit, 0);
+    ck_assert_uint_eq(region_used_bytes(&heap), 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+/* A freer in another thread; the owner must be told once `wanted` slots are free, whatever the timing. */
+struct race {
+    struct heap *heap;
+    uint32_t unit;
+    uint32_t slots;
+    volatile u32_shared due;
+};
+
+static void *free_remotely(void *data)
+{
+    struct race *race = data;
+    struct block *block = block_at(race->heap, race->unit);
+    for (uint32_t slot = 0; slot < race->slots; slot++) {
+        word_fetch_or(&race->heap->meta.remote[race->unit][slot / 64], UINT64_C(1) << slot % 64);
+        if (block_is_due(block, u32_add(&block->remote_count, 1) + 1))
+            u32_store(&race->due, 1);
+    }
+    return NULL;
+}
+
+START_TEST(no_wake_up_is_lost)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    gci_size_class_init();
+    for (int round = 0; round < 3000; round++) {
+        struct race race = {.heap = &heap, .slots = 1 + (uint32_t)round % 64};
+        race.unit = gci_block_create(&heap, size_class_of(1024), KIND_SCANNED, 7);
+        heap.meta.free[race.unit][0] = 0;
+        pthread_t thread;
+        pthread_create(&thread, NULL, free_remotely, &race);
+        bool armed = false;
+        uint32_t count = gci_block_fold(&heap, race.unit);
+        while (count < race.slots && !(armed = gci_block_arm(block_at(&heap, race.unit), race.slots - count)))
+            count = gci_block_fold(&heap, race.unit);
+        pthread_join(thread, NULL);
+        ck_assert(!armed || u32_load(&race.due) == 1);
+        ck_assert_uint_eq(gci_block_fold(&heap, race.unit), race.slots);
+        gci_block_destroy(&heap, race.unit, PAST_FREED);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(retired_blocks_are_adopted_or_given_back)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    ck_assert_ptr_nonnull(cache);
+    uint32_t empty = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
+    uint32_t used = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
+    heap.meta.free[used][0] &= ~UINT64_C(1);
+    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, empty);
+    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, used);
+    gci_cache_retire(&heap, cache);
+    ck_assert_uint_eq(heap.meta.hot[empty].use, UNIT_FREE);
+    ck_assert_uint_eq(heap.abandoned[KIND_SCANNED][3].head, used);
+    ck_assert_uint_eq(heap.meta.hot[used].owner, OWNER_NONE);
+    ck_assert_ptr_eq(gci_cache_create(&heap), cache);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+static void no_unit(uint32_t unit, void *data)
+{
+    (void)unit;
+    (void)data;
+    ck_abort_msg("no block is uncollectable here");
+}
+
+START_TEST(sweep_frees_what_is_not_marked)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
+    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
+    for (unsigned i = 0; i < gci_size_classes[3].words; i++)
+        heap.meta.free[unit][i] = 0;
+    gci_sweep_prepare(&heap, no_unit, NULL);
+    heap.meta.mark[unit][0] |= 5;
+    struct census census = gci_sweep_run(&heap, false);
+    ck_assert_uint_eq(census.freed_objects, gci_size_classes[3].slots - 2);
+    ck_assert_uint_eq(gci_block_count_free(&heap, unit), 0);
+    census = gci_sweep_run(&heap, true);
+    ck_assert_uint_eq(census.live_objects, 2);
+    ck_assert_uint_eq(heap.meta.free[unit][0], ~UINT64_C(5));
+    ck_assert_uint_eq(cache->owned[KIND_SCANNED][3].available.head, unit);
+    gci_sweep_prepare(&heap, no_unit, NULL);
+    gci_sweep_run(&heap, true);
+    ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(the_words_of_windows_are_not_swept)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, OWNER_NONE);
+    block_at(&heap, unit)->state = BLOCK_CURRENT;
+    block_at(&heap, unit)->window_word = 1;
+    for (unsigned i = 0; i < gci_size_classes[3].words; i++)
+        heap.meta.free[unit][i] = 0;
+    gci_sweep_prepare(&heap, no_unit, NULL);
+    gci_sweep_run(&heap, true);
+    ck_assert_uint_eq(heap.meta.free[unit][0], UINT64_MAX);
+    ck_assert_uint_eq(heap.meta.free[unit][1], 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+MAKE_SUITE(size_class, every_offset_finds_its_slot, every_size_gets_the_smallest_class, aligned_classes_are_multiples)
+MAKE_SUITE(region, random_runs_never_overlap, a_smaller_limit_shrinks_the_reservation, failing_commits_are_survived)
+MAKE_SUITE(block, resolve_agrees_with_division, large_objects_resolve_from_any_unit, no_wake_up_is_lost,
+           retired_blocks_are_adopted_or_given_back)
+MAKE_SUITE(sweep, sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)

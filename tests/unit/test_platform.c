@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages, mappings and threads as the platform layer tells of them. */
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "platform/image.h"
+#include "platform/pages.h"
+#include "platform/thread.h"
+#include "support.h"
+
+#define PAGE 4096u
+
+static char *map_pages(size_t pages)
+{
+    char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(at, MAP_FAILED);
+    return at;
+}
+
+static void check_written_pages(struct page_reader *reader)
+{
+    char *at = map_pages(3000);
+    at[5 * PAGE] = at[6 * PAGE] = at[2999 * PAGE] = 1;
+    struct range found = gci_pages_next(reader, (uintptr_t)at, (uintptr_t)at + 3000 * PAGE, false);
+    ck_assert_uint_eq(found.lo, (uintptr_t)at + 5 * PAGE);
+    ck_assert_uint_eq(found.hi, (uintptr_t)at + 7 * PAGE);
+    found = gci_pages_next(reader, found.hi, (uintptr_t)at + 3000 * PAGE, false);
+    ck_assert_uint_eq(found.lo, (uintptr_t)at + 2999 * PAGE);
+    found = gci_pages_next(reader, found.hi, (uintptr_t)at + 3000 * PAGE, false);
+    ck_assert_uint_eq(range_bytes(found), 0);
+    munmap(at, 3000 * PAGE);
+}
+
+START_TEST(written_pages_are_found)
+{
+    struct page_reader reader;
+    ck_assert(gci_pages_open(&reader));
+    check_written_pages(&reader);
+    reader.has_scan = false; /* the way of older kernels */
+    check_written_pages(&reader);
+    gci_pages_close(&reader);
+}
+END_TEST
+
+START_TEST(unreadable_memory_is_survived)
+{
+    struct page_reader reader;
+    char copy[3 * PAGE];
+    char *at = map_pages(3);
+    memset(at, 'a', 3 * PAGE);
+    mprotect(at + PAGE, PAGE, PROT_NONE);
+    ck_assert(gci_pages_open(&reader));
+    ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at, 3 * PAGE), PAGE);
+    ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at + PAGE, PAGE), 0);
+    ck_assert_uint_eq(gci_pages_read(&reader, copy, 16, PAGE), 0);
+    munmap(at, 3 * PAGE);
+    ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at, PAGE), 0);
+    gci_pages_close(&reader);
+}
+END_TEST
+
+struct search {
+    uintptr_t address;
+    struct mapping found;
+};
+
+static void look(const struct mapping *mapping, void *data)
+{
+    struct search *search = data;
+    if (range_contains(mapping->range, search->address))
+        search->found = *mapping;
+}
+
+static struct mapping mapping_of(const void *address)
+{
+    struct search search = {.address = (uintptr_t)address};
+    ck_assert(gci_image_each(look, &search));
+    return search.found;
+}
+
+static int initialised = 1;
+
+START_TEST(mappings_are_told_apart)
+{
+    int local;
+    char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *closed = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_int_eq(mapping_of(&local).kind, MAPPING_STACK);
+    ck_assert_int_eq(mapping_of(&initialised).kind, MAPPING_PRIVATE);
+    ck_assert(mapping_of(&initialised).is_readable);
+    ck_assert_int_eq(mapping_of(shared).kind, MAPPING_SHARED);
+    ck_assert(!mapping_of(closed).is_readable);
+}
+END_TEST
+
+static void *compare_stack(void *data)
+{
+    pthread_attr_t attributes;
+    void *low;
+    size_t bytes;
+    (void)data;
+    struct range found = gci_thread_stack();
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &low, &bytes);
+    pthread_attr_destroy(&attributes);
+    /* Ours may include the guard below, which holds nothing. */
+    return (void *)(uintptr_t)(found.hi == (uintptr_t)low + bytes && found.lo <= (uintptr_t)low);
+}
+
+START_TEST(stacks_of_threads_are_found)
+{
+    for (size_t kib = 64; kib <= 16384; kib *= 4) {
+        pthread_t thread;
+        pthread_attr_t attributes;
+        void *agrees;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, kib << 10);
+        ck_assert_int_eq(pthread_create(&thread, &attributes, compare_stack, NULL), 0);
+        pthread_join(thread, &agrees);
+        ck_assert_ptr_nonnull(agrees);
+    }
+    ck_assert_uint_eq(gci_thread_stack().hi, 0); /* the main thread */
+}
+END_TEST
+
+static bool read_directly(void *to, uintptr_t from, size_t bytes)
+{
+    memcpy(to, (const void *)from, bytes);
+    return true;
+}
+
+static void *tell_block(void *data)
+{
+    *(uintptr_t *)data = gci_thread_control_block();
+    ck_assert_int_eq(gci_thread_block_owner(*(uintptr_t *)data, read_directly), BLOCK_OWNER_ALIVE);
+    return NULL;
+}
+
+START_TEST(an_ended_thread_shows_in_its_block)
+{
+    pthread_t thread;
+    uintptr_t block;
+    char other[4096] = {0};
+    pthread_create(&thread, NULL, tell_block, &block);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(gci_thread_block_owner(block, read_directly), BLOCK_OWNER_ENDED);
+    ck_assert_int_eq(gci_thread_block_owner((uintptr_t)other, read_directly), BLOCK_OWNER_GONE);
+}
+END_TEST
+
+static bool count_thread(uint32_t id, void *data)
+{
+    (void)id;
+    ++*(uint32_t *)data;
+    return true;
+}
+
+static void *wait_for_lock(void *lock)
+{
+    pthread_mutex_lock(lock);
+    pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+START_TEST(all_threads_are_listed)
+{
+    pthread_t threads[50];
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    uint32_t count = 0;
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < 50; i++)
+        pthread_create(&threads[i], NULL, wait_for_lock, &lock);
+    ck_assert(gci_thread_each(count_thread, &count));
+    ck_assert_uint_eq(count, 51);
+    ck_assert_uint_eq(gci_thread_count(), 51);
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < 50; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert(gci_thread_is_alive(gci_thread_id()));
+}
+END_TEST
+
+MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived)
+MAKE_SUITE(image, mappings_are_told_apart)
+MAKE_SUITE(thread, stacks_of_threads_are_found, an_ended_thread_shows_in_its_block, all_threads_are_listed)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The stop protocol on the real process: while the world is stopped nothing moves, whoever is being born or is ending. */
+#include <gcalloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include "support.h"
+#include "world/critical.h"
+#include "world/stop.h"
+#include "world/thread.h"
+
+#define COUNTERS 4
+#define ROUNDS 300
+#define DEADLINE_NS UINT64_C(20000000000)
+
+static volatile uint64_t counters[COUNTERS];
+static volatile int done;
+
+static void *count_up(void *counter)
+{
+    while (!done)
+        ++*(volatile uint64_t *)counter;
+    return NULL;
+}
+
+static void *count_and_allocate(void *counter)
+{
+    while (!done) {
+        void *block = gca_malloc(100 + *(volatile uint64_t *)counter % 1000);
+        ++*(volatile uint64_t *)counter;
+        gca_free(block);
+    }
+    return NULL;
+}
+
+static void *sleep_and_count(void *counter)
+{
+    struct timespec time = {0, 100000};
+    while (!done) {
+        nanosleep(&time, NULL);
+        ++*(volatile uint64_t *)counter;
+    }
+    return NULL;
+}
+
+static void *end_at_once(void *counter)
+{
+    gca_free(gca_malloc(10));
+    ++*(volatile uint64_t *)counter;
+    return NULL;
+}
+
+static void *give_birth(void *counter)
+{
+    while (!done) {
+        pthread_t child;
+        if (pthread_create(&child, NULL, end_at_once, counter) == 0)
+            pthread_join(child, NULL);
+    }
+    return NULL;
+}
+
+static void check_standstill(void)
+{
+    uint64_t before[COUNTERS];
+    for (int i = 0; i < COUNTERS; i++)
+        before[i] = counters[i];
+    for (volatile int i = 0; i < 20000; i++)
+        ;
+    for (int i = 0; i < COUNTERS; i++)
+        ck_assert_uint_eq(counters[i], before[i]);
+}
+
+START_TEST(nothing_moves_in_a_stopped_world)
+{
+    void *(*const jobs[COUNTERS])(void *) = {count_up, count_and_allocate, sleep_and_count, give_birth};
+    pthread_t threads[COUNTERS];
+    gca_disable(); /* the only collector is this test */
+    for (int i = 0; i < COUNTERS; i++)
+        pthread_create(&threads[i], NULL, jobs[i], (void *)(uintptr_t)&counters[i]);
+    for (int round = 0; round < ROUNDS; round++) {
+        ck_assert(gci_world_stop(DEADLINE_NS));
+        check_standstill();
+        gci_world_restart();
+        sched_yield();
+    }
+    done = 1;
+    for (int i = 0; i < COUNTERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < COUNTERS; i++)
+        ck_assert_uint_gt(counters[i], 0);
+}
+END_TEST
+
+static volatile int is_inside;
+static volatile int may_leave;
+
+static void *stay_in_section(void *data)
+{
+    (void)data;
+    gca_free(gca_malloc(1));
+    critical_enter();
+    is_inside = 1;
+    while (!may_leave)
+        sched_yield();
+    critical_leave();
+    return NULL;
+}
+
+START_TEST(a_critical_section_is_not_stopped)
+{
+    pthread_t thread;
+    gca_disable();
+    pthread_create(&thread, NULL, stay_in_section, NULL);
+    while (!is_inside)
+        sched_yield();
+    ck_assert(!gci_world_stop(20000000));
+    may_leave = 1;
+    ck_assert(gci_world_stop(DEADLINE_NS));
+    gci_world_restart();
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+static void *end_process_leader(void *data)
+{
+    pthread_t leader = *(pthread_t *)data;
+    pthread_join(leader, NULL);
+    for (int i = 0; i < 5; i++)
+        if (!gci_world_stop(DEADLINE_NS))
+            _exit(1);
+        else
+            gci_world_restart();
+    _exit(0);
+}
+
+START_TEST(an_ended_leader_is_not_waited_for)
+{
+    static pthread_t self;
+    pthread_t thread;
+    gca_disable();
+    self = pthread_self();
+    pthread_create(&thread, NULL, end_process_leader, &self);
+    pthread_exit(NULL);
+}
+END_TEST
+
+MAKE_SUITE(stop, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for)
