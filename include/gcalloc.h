@@ -191,8 +191,9 @@ struct gca_event {
 typedef void (*gca_event_fn)(const struct gca_event *event, void *data);
 GCA_API void gca_on_event(gca_event_fn callback, void *data);
 
-/* Called when an allocation of `bytes` is about to fail after a collection; true means "try again" (something was
- * freed). Called with no lock held. NULL takes it away. */
+/* Called when an allocation of `bytes` is about to fail, after a collection or soon after one (a heap at its limit does
+ * not collect for each failure); true means "try again" (something was freed). Called with no lock held. NULL takes it
+ * away. */
 typedef bool (*gca_oom_fn)(size_t bytes);
 GCA_API void gca_on_oom(gca_oom_fn callback);
 

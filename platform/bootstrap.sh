@@ -13,7 +13,7 @@ build=${GCALLOC_BUILD_DIR:-$top/build}
 # Compiler and libraries; what the tests check with; the programs that the integration tests run.
 packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev check python3-minimal python3
   clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace procps file
-  bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light wrk jq"
+  bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"
 
 die() {
     echo "bootstrap: $*" >&2
@@ -33,8 +33,9 @@ deps() {
     [ "$(id -u)" = 0 ] || die "not root, so these packages must be installed by hand:$missing"
     command -v apt-get >/dev/null || die "no apt-get here; install what corresponds to:$missing"
     # Servers are only started by the tests themselves, never by their packages.
-    policy=/usr/sbin/policy-rc.d
+    policy=/usr/sbin/policy-rc.d policy_made=
     if [ ! -e $policy ]; then
+        policy_made=1
         printf '#!/bin/sh\nexit 101\n' >$policy
         chmod 755 $policy
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -43,6 +44,10 @@ deps() {
     apt-get -qq update
     # shellcheck disable=SC2086
     apt-get -qq install -y --no-install-recommends $missing >/dev/null
+    if [ -n "$policy_made" ]; then
+        rm -f $policy # not left to the trap: exec does not run it
+        trap - EXIT
+    fi
 }
 
 build() {

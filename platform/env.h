@@ -10,6 +10,9 @@
 #include "base/attributes.h"
 #include "base/text.h"
 
+/* For the time before the C library has its own: the environment as constructors get it. */
+void gci_env_use(char **environment);
+
 /* Value of an environment variable or NULL; NULL always where the process runs with more rights than its caller. */
 const char *gci_env_get(const char *name);
 

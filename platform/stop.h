@@ -32,7 +32,7 @@ bool gci_stop_verify(void);
 /* Sends it. 0, ESRCH for a thread that has ended, EAGAIN where the queue is full. */
 int gci_stop_send(uint32_t thread_id);
 
-/* Blocks every signal of the calling thread, and puts back what was. */
+/* Blocks every signal of the calling thread but ours, and puts back what was. */
 uint64_t gci_stop_block_signals(void);
 void gci_stop_restore_signals(uint64_t blocked);
 

@@ -16,11 +16,19 @@
 
 extern char **environ;
 
+static char **early_environment;
+
+void gci_env_use(char **environment)
+{
+    early_environment = environment;
+}
+
 const char *gci_env_get(const char *name)
 {
-    if (environ == NULL || getauxval(AT_SECURE) != 0)
+    char **entries = early_environment != NULL ? early_environment : environ;
+    if (entries == NULL || getauxval(AT_SECURE) != 0)
         return NULL;
-    for (char **entry = environ; *entry != NULL; entry++) {
+    for (char **entry = entries; *entry != NULL; entry++) {
         if (!gci_text_starts_with(*entry, name))
             continue;
         const char *rest = *entry;

@@ -136,7 +136,7 @@ static uint64_t change_mask(int how, uint64_t set)
 
 uint64_t gci_stop_block_signals(void)
 {
-    return change_mask(SIG_SETMASK, ~UINT64_C(0));
+    return change_mask(SIG_BLOCK, signal_in_use == 0 ? ~UINT64_C(0) : ~signal_bit(signal_in_use));
 }
 
 void gci_stop_restore_signals(uint64_t blocked)

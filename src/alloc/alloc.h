@@ -37,7 +37,8 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind);
 /* Frees, or explains and aborts; `function` is the name that the program called. NULL is allowed; errno is kept. */
 void gci_free_slow(void *block, const char *function);
 
-/* As realloc, for bytes > 0 and block not NULL. Added bytes are zero with `zero_added`. */
+/* As realloc, for bytes > 0 and block not NULL. With `zero_added`, all usable bytes
+ * past the smaller of the two sizes are zero. */
 void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function);
 
 /* Of the block that starts at `block`, or explains and aborts. */

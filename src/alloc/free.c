@@ -75,11 +75,22 @@ size_t gci_usable_bytes(const void *block, const char *function)
 
 /* ---- Realloc ------------------------------------------------------------------------------------------------------ */
 
+/* What is not asked for is kept zero, so that growing into it again finds it so. */
+static void zero_tail(uintptr_t start, size_t from, size_t to)
+{
+    if (from < to)
+        __builtin_memset((char *)start + from, 0, to - from); // NOLINT(performance-no-int-to-ptr)
+}
+
 /* In place: within the slot unless more than half of it would be idle; a large object as far as its neighbours allow. */
 static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
 {
-    if (!object.is_large)
-        return bytes <= object.bytes && (bytes > object.bytes / 2 || object.bytes <= 2 * (size_t)GRANULE_BYTES);
+    if (!object.is_large) {
+        bool stays = bytes <= object.bytes && (bytes > object.bytes / 2 || object.bytes <= 2 * (size_t)GRANULE_BYTES);
+        if (stays && zero_added)
+            zero_tail(object.start, bytes, object.bytes);
+        return stays;
+    }
     if (bytes <= SMALL_BYTES_MAX || bytes > PTRDIFF_MAX - BLOCK_BYTES)
         return false;
     size_t clean_from;
@@ -87,8 +98,8 @@ static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
     critical_enter();
     bool done = gci_large_resize(&gci_heap, object.unit, usable, &clean_from);
     critical_leave();
-    if (done && zero_added && clean_from > object.bytes)
-        __builtin_memset((char *)object.start + object.bytes, 0, clean_from - object.bytes); // NOLINT
+    if (done && zero_added)
+        zero_tail(object.start, bytes < object.bytes ? bytes : object.bytes, clean_from);
     return done;
 }
 

@@ -100,7 +100,8 @@ GCA_API size_t gca_usable_size(const void *block)
 GCA_API void *gca_base(const void *address)
 {
     struct object object = gci_resolve(&gci_heap, (uintptr_t)address);
-    if (!object_is_allocated(&gci_heap, object))
+    bool is_inside = (uintptr_t)address - object.start < object.bytes;
+    if (!object_is_allocated(&gci_heap, object) || !is_inside)
         return NULL;
     return (void *)object.start; // NOLINT(performance-no-int-to-ptr)
 }

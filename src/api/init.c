@@ -77,10 +77,15 @@ bool gci_init_apply_options(void)
     return false;
 }
 
-__attribute__((constructor(101))) static void start(void)
+/* glibc passes constructors what main gets. The shared libraries are linked so that this one runs before any other: a
+ * thread that another library's constructor starts inherits a mask in which the stop signal is open. */
+__attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
+    (void)argc;
+    (void)argv;
     if (!gci_alloc_is_ready())
         return;
+    gci_env_use(environment);
     gci_options_from_environment();
     gci_thread_exit_init(gci_alloc_thread_ends);
     gci_alloc_attach_thread();
@@ -90,6 +95,7 @@ __attribute__((constructor(101))) static void start(void)
     gci_cycle_init(gci_events_report);
     gci_stats_init();
     start_torture();
+    gci_env_use(NULL);
 }
 
 __attribute__((destructor(101))) static void finish(void)

@@ -76,10 +76,11 @@ GCA_API size_t gca_replace_usable_size(void *block)
 /* Room for one more byte and the terminator. */
 static bool make_room(char **line, size_t *bytes, size_t used)
 {
-    if (*line != NULL && used + 2 <= *bytes)
+    if (*line != NULL && *bytes != 0 && used + 2 <= *bytes)
         return true;
     size_t wanted = *line == NULL || *bytes < FIRST_LINE_BYTES ? FIRST_LINE_BYTES : *bytes * 2;
-    char *larger = gca_replace_realloc(*line, wanted);
+    char *larger =
+        gca_replace_realloc(*bytes == 0 ? NULL : *line, wanted); /* without a size the pointer says nothing */
     if (larger == NULL)
         return false;
     *line = larger;
@@ -111,7 +112,7 @@ GCA_API long gca_replace_getdelim(char **line, size_t *bytes, int delimiter, FIL
         return -1;
     }
     flockfile(stream);
-    long length = read_line(line, bytes, delimiter, stream);
+    long length = ferror_unlocked(stream) ? -1 : read_line(line, bytes, delimiter, stream);
     funlockfile(stream);
     return length;
 }

@@ -161,11 +161,10 @@ static void clean_up(const struct cycle *cycle)
     critical_leave();
 }
 
-/* Collector's lock held. Signals are blocked so that no handler of the program runs on this thread in the middle. */
+/* Collector's lock held. */
 static void run_cycle(struct cycle *cycle)
 {
     uint64_t used_before = region_used_bytes(&gci_heap);
-    uint64_t blocked = gci_stop_block_signals();
     gci_context_call(run_with_registers_saved, cycle);
     cycle->report.number = gci_cycle_totals.cycles + 1;
     if (cycle->report.is_given_up)
@@ -178,6 +177,20 @@ static void run_cycle(struct cycle *cycle)
     last_end_ns = gci_clock_ns();
     last_pause_ns = cycle->report.pause_ns;
     word_add(&finished, 1);
+}
+
+/* While a thread has the collector's lock no handler of the program runs on it: one that forks would wait for the lock for
+ * ever. The stop signal stays open, as another thread may be collecting. Returns what unlock_collector needs. */
+static uint64_t lock_collector(void)
+{
+    uint64_t blocked = gci_stop_block_signals();
+    gci_lock_acquire(&collector_lock);
+    return blocked;
+}
+
+static void unlock_collector(uint64_t blocked)
+{
+    gci_lock_release(&collector_lock);
     gci_stop_restore_signals(blocked);
 }
 
@@ -205,11 +218,11 @@ uint64_t gci_cycle_run(enum cycle_reason reason)
     int saved = errno;
     struct cycle cycle = {.report.reason = reason, .frees = true};
     uint64_t before = word_load(&finished);
-    gci_lock_acquire(&collector_lock);
+    uint64_t blocked = lock_collector();
     bool runs = reason != REASON_GROWTH || word_load(&finished) == before;
     if (runs)
         run_cycle(&cycle);
-    gci_lock_release(&collector_lock);
+    unlock_collector(blocked);
     if (runs && report_to != NULL)
         report_to(&cycle.report);
     errno = saved;
@@ -241,9 +254,9 @@ static bool run_without_freeing(struct cycle *cycle)
     if (!is_possible())
         return false;
     int saved = errno;
-    gci_lock_acquire(&collector_lock);
+    uint64_t blocked = lock_collector();
     run_cycle(cycle);
-    gci_lock_release(&collector_lock);
+    unlock_collector(blocked);
     errno = saved;
     return !cycle->report.is_given_up;
 }
@@ -311,4 +324,5 @@ void gci_cycle_reset(void)
 {
     gci_lock_reset(&collector_lock);
     process = gci_process_id();
+    gci_cycle_totals = (struct cycle_totals){0}; /* the parent's figures are told by the parent */
 }

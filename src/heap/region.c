@@ -140,13 +140,20 @@ static uint32_t free_run_length(const struct heap *heap, uint32_t unit, uint32_t
     return length < wanted ? length : wanted;
 }
 
+/* The first unit from `unit` on whose address is a multiple of `alignment` units. */
+static uint32_t align_unit(const struct heap *heap, uint32_t unit, uint32_t alignment)
+{
+    uintptr_t before = heap->base >> BLOCK_SHIFT;
+    return (uint32_t)(align_up(before + unit, alignment) - before);
+}
+
 /* First fit of `count` units at a multiple of `alignment`. Where the last run touches the frontier and is too short,
  * *tail is its start, so that moving the frontier completes it. */
 static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t alignment, uint32_t *tail)
 {
     uint32_t unit = heap->lowest_free * UNITS_PER_GROUP;
-    *tail = (uint32_t)align_up(heap->frontier == 0 ? 1 : heap->frontier, alignment); /* not unit 0 */
-    for (unit = (uint32_t)align_up(unit, alignment); unit < heap->frontier;) {
+    *tail = align_unit(heap, heap->frontier == 0 ? 1 : heap->frontier, alignment); /* not unit 0 */
+    for (unit = align_unit(heap, unit, alignment); unit < heap->frontier;) {
         uint32_t length = free_run_length(heap, unit, count);
         if (length == count)
             return unit;
@@ -157,7 +164,7 @@ static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t align
         uint32_t next = unit + length + 1;
         if (length == 0 && !serves_runs(group_of(heap, unit)))
             next = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP;
-        unit = (uint32_t)align_up(next, alignment);
+        unit = align_unit(heap, next, alignment);
     }
     return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "heap/heap.h"
 
-/* A run of `count` units, the first at a multiple of `alignment` units (a power of two). 0 where the limit, the region or
+/* A run of `count` units, its address a multiple of `alignment` units (a power of two). 0 where the limit, the region or
  * the system does not allow it. *is_clean: every byte of it is zero. `group_kind` is an enum block_kind for a block
  * (count is 1), GROUP_LARGE for runs. The hot words are the caller's to set. */
 uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count, uint32_t alignment, bool *is_clean);

@@ -34,10 +34,11 @@ clean_up() {
     for name in plain gcalloc; do
         [ -f "$tmp/$name.code" ] || { [ -f "$tmp/$name.pid" ] && kill "$(cat "$tmp/$name.pid")" 2>/dev/null; }
     done
+    wait
     rm -rf "$tmp"
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM HUP
+trap 'exit 130' INT TERM HUP PIPE
 
 make_feed() {
     awk -v n="$1" -v fields="$fields" 'BEGIN { for (i = 0; i < n; i++) {

@@ -53,7 +53,7 @@ done
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/gcalloc-integration.XXXXXX") || exit 1
 trap 'stop_servers; [ -n "${INTEGRATION_KEEP:-}" ] || rm -rf "$tmp"' EXIT
-trap 'exit 130' INT TERM HUP
+trap 'exit 130' INT TERM HUP PIPE
 
 # Runs the job in its own directory; leaves $1.out, $1.err, $1.code, $1.ms and $1/ behind.
 run_once() {

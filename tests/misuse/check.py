@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check.py bad [--core] CAUSE PROGRAM [PARAMETER]: each function of the allocator, given the program's bad pointer, must
-    die of SIGABRT after exactly one line on standard error, the one for CAUSE.
+"""check.py bad [--core] CAUSE PROGRAM [PARAMETER]: each function of the allocator, given the program's bad pointer,
+    must die of SIGABRT after exactly one line on standard error, the one for CAUSE.
 check.py legal PROGRAM [ARGUMENT...]: must exit with 0 and print nothing, in every environment below."""
 import os
 import resource

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* misuse FUNCTION [PARAMETER]: makes the bad pointer, writes it (and the block it is in, or 0) to file 3, calls FUNCTION.
- * Only an abort is right; exit status 0 means that the misuse was accepted. */
+/* misuse FUNCTION [PARAMETER]: makes the bad pointer, writes it (and the block it is in, or 0) to file 3, calls
+ * FUNCTION. Only an abort is right; exit status 0 means that the misuse was accepted. */
 #include "misuse.h"
 
 #include <dlfcn.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each program in bad/ makes one pointer that must not be given to the allocator; misuse.c then hands it to the function
- * that the command line names. The pointer is kept as its complement, so that nothing here keeps a block alive.
+/* Each program in bad/ makes one pointer that must not be given to the allocator; misuse.c then hands it to the
+ * function that the command line names. The pointer is kept as its complement, so that nothing here keeps a block
+ * alive.
  *
  * Built twice: for libgcalloc, where blocks come from malloc, and with CORE_ONLY for libgcalloc_core. */
 #ifndef GCALLOC_TESTS_MISUSE_H
@@ -22,8 +23,8 @@ void make_bad_pointer(uintptr_t parameter);
 void bad_is(const void *pointer);
 void bad_is_inside(const void *pointer, const void *start);
 
-/* The misuse itself happens on a thread that is not the main one. It is started here, before the block is made: starting
- * a thread allocates, and might get the memory of the block. */
+/* The misuse itself happens on a thread that is not the main one. It is started here, before the block is made:
+ * starting a thread allocates, and might get the memory of the block. */
 void bad_on_another_thread(void);
 
 /* A thread from its start to its end. */
@@ -35,7 +36,7 @@ void require(bool condition, const char *what);
 /* Overwrites old copies of pointers below the caller's frame, then runs a collection. */
 void collect_cleanly(void);
 
-/* The compiler no longer knows where the pointer is from: it warns of misuse, and drops calls that it thinks useless. */
+/* The compiler no longer knows where the pointer is from: it warns of misuse, and drops calls. */
 static inline void *unknown(const void *pointer)
 {
     void *result = (void *)(uintptr_t)pointer;

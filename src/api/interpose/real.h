@@ -29,16 +29,23 @@
         return found;                                                                                                  \
     }
 
-/* After a call that failed with EINTR: whether only our stop signal did that, so that the program must not see it. Call
- * interpose_begin before the call. */
+/* errno before the call in hand: a call that is repeated unseen must not leave its EINTR behind. */
+static __thread int interpose_saved_errno TLS_INITIAL_EXEC __attribute__((unused));
+
 static inline void interpose_begin(void)
 {
+    interpose_saved_errno = errno;
     gci_stop_take_cut_short();
 }
 
+/* After a call that failed with EINTR: whether only our stop signal did that, so that the program must not see it. Call
+ * interpose_begin before the call. */
 static inline bool interpose_must_repeat(void)
 {
-    return errno == EINTR && gci_stop_take_cut_short();
+    if (errno != EINTR || !gci_stop_take_cut_short())
+        return false;
+    errno = interpose_saved_errno;
+    return true;
 }
 
 #endif

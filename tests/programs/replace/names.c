@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* gcalloc/replace.h swaps names, not calls: addresses of functions, members, parameters and locals that are called malloc
- * or free still mean what the program means. */
+/* gcalloc/replace.h swaps names, not calls: addresses of functions, members, parameters and locals that are called
+ * malloc or free still mean what the program means. */
 #include "check.h"
 
 #include <malloc.h>

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* A library to be loaded at run time: static roots, thread-local roots, and a malloc at load. */
+#include <stdlib.h>
+
+static void *root;
+static _Thread_local void *thread_root;
+static void *from_constructor;
+
+void library_keep(void *pointer);
+void *library_kept(void);
+void library_keep_in_thread(void *pointer);
+void *library_kept_in_thread(void);
+
+__attribute__((constructor)) static void start(void)
+{
+    from_constructor = malloc(100);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    free(from_constructor);
+}
+
+void library_keep(void *pointer)
+{
+    root = pointer;
+}
+
+void *library_kept(void)
+{
+    return root;
+}
+
+void library_keep_in_thread(void *pointer)
+{
+    thread_root = pointer;
+}
+
+void *library_kept_in_thread(void)
+{
+    return thread_root;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Row 52: numbers, text and doubles in scanned memory keep less than a thousandth of the garbage. */
+#include "conformance.h"
+
+#define WORDS (8 << 20) /* 64 MiB of each sort */
+#define GARBAGE 200000
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static void fill(uint64_t *words, int sort)
+{
+    for (size_t i = 0; i < WORDS; i++) {
+        uint64_t random = next_random();
+        double real = (double)(int64_t)random / 1e9;
+        switch (sort) {
+        case 0:
+            words[i] = random % 1000000 << 32 | random >> 44; /* two small integers */
+            break;
+        case 1:
+            for (int k = 0; k < 8; k++)
+                ((char *)&words[i])[k] = (char)(i % 7 == 6 && k > 4 ? 0 : 32 + (random >> 8 * k) % 95);
+            break;
+        default:
+            memcpy(&words[i], &real, sizeof real);
+            break;
+        }
+    }
+}
+
+static __attribute__((noinline)) void make_garbage(void)
+{
+    for (int i = 0; i < GARBAGE; i++) {
+        char *garbage = malloc(200);
+        OPAQUE(garbage);
+    }
+}
+
+int main(void)
+{
+    if (!collect())
+        return 0;
+    void *symbol = dlsym(RTLD_DEFAULT, "gca_collect");
+    size_t (*collect_bytes)(void);
+    memcpy(&collect_bytes, &symbol, sizeof symbol);
+    uint64_t *words = malloc(WORDS * sizeof *words);
+    void (*disable)(void);
+    symbol = dlsym(RTLD_DEFAULT, "gca_disable");
+    memcpy(&disable, &symbol, sizeof symbol);
+    void (*enable)(void);
+    symbol = dlsym(RTLD_DEFAULT, "gca_enable");
+    memcpy(&enable, &symbol, sizeof symbol);
+    for (int sort = 0; sort < 3; sort++) {
+        fill(words, sort);
+        collect();
+        disable();
+        make_garbage();
+        clear_stack();
+        enable();
+        CHECK(collect_bytes() > (size_t)GARBAGE * 200 / 1000 * 999);
+    }
+    CHECK(words[WORDS - 1] != 0);
+    return 0;
+}
