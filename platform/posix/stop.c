@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
+#include "base/bits.h"
 #include "platform/context.h"
 #include "platform/thread.h"
 
@@ -32,6 +33,17 @@ static uint64_t signal_bit(int signal)
     return UINT64_C(1) << (signal - 1);
 }
 
+/* Whether the signal does anything when it is delivered; what is ignored leaves the interrupted call alone. */
+static bool has_effect(int signal)
+{
+    struct sigaction action;
+    if (__sigaction(signal, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO))
+        return true;
+    bool is_ignored_by_default =
+        signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH; /* signal(7) */
+    return action.sa_handler != SIG_IGN && !(action.sa_handler == SIG_DFL && is_ignored_by_default);
+}
+
 /* Whether another signal waits that the interrupted code does not block: its handler runs when ours returns, and EINTR
  * is then what the program expects. */
 static bool other_signal_is_due(const ucontext_t *user)
@@ -40,7 +52,10 @@ static bool other_signal_is_due(const ucontext_t *user)
     uint64_t pending = 0;
     __builtin_memcpy(&blocked, &user->uc_sigmask, sizeof blocked);
     syscall(SYS_rt_sigpending, &pending, KERNEL_SIGSET_BYTES);
-    return (pending & ~blocked & ~signal_bit(signal_in_use)) != 0;
+    for (uint64_t due = pending & ~blocked & ~signal_bit(signal_in_use); due != 0; due &= due - 1)
+        if (has_effect((int)lowest_bit(due) + 1))
+            return true;
+    return false;
 }
 
 static void handle_signal(int signal, siginfo_t *info, void *context)

@@ -21,8 +21,10 @@
 
 #define NS_PER_MS 1000000u
 
-/* A heap at its limit may spend this many times a collection's pause on the program before the next. */
+/* A heap that is full spends this many times a collection's pause on the program before the next, but garbage is never
+ * left lying for longer than the limit. */
 #define MEMORY_CYCLE_SPACING 4
+#define MEMORY_CYCLE_SPACING_NS_MAX (50 * (uint64_t)NS_PER_MS)
 
 struct cycle_totals gci_cycle_totals;
 
@@ -231,7 +233,10 @@ uint64_t gci_cycle_run(enum cycle_reason reason)
 
 bool gci_cycle_run_for_memory(enum cycle_reason reason)
 {
-    if (!is_allowed() || gci_clock_ns() - last_memory_end_ns < MEMORY_CYCLE_SPACING * last_pause_ns)
+    uint64_t spacing = MEMORY_CYCLE_SPACING * last_pause_ns;
+    if (spacing > MEMORY_CYCLE_SPACING_NS_MAX)
+        spacing = MEMORY_CYCLE_SPACING_NS_MAX;
+    if (!is_allowed() || gci_clock_ns() - last_memory_end_ns < spacing)
         return false;
     gci_cycle_run(reason);
     last_memory_end_ns = gci_clock_ns();

@@ -14,8 +14,9 @@ import subprocess
 
 import source_tree
 
-# Names of the C library that the core never takes.
-MALLOC_NAMES = {"malloc", "calloc", "realloc", "free", "cfree", "memalign", "aligned_alloc", "posix_memalign", "_Znwm"}
+# Names that the core never takes: the malloc family of every C library, and C++'s operators new and delete.
+MALLOC_NAME = re.compile(r"(__libc_)?(malloc|calloc|realloc|free|cfree|memalign|p?valloc)|malloc_\w+|mallopt|mallinfo2?|"
+                         r"reallocarray|aligned_alloc|(__)?posix_memalign|free_(aligned_)?sized|strn?dup|_Z(nw|na|dl|da)\w+")
 
 
 def output(*words):
@@ -75,7 +76,7 @@ def check(arguments):
     names, found = listed_names(source_tree.read(arguments.top, path))
     found = [f"{path}: {line}" for line in found + check_list(arguments.top, names)]
     if arguments.name.endswith("core"):
-        found += [f"{path}: {name}: belongs to libgcalloc" for name in sorted(MALLOC_NAMES & set(names))]
+        found += [f"{path}: {name}: belongs to libgcalloc" for name in names if MALLOC_NAME.fullmatch(name)]
     for library, check_one in ((arguments.shared, check_shared), (arguments.static, check_static)):
         found += [f"{os.path.basename(library)}: {line}" for line in check_one(library, names)]
     return found
