@@ -122,7 +122,11 @@ uintptr_t gci_thread_control_block(void)
     return (uintptr_t)pthread_self();
 }
 
-/* Start, size and guard size of the stack are three words in a row: the stack holds both this frame and the descriptor. */
+/* Above the descriptor the stack holds only its own rest and what rounds it up to pages. */
+#define ABOVE_DESCRIPTOR_BYTES 65536u
+
+/* Start, size and guard size of the stack are three words in a row. The stack holds both this frame and the descriptor,
+ * and ends right behind the descriptor, which no other three words would have in common. */
 READS_RAW_MEMORY static bool describes_stack(const uintptr_t *words, uintptr_t inside)
 {
     const uintptr_t page_mask = 4095;
@@ -130,8 +134,9 @@ READS_RAW_MEMORY static bool describes_stack(const uintptr_t *words, uintptr_t i
     uintptr_t bytes = words[1];
     uintptr_t guard = words[2];
     uintptr_t descriptor = gci_thread_control_block();
-    return lo != 0 && lo < inside && bytes > inside - lo && bytes > descriptor - lo && descriptor > lo &&
-           (bytes & page_mask) == 0 && (guard & page_mask) == 0 && guard < bytes && lo + bytes > lo;
+    bool is_aligned = (lo & page_mask) == 0 && (bytes & page_mask) == 0 && (guard & page_mask) == 0;
+    bool holds_frame = lo != 0 && lo < inside && inside < descriptor && bytes > descriptor - lo;
+    return is_aligned && holds_frame && bytes - (descriptor - lo) <= ABOVE_DESCRIPTOR_BYTES && guard < bytes;
 }
 
 READS_RAW_MEMORY struct range gci_thread_stack(void)

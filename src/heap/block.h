@@ -56,7 +56,7 @@ struct block {
     bool is_woken;                                  /* class lock: in the owner's list of woken blocks */
     uint32_t woken_next;                            /* class lock */
 };
-STATIC_ASSERT(sizeof(struct block) == 2 * CACHE_LINE_BYTES, "two lines: the owner's and the shared one");
+STATIC_ASSERT(sizeof(struct block) == 2 * (size_t)CACHE_LINE_BYTES, "two lines: the owner's and the shared one");
 
 /* A block is worth searching again when an eighth of its slots is free: with less, each search yields a slot or two. */
 ALWAYS_INLINE uint32_t block_wake_threshold(uint32_t slots)

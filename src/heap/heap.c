@@ -12,7 +12,14 @@
 
 struct heap gci_heap;
 
+/* A sanitizer that keeps track of addresses (GCI_PLAIN_ADDRESSES) takes only those that the system chooses, and few. */
+#if defined(GCI_PLAIN_ADDRESSES)
+#define REGION_BYTES_MAX (UINT64_C(1) << 35)
+#define BASE_TRIES 0
+#else
 #define REGION_BYTES_MAX (UINT64_C(1) << 40)
+#define BASE_TRIES 8
+#endif
 #define REGION_BYTES_MIN (UINT64_C(1) << 22) /* two groups */
 #define REGION_STEP_BYTES (UNITS_PER_GROUP * (size_t)BLOCK_BYTES)
 
@@ -21,7 +28,6 @@ struct heap gci_heap;
  * in one run does not in the next. */
 #define BASE_TOP_LOWEST 0x10u
 #define BASE_TOP_COUNT 0xeu
-#define BASE_TRIES 8
 
 /* Share of the region that the bump area for our own structures may take, with 8 KiB for each thread: 1/1024. */
 #define BUMP_SHARE 1024

@@ -93,6 +93,18 @@ class Tree(Installed):
         self.assert_prints(f"{VERSION} {EVERYTHING}", program, before=(os.path.join(self.shared, "bin/gcalloc"), "run", "--"))
 
 
+    def test_archive_by_path(self):
+        """Named on the command line, beside shared ones that stay unused; malloc comes along as the program names it."""
+        source = os.path.join(HERE, "consumer", "consumer.c")
+        for library, wanted in (("libgcalloc", EVERYTHING), ("libgcalloc_core", NOTHING)):
+            with self.subTest(library):
+                program = self.program(f"by-path-{library}")
+                run(CC, f"-I{self.shared}/include", "-D_GNU_SOURCE", source, "-o", program,
+                    f"{self.shared}/{LIBDIR}/{library}.a", "-pthread", "-ldl")
+                self.assertEqual(needed(program), [])
+                self.assert_prints(f"{VERSION} {wanted}", program)
+
+
 class PkgConfig(Installed):
     def flags(self, prefix, name, *words):
         path = os.path.join(prefix, LIBDIR, "pkgconfig")

@@ -27,11 +27,11 @@ CLEAN = {
     "src/world/world.c": HEAD + '#include "heap/heap.h"\n',
     "src/mark/mark.h": HEAD + '#include "heap/heap.h"\n',
     "src/collect/cycle.c": HEAD + '#include "mark/mark.h"\n',
-    "src/api/gcalloc.c": HEAD + '#include <gcalloc.h>\n#include <stdio.h>\n#include "mark/mark.h"\n'
+    "src/api/gcalloc.c": HEAD + '#include "mark/mark.h"\n#include <gcalloc.h>\n#include <stdio.h>\n'
                                 "extern int x;\nint gca_one(void)\n{\n    return 1;\n}\n",
     "src/api/one.exports": LIST,
     "src/cli/cli.h": HEAD,
-    "src/cli/main.c": HEAD + '#include <unistd.h>\n#include "base/options.def"\n#include "cli/cli.h"\n#include <gcalloc.h>\n',
+    "src/cli/main.c": HEAD + '#include "base/options.def"\n#include "cli/cli.h"\n#include <gcalloc.h>\n#include <unistd.h>\n',
     "platform/vm.h": HEAD + '#include "base/bits.h"\n',
     "platform/cpu.h": HEAD + '#include "cpu_arch.h"\n',
     "platform/arch/x86_64/cpu_arch.h": HEAD,
@@ -207,6 +207,38 @@ class Options(Planted):
         self.assert_clean("options.py")
         self.write("tests/CMakeLists.txt", 'option(GCALLOC_8 "s" ON)\n')
         self.assert_found("options.py", "9 build options")
+
+
+@unittest.skipUnless(shutil.which("apt-cache") and shutil.which("dpkg-query"), "no apt here")
+class Packages(Planted):
+    def bootstrap(self, names):
+        self.write("platform/bootstrap.sh", f'#!/bin/sh\npackages="{names}"\n')
+
+    def test_names(self):
+        self.bootstrap("dpkg\n  apt")
+        self.assert_clean("packages.py")
+        for names, wanted in (("dpkg dpkg", "dpkg: twice"), ("dpkg -y", "-y: no name of a package"), ("", "not one list")):
+            self.bootstrap(names)
+            self.assert_found("packages.py", "platform/bootstrap.sh: " + wanted)
+
+    def test_unknown(self):
+        self.bootstrap("dpkg gcalloc-no-such-package")
+        code, text = self.rule("packages.py")
+        if code == 77:
+            self.skipTest("apt has no lists here")
+        self.assertEqual(text.splitlines()[0], "platform/bootstrap.sh: gcalloc-no-such-package: apt knows no such package")
+        self.assertEqual(code, 1)
+
+
+@unittest.skipUnless(shutil.which("clang-format"), "clang-format is not installed")
+class Format(Planted):
+    def test_style(self):
+        self.assert_clean("format.py")
+        self.plant("format.py", "src/heap/x.c", "int f(void) {\n    return 1;\n}\n", "src/heap/x.c:2: clang-format would")
+        self.plant("format.py", "tests/x.cpp", "int  x;\n", "tests/x.cpp:2: clang-format would")
+        self.plant("format.py", "bench/x.h", f"int x{'x' * 80}, y{'y' * 80};\n", "bench/x.h:2: clang-format would")
+        self.write("tests/integration/inputs/x.c", "int  x;\n")
+        self.assert_clean("format.py")
 
 
 class Headers(Planted):
