@@ -146,7 +146,7 @@ MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answere
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------- */
 
-#define FAULTS 80
+#define FAULTS 50
 
 /* NULL with ENOMEM is a right answer at any time; a wrong one is memory that is not ours alone. */
 static void use_everything(void)
