@@ -106,7 +106,7 @@ uint32_t gci_block_fold(struct heap *heap, uint32_t unit)
 bool gci_block_arm(struct block *block, uint32_t slots)
 {
     block->countdown = slots;
-    u32_store(&block->remote_wake, u32_load(&block->remote_count) + slots);
+    u32_store(&block->remote_wake, slots); /* the caller has folded: the count is of what came since */
     fence_full();
     return !block_is_due(block, u32_load(&block->remote_count));
 }

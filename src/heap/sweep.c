@@ -81,7 +81,9 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
     uint32_t slots = block_class(heap, unit)->slots;
     uint32_t threshold = block_wake_threshold(slots);
     bool waits_to_be_used = block->state == BLOCK_FULL || block->state == BLOCK_ABANDONED_FULL;
-    gci_block_arm(block, (waits_to_be_used && free_slots < threshold ? threshold : slots) - free_slots);
+    uint32_t missing = (waits_to_be_used && free_slots < threshold ? threshold : slots) - free_slots;
+    gci_block_arm(block, missing);
+    u32_store(&block->remote_wake, u32_load(&block->remote_count) + missing); /* nothing was folded here */
 }
 
 /* Finds the block its place after slots were freed. Current blocks stay, and so do woken ones: their owner is about to
