@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "platform/clock.h"
+#include "platform/linux/file.h"
 
 extern char **environ;
 
@@ -44,7 +45,7 @@ uint64_t gci_env_random(void)
 {
     int saved = errno;
     uint64_t value;
-    if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
+    if (syscall(SYS_getrandom, &value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
         value = gci_clock_ns() * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)getpid();
     errno = saved;
     return value;
@@ -53,7 +54,7 @@ uint64_t gci_env_random(void)
 static void write_all(int file, const char *bytes, size_t count)
 {
     while (count > 0) {
-        ssize_t written = write(file, bytes, count);
+        ssize_t written = file_write(file, bytes, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -132,10 +133,10 @@ bool gci_env_append_line(const char *path, const char *line, size_t bytes)
 {
     int saved = errno;
     bool written = false;
-    int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, S_IRUSR | S_IWUSR);
+    int file = file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY, S_IRUSR | S_IWUSR);
     if (file >= 0) {
-        written = write(file, line, bytes) == (ssize_t)bytes; /* one call: lines of several processes do not mix */
-        close(file);
+        written = file_write(file, line, bytes) == (ssize_t)bytes; /* one call: lines of several processes do not mix */
+        file_close(file);
     }
     errno = saved;
     return written;

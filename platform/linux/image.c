@@ -3,11 +3,11 @@
 #include "platform/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "platform/linux/file.h"
 
 /* A line is at most the fields (73 bytes) and a path; of longer paths only the start matters. */
 #define LINE_BYTES 512
@@ -89,11 +89,11 @@ bool gci_image_each(void (*visit)(const struct mapping *mapping, void *data), vo
     struct lines lines = {.visit = visit, .data = data, .is_well_formed = true};
     char buffer[READ_BYTES];
     ssize_t count = -1;
-    int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int file = file_open_to_read("/proc/self/maps");
     if (file >= 0) {
-        while ((count = read(file, buffer, sizeof buffer)) > 0)
+        while ((count = file_read(file, buffer, sizeof buffer)) > 0)
             take_bytes(&lines, buffer, (size_t)count);
-        close(file);
+        file_close(file);
     }
     errno = saved;
     return count == 0 && lines.is_well_formed;

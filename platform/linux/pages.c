@@ -8,13 +8,13 @@
 #include "platform/pages.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "platform/linux/file.h"
 #include "platform/vm.h"
 
 struct scan_region {
@@ -83,7 +83,7 @@ static bool read_entries(const struct page_reader *reader, struct range in, bool
     uint64_t entries[ENTRIES_PER_READ];
     size_t page = gci_vm_page_bytes();
     for (uintptr_t at = in.lo; at < in.hi;) {
-        ssize_t bytes = pread(reader->pagemap, entries, sizeof entries, (off_t)(at / page * sizeof entries[0]));
+        ssize_t bytes = file_read_at(reader->pagemap, entries, sizeof entries, (off_t)(at / page * sizeof entries[0]));
         size_t count = bytes > 0 ? (size_t)bytes / sizeof entries[0] : 0;
         if (count == 0)
             return false;
@@ -131,7 +131,8 @@ static ssize_t copy_memory(void *to, uintptr_t from, size_t bytes)
 size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from, size_t bytes)
 {
     int saved = errno;
-    ssize_t copied = reader->has_copy ? copy_memory(to, from, bytes) : pread(reader->memory, to, bytes, (off_t)from);
+    ssize_t copied =
+        reader->has_copy ? copy_memory(to, from, bytes) : file_read_at(reader->memory, to, bytes, (off_t)from);
     errno = saved;
     return copied > 0 ? (size_t)copied : 0;
 }
@@ -144,7 +145,7 @@ static void probe(struct page_reader *reader)
     size_t page = gci_vm_page_bytes();
     reader->has_copy = copy_memory(&copy, self, sizeof copy) == (ssize_t)sizeof copy;
     if (!reader->has_copy)
-        reader->memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        reader->memory = file_open_to_read("/proc/self/mem");
     reader->has_scan =
         reader->pagemap >= 0 &&
         scan(reader, (struct range){align_down(self, page), align_down(self, page) + page}, false, &found);
@@ -153,7 +154,7 @@ static void probe(struct page_reader *reader)
 bool gci_pages_open(struct page_reader *reader)
 {
     int saved = errno;
-    *reader = (struct page_reader){.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), .memory = -1};
+    *reader = (struct page_reader){.pagemap = file_open_to_read("/proc/self/pagemap"), .memory = -1};
     probe(reader);
     errno = saved;
     return reader->has_copy || reader->memory >= 0;
@@ -163,8 +164,8 @@ void gci_pages_close(struct page_reader *reader)
 {
     int saved = errno;
     if (reader->pagemap >= 0)
-        close(reader->pagemap);
+        file_close(reader->pagemap);
     if (reader->memory >= 0)
-        close(reader->memory);
+        file_close(reader->memory);
     errno = saved;
 }

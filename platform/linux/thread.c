@@ -3,7 +3,6 @@
 #include "platform/thread.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 
 #include "base/attributes.h"
 #include "base/text.h"
+#include "platform/linux/file.h"
 
 /* What getdents64(2) fills in; glibc has no name for it. */
 struct directory_entry {
@@ -45,11 +45,11 @@ static char task_state(uint32_t id)
     gci_text_add(&path, TASK_DIRECTORY "/");
     gci_text_add_decimal(&path, id);
     gci_text_add(&path, "/stat");
-    int file = open(path.bytes, O_RDONLY | O_CLOEXEC);
+    int file = file_open_to_read(path.bytes);
     if (file < 0)
         return 0;
-    ssize_t length = read(file, line, sizeof line);
-    close(file);
+    ssize_t length = file_read(file, line, sizeof line);
+    file_close(file);
     for (ssize_t i = length - 3; i > 0; i--)
         if (line[i] == ')')
             return line[i + 2];
@@ -96,7 +96,7 @@ static bool visit_entries(const char *buffer, size_t bytes, bool (*visit)(uint32
 bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data)
 {
     int saved = errno;
-    int directory = open(TASK_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int directory = file_open(TASK_DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
     bool complete = false;
     if (directory >= 0) {
         char buffer[4096] __attribute__((aligned(8)));
@@ -104,7 +104,7 @@ bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data)
         while (bytes > 0 && visit_entries(buffer, (size_t)bytes, visit, data))
             bytes = syscall(SYS_getdents64, directory, buffer, sizeof buffer);
         complete = bytes == 0;
-        close(directory);
+        file_close(directory);
     }
     errno = saved;
     return complete;

@@ -3,7 +3,6 @@
 #include "platform/vm.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 #include "base/atomic.h"
 #include "base/attributes.h"
 #include "base/text.h"
+#include "platform/linux/file.h"
 
 #define PAGE_BYTES 4096u /* x86-64 has no other base page; commit steps are multiples of 64 KiB anyway */
 
@@ -80,11 +80,11 @@ int gci_vm_release(void *at, size_t bytes)
 static uint64_t mapped_pages(void)
 {
     char line[64];
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    int file = file_open_to_read("/proc/self/statm");
     if (file < 0)
         return 0;
-    ssize_t length = read(file, line, sizeof line - 1);
-    close(file);
+    ssize_t length = file_read(file, line, sizeof line - 1);
+    file_close(file);
     if (length <= 0)
         return 0;
     line[length] = '\0';

@@ -26,6 +26,9 @@
 #define MEMORY_CYCLE_SPACING 4
 #define MEMORY_CYCLE_SPACING_NS_MAX (50 * (uint64_t)NS_PER_MS)
 
+/* Bound on what a collection waits for the sake of the other threads: several time slices of the kernel. */
+#define OTHERS_SHARE_NS_MAX (10 * (uint64_t)NS_PER_MS)
+
 struct cycle_totals gci_cycle_totals;
 
 /* Guarded by collector_lock unless told otherwise. */
@@ -39,6 +42,7 @@ static uint32_t process;              /* the process that the collector's state 
 static uint64_t last_end_ns;
 static uint64_t last_memory_end_ns; /* read without the lock */
 static uint64_t last_pause_ns;
+static uint64_t others_resumed_ns; /* when other threads were last let go on; 0 = none were stopped */
 
 /* What a cycle is to do, and its state while the world is stopped. */
 struct cycle {
@@ -163,9 +167,21 @@ static void clean_up(const struct cycle *cycle)
     critical_leave();
 }
 
+/* The other threads get as much time as the last pause took from them: a thread that does nothing but collect would
+ * stop them again before they have left the handler, and they would never come to run. Collector's lock held. */
+static void let_others_run(void)
+{
+    uint64_t share = last_pause_ns < OTHERS_SHARE_NS_MAX ? last_pause_ns : OTHERS_SHARE_NS_MAX;
+    uint64_t run = gci_clock_ns() - others_resumed_ns;
+    volatile u32_shared nobody_wakes = 0;
+    if (others_resumed_ns != 0 && run < share)
+        gci_park(&nobody_wakes, 0, share - run);
+}
+
 /* Collector's lock held. */
 static void run_cycle(struct cycle *cycle)
 {
+    let_others_run();
     uint64_t used_before = region_used_bytes(&gci_heap);
     gci_context_call(run_with_registers_saved, cycle);
     cycle->report.number = gci_cycle_totals.cycles + 1;
@@ -177,7 +193,8 @@ static void run_cycle(struct cycle *cycle)
         inform_pacer(cycle, used_before);
     clean_up(cycle);
     last_end_ns = gci_clock_ns();
-    last_pause_ns = cycle->report.pause_ns;
+    last_pause_ns = last_end_ns - cycle->started_ns;
+    others_resumed_ns = cycle->report.threads > 0 || cycle->report.is_given_up ? last_end_ns : 0;
     word_add(&finished, 1);
 }
 

@@ -2,6 +2,8 @@
 /* Pacing, and whole cycles through the public functions; and the same with every memory call failing once. */
 #include <errno.h>
 #include <gcalloc.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -141,8 +143,63 @@ START_TEST(uncollectable_memory_is_a_root)
 }
 END_TEST
 
+static void *collect_with_cancellation_pending(void *data)
+{
+    (void)data;
+    pthread_cancel(pthread_self());
+    gca_collect();
+    return &hidden;
+}
+
+START_TEST(a_collection_is_no_cancellation_point)
+{
+    pthread_t thread;
+    void *result = NULL;
+    pthread_create(&thread, NULL, collect_with_cancellation_pending, NULL);
+    pthread_join(thread, &result);
+    ck_assert_ptr_eq(result, &hidden);
+    gca_collect();
+}
+END_TEST
+
+#define WORKERS 3
+#define COLLECTIONS 400
+
+static volatile uint64_t work_done[WORKERS];
+static volatile int is_over;
+
+static void *work(void *counter)
+{
+    while (!is_over) {
+        gca_free(gca_malloc(100));
+        ++*(volatile uint64_t *)counter;
+    }
+    return NULL;
+}
+
+START_TEST(collecting_without_pause_leaves_time_for_others)
+{
+    pthread_t threads[WORKERS];
+    for (int i = 0; i < WORKERS; i++)
+        pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)&work_done[i]);
+    for (int i = 0; i < WORKERS; i++)
+        while (work_done[i] == 0)
+            sched_yield();
+    for (int i = 0; i < WORKERS; i++)
+        work_done[i] = 0;
+    for (int i = 0; i < COLLECTIONS; i++)
+        gca_collect();
+    is_over = 1;
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_uint_gt(work_done[i], COLLECTIONS);
+    }
+}
+END_TEST
+
 MAKE_SUITE(pacer, headroom_is_bounded, faster_growth_gets_more_headroom, poor_yield_makes_patient, thresholds_saturate)
-MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root)
+MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
+           a_collection_is_no_cancellation_point, collecting_without_pause_leaves_time_for_others)
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------- */
 
