@@ -311,8 +311,12 @@ static int hand_to_shell(struct program *program, const struct candidate *candid
         return code;
     char **shell_words = calloc(count + 2, sizeof *shell_words);
     char *shell = strdup(_PATH_BSHELL), *script = strdup(candidate->path);
-    if (!shell_words || !shell || !script)
+    if (!shell_words || !shell || !script) {
+        free(shell_words);
+        free(shell);
+        free(script);
         return gci_message_fail(EXIT_OWN_FAILURE, candidate->thing, "out of memory");
+    }
     shell_words[0] = shell;
     shell_words[1] = script;
     memcpy(shell_words + 2, words + 1, (count - 1) * sizeof *words);

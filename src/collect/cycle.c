@@ -167,8 +167,9 @@ static void clean_up(const struct cycle *cycle)
     critical_leave();
 }
 
-/* The other threads get as much time as the last pause took from them: a thread that does nothing but collect would
- * stop them again before they have left the handler, and they would never come to run. Collector's lock held. */
+/* Before a collection that the program asks for, the other threads get as much time as the last pause took from them: a
+ * thread that does nothing but collect would stop them again before they have left the handler, and they would never
+ * come to run. Collections for growth are spaced by the growth. Collector's lock held. */
 static void let_others_run(void)
 {
     uint64_t share = last_pause_ns < OTHERS_SHARE_NS_MAX ? last_pause_ns : OTHERS_SHARE_NS_MAX;
@@ -181,7 +182,8 @@ static void let_others_run(void)
 /* Collector's lock held. */
 static void run_cycle(struct cycle *cycle)
 {
-    let_others_run();
+    if (cycle->report.reason == REASON_REQUEST || cycle->report.reason == REASON_TORTURE)
+        let_others_run();
     uint64_t used_before = region_used_bytes(&gci_heap);
     gci_context_call(run_with_registers_saved, cycle);
     cycle->report.number = gci_cycle_totals.cycles + 1;
@@ -226,7 +228,7 @@ static bool is_allowed(void)
 
 bool gci_cycle_is_due(uint64_t bytes)
 {
-    return region_used_bytes(&gci_heap) + bytes >= word_load(&pacer.threshold_bytes) && gci_options.mode == MODE_GC &&
+    return gci_pacer_is_due(&pacer, region_used_bytes(&gci_heap), bytes) && gci_options.mode == MODE_GC &&
            u32_load(&disabled) == 0 && u32_load(&is_ready) != 0;
 }
 

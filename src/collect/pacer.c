@@ -12,6 +12,8 @@
 #define POOR_YIELDS_BEFORE_PATIENCE 2
 #define PATIENCE_MAX 16
 
+#define LEAST_GROWTH_SHARE 4 /* of the way to the threshold: with less growth a collection is not worth its while */
+
 #define FRESH_SHARE 4 /* of the headroom: growth in units that is allowed however many slots are free */
 
 static uint64_t square_root(uint64_t value)
@@ -50,26 +52,30 @@ uint64_t gci_pacer_headroom(const struct cycle_figures *figures)
     return clamp(balanced, live / 4, live * 2);
 }
 
+static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t threshold)
+{
+    pacer->used_after_bytes = used_bytes;
+    word_store(&pacer->threshold_bytes, threshold);
+    word_store(&pacer->least_bytes, used_bytes + (threshold - used_bytes) / LEAST_GROWTH_SHARE);
+}
+
 void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes)
 {
     *pacer = (struct pacer){.patience = 1};
-    word_store(&pacer->threshold_bytes, min_headroom_bytes);
+    set_threshold(pacer, 0, min_headroom_bytes);
 }
 
+/* A cycle that comes before the heap has grown tells nothing about what collecting yields. */
 static void learn_patience(struct pacer *pacer, const struct cycle_figures *figures)
 {
+    if (pacer->used_after_bytes + figures->grown_bytes < word_load(&pacer->least_bytes))
+        return;
     if (figures->freed_bytes >= figures->grown_bytes / POOR_YIELD_SHARE) {
         pacer->poor_yields = 0;
         pacer->patience = 1;
     } else if (++pacer->poor_yields >= POOR_YIELDS_BEFORE_PATIENCE && pacer->patience < PATIENCE_MAX) {
         pacer->patience *= 2;
     }
-}
-
-static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t threshold)
-{
-    pacer->used_after_bytes = used_bytes;
-    word_store(&pacer->threshold_bytes, threshold);
 }
 
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes)

@@ -23,13 +23,21 @@ struct cycle_figures {
 };
 
 struct pacer {
-    volatile shared_word threshold_bytes; /* read by everybody; the rest is the collector's */
+    volatile shared_word threshold_bytes; /* these two are read by everybody; the rest is the collector's */
+    volatile shared_word least_bytes; /* a heap that has not grown to this yields too little, whatever is asked for */
     uint64_t used_after_bytes;
     uint64_t patience; /* factor on the headroom: doubles while collections yield little */
     uint64_t poor_yields;
 };
 
 void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes);
+
+/* Whether growing by `bytes` from `used_bytes` should wait for a collection. One object may be larger than the whole
+ * headroom: right after a collection that is no reason for another. */
+static inline bool gci_pacer_is_due(const struct pacer *pacer, uint64_t used_bytes, uint64_t bytes)
+{
+    return used_bytes + bytes >= word_load(&pacer->threshold_bytes) && used_bytes >= word_load(&pacer->least_bytes);
+}
 
 /* Sets the next threshold after a cycle: the heap may grow to live + headroom. Free slots in blocks that are in use
  * count as part of it, but a quarter of the headroom is always left for fresh units. */

@@ -50,12 +50,41 @@ START_TEST(poor_yield_makes_patient)
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 32 * MIB);
     gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
     uint64_t first = word_load(&pacer.threshold_bytes);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
+        figures.grown_bytes = word_load(&pacer.threshold_bytes) - 100 * MIB;
         gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    }
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 100 * MIB + 16 * (first - 100 * MIB));
-    figures.freed_bytes = 50 * MIB;
+    figures.freed_bytes = figures.grown_bytes;
     gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), first);
+}
+END_TEST
+
+START_TEST(a_large_request_alone_is_no_reason)
+{
+    struct pacer pacer;
+    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    gci_pacer_init(&pacer, 32 * MIB);
+    ck_assert(!gci_pacer_is_due(&pacer, 0, 1024 * MIB));
+    ck_assert(gci_pacer_is_due(&pacer, 31 * MIB, 2 * MIB));
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert(!gci_pacer_is_due(&pacer, 101 * MIB, 1024 * MIB));
+    ck_assert(gci_pacer_is_due(&pacer, 120 * MIB, 1024 * MIB));
+}
+END_TEST
+
+START_TEST(a_cycle_without_growth_teaches_nothing)
+{
+    struct pacer pacer;
+    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    gci_pacer_init(&pacer, 32 * MIB);
+    for (int i = 0; i < 4; i++)
+        gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    uint64_t patient = word_load(&pacer.threshold_bytes);
+    figures.grown_bytes = 0;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), patient);
 }
 END_TEST
 
@@ -197,7 +226,8 @@ START_TEST(collecting_without_pause_leaves_time_for_others)
 }
 END_TEST
 
-MAKE_SUITE(pacer, headroom_is_bounded, faster_growth_gets_more_headroom, poor_yield_makes_patient, thresholds_saturate)
+MAKE_SUITE(pacer, headroom_is_bounded, faster_growth_gets_more_headroom, poor_yield_makes_patient,
+           a_large_request_alone_is_no_reason, a_cycle_without_growth_teaches_nothing, thresholds_saturate)
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
            a_collection_is_no_cancellation_point, collecting_without_pause_leaves_time_for_others)
 
