@@ -238,6 +238,8 @@ int gci_preload_prepare(const struct launch *launch, struct program *program)
 {
     char *library = NULL;
     int code = find_library(&library);
+    if (!library)
+        return code;
     if (code == 0)
         code = gci_program_find(program, launch->words, library);
     if (code == 0 && launch->mode)
