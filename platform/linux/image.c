@@ -57,6 +57,7 @@ static bool parse_line(const char *line, struct mapping *mapping)
     const char *path = skip_fields(at, 4);
     mapping->range = (struct range){lo, hi};
     mapping->is_readable = at[0] == 'r';
+    mapping->is_code = at[2] == 'x';
     mapping->kind = kind_of(path, at[3] == 's');
     mapping->is_loader = strstr(path, "/ld-linux") != NULL || strstr(path, "/ld-musl") != NULL;
     return true;

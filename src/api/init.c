@@ -87,6 +87,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
         return;
     gci_env_use(environment);
     gci_options_from_environment();
+    gci_hidden_choose_mode();
     gci_thread_exit_init(gci_alloc_thread_ends);
     gci_alloc_attach_thread();
     gci_thread_ask_exit_call(); /* the key did not exist when the first malloc attached this thread */

@@ -11,6 +11,9 @@ extern const char gci_init_link;
 /* Parses the environment; prints one line for each bad value. api/options.c */
 void gci_options_from_environment(void);
 
+/* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/hidden.c */
+void gci_hidden_choose_mode(void);
+
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
 bool gci_init_apply_options(void);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The one door from a word to an object: used by the marker, free, realloc and every question about addresses.
  *
- * Any word may be passed. The answer says where the object is and whether its memory is handed out; it takes no lock and
- * is exact for blocks that cannot be given back meanwhile: while the world is stopped, or where the caller holds a
- * pointer to the block.
+ * Any address may be passed; word_address makes one of a word that may carry a tag. The answer says where the object is
+ * and whether its memory is handed out; it takes no lock and is exact for blocks that cannot be given back meanwhile:
+ * while the world is stopped, or where the caller holds a pointer to the block.
  */
 #ifndef GCI_HEAP_RESOLVE_H
 #define GCI_HEAP_RESOLVE_H
@@ -11,6 +11,14 @@
 #include "base/bits.h"
 #include "heap/block.h"
 #include "heap/heap.h"
+
+/* Programs keep tags in the 16 bits that no address of theirs needs: counters of lock-free lists, types of boxed values. */
+#define ADDRESS_BITS 48u
+
+ALWAYS_INLINE uintptr_t word_address(uintptr_t word)
+{
+    return word & ((UINT64_C(1) << ADDRESS_BITS) - 1);
+}
 
 struct object {
     uintptr_t start;

@@ -51,10 +51,10 @@ static uint32_t pop_unit(struct marker *marker)
 }
 
 /* Every unit of a run is queued by itself: a run is marked once, so each of its units is in the queue once. */
-static NOINLINE void mark_large(struct marker *marker, uintptr_t word)
+static NOINLINE void mark_large(struct marker *marker, uintptr_t address)
 {
     struct heap *heap = marker->heap;
-    struct object object = gci_resolve(heap, word);
+    struct object object = gci_resolve(heap, address);
     if (object.unit == 0 || (heap->meta.mark[object.unit][0] & 1))
         return;
     heap->meta.mark[object.unit][0] |= 1;
@@ -74,18 +74,18 @@ ALWAYS_INLINE void add_to_ring(struct marker *marker, uintptr_t start, size_t by
     marker->ring_count++;
 }
 
-/* `word` is inside the heap's range. Bits past the last slot are set, so they need no test of their own. */
-ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t word)
+/* `address` is inside the heap's range. Bits past the last slot are set, so they need no test of their own. */
+ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t address)
 {
     struct heap *heap = marker->heap;
-    uint32_t unit = (uint32_t)((word - marker->base) >> BLOCK_SHIFT);
+    uint32_t unit = (uint32_t)((address - marker->base) >> BLOCK_SHIFT);
     struct hot hot = heap->meta.hot[unit];
     if (UNLIKELY(hot.use != UNIT_SMALL)) {
         if (hot.use != UNIT_FREE)
-            mark_large(marker, word);
+            mark_large(marker, address);
         return;
     }
-    uint32_t slot = slot_of_offset((uint32_t)(word & (BLOCK_BYTES - 1)), hot.reciprocal);
+    uint32_t slot = slot_of_offset((uint32_t)(address & (BLOCK_BYTES - 1)), hot.reciprocal);
     uint64_t *bits = &heap->meta.mark[unit][slot / BITS_PER_WORD];
     uint64_t bit = UINT64_C(1) << (slot % BITS_PER_WORD);
     if (*bits & bit)
@@ -107,18 +107,19 @@ ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t word)
     }
 }
 
-ALWAYS_INLINE bool is_candidate(const struct marker *marker, uintptr_t word)
+ALWAYS_INLINE bool is_candidate(const struct marker *marker, uintptr_t address)
 {
-    return word - marker->base < marker->limit_bytes;
+    return address - marker->base < marker->limit_bytes;
 }
 
 void gci_mark_root_words(struct marker *marker, const uintptr_t *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_candidate(marker, words[i]))
-            mark_heap_word(marker, words[i]);
-        if (is_candidate(marker, words[i] - 1))
-            mark_heap_word(marker, words[i] - 1);
+        uintptr_t address = word_address(words[i]);
+        if (is_candidate(marker, address))
+            mark_heap_word(marker, address);
+        if (is_candidate(marker, address - 1))
+            mark_heap_word(marker, address - 1);
     }
 }
 
@@ -135,9 +136,11 @@ READS_RAW_MEMORY static void scan_words(struct marker *marker, uintptr_t start, 
 {
     const raw_word *words = (const raw_word *)start; // NOLINT(performance-no-int-to-ptr)
     size_t count = bytes / sizeof *words;
-    for (size_t i = 0; i < count; i++)
-        if (is_candidate(marker, words[i]))
-            mark_heap_word(marker, words[i]);
+    for (size_t i = 0; i < count; i++) {
+        uintptr_t address = word_address(words[i]);
+        if (is_candidate(marker, address))
+            mark_heap_word(marker, address);
+    }
     marker->scanned_bytes += bytes;
 }
 

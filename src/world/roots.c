@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/bits.h"
-#include "heap/heap.h"
+#include "heap/resolve.h"
 #include "platform/image.h"
 #include "platform/pages.h"
 #include "platform/stop.h"
@@ -36,6 +36,7 @@ struct walk {
     uintptr_t stack_pointer; /* the collecting thread's */
     struct page_reader reader;
     const struct range_table *exclusions; /* sorted by lo */
+    bool is_code;                         /* of the mapping in hand */
 };
 
 static uintptr_t *copy_buffer;               /* collector's */
@@ -188,17 +189,47 @@ static bool list_exclusions(const struct walk *walk)
 
 /* ---- Scanning ----------------------------------------------------------------------------------------------------- */
 
+/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown. */
+static void visit_code(const struct walk *walk, const char *bytes, size_t count)
+{
+    uintptr_t found[64];
+    size_t found_count = 0;
+    for (size_t i = 0; i + sizeof(uintptr_t) <= count; i++) {
+        uintptr_t word;
+        __builtin_memcpy(&word, bytes + i, sizeof word);
+        if (LIKELY(!heap_contains(&gci_heap, word_address(word)) && !heap_contains(&gci_heap, word_address(word) - 1)))
+            continue;
+        found[found_count++] = word;
+        if (found_count == sizeof found / sizeof found[0]) {
+            walk->visit(found, found_count, walk->data);
+            found_count = 0;
+        }
+    }
+    walk->visit(found, found_count, walk->data);
+}
+
+static void visit_piece(const struct walk *walk, size_t bytes)
+{
+    if (walk->is_code)
+        visit_code(walk, (const char *)copy_buffer, bytes);
+    else
+        walk->visit(copy_buffer, bytes / sizeof(uintptr_t), walk->data);
+}
+
+/* Pieces of code overlap by a word, so that no operand is cut in two. */
 static void copy_and_visit(const struct walk *walk, struct range range)
 {
     uintptr_t at = align_up(range.lo, sizeof(uintptr_t));
     uintptr_t end = align_down(range.hi, sizeof(uintptr_t));
+    size_t overlap = walk->is_code ? sizeof(uintptr_t) : 0;
     while (at < end) {
         size_t wanted = end - at < COPY_WORDS * sizeof(uintptr_t) ? end - at : COPY_WORDS * sizeof(uintptr_t);
         size_t copied = gci_pages_read(&walk->reader, copy_buffer, at, wanted);
-        walk->visit(copy_buffer, copied / sizeof(uintptr_t), walk->data);
-        at += align_down(copied, sizeof(uintptr_t));
+        visit_piece(walk, copied);
         if (copied < wanted) /* what cannot be read: the rest of this page */
-            at = align_down(at, gci_vm_page_bytes()) + gci_vm_page_bytes();
+            at = align_down(at + copied, gci_vm_page_bytes()) + gci_vm_page_bytes();
+        else
+            at += wanted < end - at ? wanted - overlap : wanted;
     }
 }
 
@@ -245,10 +276,11 @@ static uintptr_t lowest_stack_pointer(const struct walk *walk, struct range mapp
 
 static void scan_mapping(const struct mapping *mapping, void *data)
 {
-    const struct walk *walk = data;
+    struct walk *walk = data;
     if (mapping->kind == MAPPING_OTHER || !mapping->is_readable)
         return;
     struct range range = mapping->range;
+    walk->is_code = mapping->is_code;
     if (mapping->kind == MAPPING_STACK)
         range.lo = lowest_stack_pointer(walk, range);
     scan_allowed(walk, range, mapping->kind == MAPPING_SHARED);
@@ -284,6 +316,7 @@ bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
         return false;
     the_reader = &walk.reader;
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
+    walk.is_code = false;
     if (done) {
         visit_thread_words(&walk);
         gci_kernel_words_each(visit, data);
