@@ -18,7 +18,7 @@ struct mapping {
     struct range range;
     enum mapping_kind kind;
     bool is_readable;
-    bool is_code; /* can be executed */
+    bool is_code;   /* can be executed */
     bool is_loader; /* the dynamic loader's own image */
 };
 

@@ -10,8 +10,6 @@
 
 #include "conformance.h"
 
-extern void __libc_free(void *) __attribute__((weak));
-
 int main(void)
 {
     char *text = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows 55, 62: threads are born, end and are detached while the world is stopped; some have the smallest stack. */
+/* Rows 55, 62: threads are born, end and are detached while the world is stopped; some have the smallest stack and 16 KiB. */
 #include <limits.h>
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Row 61: errno, rounding modes and the direction of string instructions are the thread's own across a stop. */
+/* Row 61: errno and rounding modes are the thread's own across a stop. */
 #include <fenv.h>
 #include <pthread.h>
 
