@@ -182,8 +182,6 @@ EXPORT int malloc_info(int options, FILE *stream)
 
 /* ---- glibc's own names for the same functions --------------------------------------------------------------------- */
 
-#define ALIAS(name) __attribute__((alias(#name), visibility("default"), copy(name)))
-
 void *__libc_malloc(size_t bytes) ALIAS(malloc);                          // NOLINT(bugprone-reserved-identifier)
 void *__libc_calloc(size_t count, size_t bytes) ALIAS(calloc);            // NOLINT(bugprone-reserved-identifier)
 void *__libc_realloc(void *block, size_t bytes) ALIAS(realloc);           // NOLINT(bugprone-reserved-identifier)

@@ -11,6 +11,14 @@
 #define NORETURN __attribute__((noreturn))
 #define MAY_ALIAS __attribute__((may_alias))
 #define EXPORT __attribute__((visibility("default")))
+
+/* Another name for a function of the same file; with its attributes, where the compiler checks that both have them. */
+#if __has_attribute(copy)
+#define ALIAS(name) __attribute__((alias(#name), visibility("default"), copy(name)))
+#else
+#define ALIAS(name) __attribute__((alias(#name), visibility("default")))
+#endif
+
 #define TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 #define CACHE_LINE_BYTES 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))

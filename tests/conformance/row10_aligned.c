@@ -38,11 +38,13 @@ int main(void)
     }
     size_t huge_alignment = SIZE_MAX;
     OPAQUE(huge_alignment);
+    size_t odd_alignment = 24; /* rounded up */
+    OPAQUE(odd_alignment);
     errno = 0;
     CHECK(memalign(huge_alignment, 4096) == NULL && errno == EINVAL);
     errno = 0;
     CHECK(memalign(4096, huge_alignment - 4095) == NULL && errno == ENOMEM);
-    check_aligned(memalign(24, 100), 32, 100);
+    check_aligned(memalign(odd_alignment, 100), 32, 100);
     check_aligned(aligned_alloc(64, 65), 64, 65);
     check_aligned(valloc(100), 4096, 100);
     check_aligned(pvalloc(0), 4096, 1);
