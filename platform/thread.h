@@ -26,8 +26,8 @@ uint32_t gci_thread_count(void);
 bool gci_thread_is_alive(uint32_t id);
 
 /* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown, as it is for the
- * main thread. */
-struct range gci_thread_stack(void);
+ * main thread. *is_kept: the C library keeps it after the thread's end; otherwise it may be the program's own memory. */
+struct range gci_thread_stack(bool *is_kept);
 
 /* Has `at_exit` called on each thread that asks for it, when the thread ends and after its other destructors. 0 or an
  * errno value. gci_thread_ask_exit_call may be called again; neither allocates. */

@@ -139,13 +139,17 @@ READS_RAW_MEMORY static bool describes_stack(const uintptr_t *words, uintptr_t i
     return is_aligned && holds_frame && bytes - (descriptor - lo) <= ABOVE_DESCRIPTOR_BYTES && guard < bytes;
 }
 
-READS_RAW_MEMORY struct range gci_thread_stack(void)
+/* A stack that the program brought has no guard of the C library's. */
+READS_RAW_MEMORY struct range gci_thread_stack(bool *is_kept)
 {
+    *is_kept = false;
     const uintptr_t *descriptor = (const uintptr_t *)gci_thread_control_block(); // NOLINT(performance-no-int-to-ptr)
     uintptr_t inside = (uintptr_t)__builtin_frame_address(0);
     for (size_t i = 0; i + 2 < DESCRIPTOR_WORDS; i++)
-        if (describes_stack(descriptor + i, inside))
+        if (describes_stack(descriptor + i, inside)) {
+            *is_kept = descriptor[i + 2] != 0;
             return (struct range){descriptor[i], descriptor[i] + descriptor[i + 1]};
+        }
     return (struct range){0, 0};
 }
 

@@ -33,7 +33,8 @@ static struct lock table_lock;
 struct walk {
     root_words_fn visit;
     void *data;
-    uintptr_t stack_pointer; /* the collecting thread's */
+    uintptr_t stack_pointer; /* the collecting thread's; and dead_below of it */
+    uintptr_t dead_below;
     struct page_reader reader;
     const struct range_table *exclusions; /* sorted by lo */
     bool is_code;                         /* of the mapping in hand */
@@ -134,6 +135,13 @@ static bool read_word_block(void *to, uintptr_t from, size_t bytes)
     return gci_pages_read(the_reader, to, from, bytes) == bytes;
 }
 
+/* Stack pointer below which the thread's own stack is dead; 0 where that is unknown: an alternate signal stack may be an
+ * array in a frame of the stack itself, with living frames below it. */
+static uintptr_t dead_below(const struct thread *thread)
+{
+    return range_contains(thread->alternate, thread->stack_pointer) ? 0 : thread->stack_pointer;
+}
+
 /* The dead part of a stack is known only where the stack's bounds are and the thread runs on it. */
 static bool exclude_below(struct range stack, uintptr_t stack_pointer)
 {
@@ -149,7 +157,7 @@ static bool exclude_threads(const struct walk *walk)
         bool is_self = thread == gci_thread_self;
         if (!is_self && u32_load(&thread->stopped_in) != generation)
             continue;
-        if (!exclude_below(thread->stack, is_self ? walk->stack_pointer : thread->stack_pointer))
+        if (!exclude_below(thread->stack, is_self ? walk->dead_below : dead_below(thread)))
             return false;
     }
     return true;
@@ -263,11 +271,13 @@ static void scan_allowed(const struct walk *walk, struct range range, bool share
 /* The main thread's stack grows, so its lower end is the mapping's. The lowest stack pointer in it decides. */
 static uintptr_t lowest_stack_pointer(const struct walk *walk, struct range mapping)
 {
-    uintptr_t lowest = range_contains(mapping, walk->stack_pointer) ? walk->stack_pointer : 0;
+    uintptr_t lowest = range_contains(mapping, walk->dead_below) ? walk->dead_below : 0;
     uint32_t generation = gci_world_generation();
     for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
         if (u32_load(&thread->stopped_in) != generation || !range_contains(mapping, thread->stack_pointer))
             continue;
+        if (dead_below(thread) == 0)
+            return mapping.lo;
         if (lowest == 0 || thread->stack_pointer < lowest)
             lowest = thread->stack_pointer;
     }
@@ -314,6 +324,7 @@ bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
     struct walk walk = {.visit = visit, .data = data, .stack_pointer = stack_pointer, .exclusions = &exclusions};
     if (!take_buffer() || !gci_pages_open(&walk.reader))
         return false;
+    walk.dead_below = range_contains(gci_stop_alternate_stack(), stack_pointer) ? 0 : stack_pointer;
     the_reader = &walk.reader;
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
     walk.is_code = false;

@@ -98,7 +98,7 @@ bool gci_thread_attach(void)
         return false;
     struct cache *cache = gci_cache_create(&gci_heap);
     thread->cache = cache;
-    thread->stack = gci_thread_stack();
+    thread->stack = gci_thread_stack(&thread->stack_is_kept);
     thread->control_block = gci_thread_control_block();
     gci_thread_self = thread;
     is_detached = false;
@@ -110,7 +110,7 @@ bool gci_thread_attach(void)
 
 static void remember_ended_stack(const struct thread *thread)
 {
-    if (thread->stack.hi == 0)
+    if (!thread->stack_is_kept)
         return;
     gci_lock_acquire(&ended_lock);
     ended[ended_next++ % ENDED_STACKS_MAX] = (struct ended_stack){thread->stack, thread->control_block};
@@ -123,6 +123,7 @@ static void free_record(struct thread *thread)
     gci_lock_acquire(&registry_lock);
     thread->cache = NULL;
     thread->stack = (struct range){0, 0};
+    thread->stack_is_kept = false;
     thread->control_block = 0;
     u32_store_release(&thread->id, 0);
     gci_lock_release(&registry_lock);

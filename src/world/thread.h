@@ -20,6 +20,7 @@ struct thread {
     volatile u32_shared id;  /* kernel's id; 0: the record is free; set under the registry lock */
     struct cache *cache;     /* its own, or NULL */
     struct range stack;      /* {0, 0} where unknown */
+    bool stack_is_kept;      /* after the thread's end, by the C library */
     uintptr_t control_block; /* 0 where unknown */
     uint32_t seen_in;        /* collector: generation of the last stop that found the thread alive */
     uint32_t signalled_in;   /* collector: generation of the last stop that it was asked to join */

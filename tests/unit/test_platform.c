@@ -99,8 +99,7 @@ static void *compare_stack(void *data)
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
-    (void)data;
-    struct range found = gci_thread_stack();
+    struct range found = gci_thread_stack(data);
     pthread_getattr_np(pthread_self(), &attributes);
     pthread_attr_getstack(&attributes, &low, &bytes);
     pthread_attr_destroy(&attributes);
@@ -114,13 +113,33 @@ START_TEST(stacks_of_threads_are_found)
         pthread_t thread;
         pthread_attr_t attributes;
         void *agrees;
+        bool is_kept = false;
         pthread_attr_init(&attributes);
         pthread_attr_setstacksize(&attributes, kib << 10);
-        ck_assert_int_eq(pthread_create(&thread, &attributes, compare_stack, NULL), 0);
+        ck_assert_int_eq(pthread_create(&thread, &attributes, compare_stack, &is_kept), 0);
         pthread_join(thread, &agrees);
         ck_assert_ptr_nonnull(agrees);
+        ck_assert(is_kept);
     }
-    ck_assert_uint_eq(gci_thread_stack().hi, 0); /* the main thread */
+    bool is_kept = true;
+    ck_assert_uint_eq(gci_thread_stack(&is_kept).hi, 0); /* the main thread */
+    ck_assert(!is_kept);
+}
+END_TEST
+
+START_TEST(a_stack_of_the_programs_is_not_kept)
+{
+    static char stack[1 << 20] __attribute__((aligned(4096)));
+    pthread_t thread;
+    pthread_attr_t attributes;
+    void *agrees;
+    bool is_kept = true;
+    pthread_attr_init(&attributes);
+    ck_assert_int_eq(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, compare_stack, &is_kept), 0);
+    pthread_join(thread, &agrees);
+    ck_assert_ptr_nonnull(agrees);
+    ck_assert(!is_kept);
 }
 END_TEST
 
@@ -183,4 +202,5 @@ END_TEST
 
 MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived)
 MAKE_SUITE(image, mappings_are_told_apart)
-MAKE_SUITE(thread, stacks_of_threads_are_found, an_ended_thread_shows_in_its_block, all_threads_are_listed)
+MAKE_SUITE(thread, stacks_of_threads_are_found, a_stack_of_the_programs_is_not_kept, an_ended_thread_shows_in_its_block,
+           all_threads_are_listed)

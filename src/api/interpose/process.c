@@ -59,6 +59,10 @@ DECLARE_NEXT(execve)
 DECLARE_NEXT(execvpe)
 DECLARE_NEXT(fexecve)
 
+/* Not in the headers of every glibc: 2.34. */
+int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+DECLARE_NEXT(execveat)
+
 /* Makes the call, which returns only when it fails, with collections held off. */
 #define WITHOUT_COLLECTIONS(call)                                                                                      \
     bool holds = gci_cycle_lock_if_own();                                                                              \
@@ -85,6 +89,57 @@ EXPORT int execvpe(const char *file, char *const arguments[], char *const enviro
 EXPORT int execvp(const char *file, char *const arguments[])
 {
     return execvpe(file, arguments, environ);
+}
+
+#define ARGUMENTS_MAX 1024 /* on the stack; calls of execl have what is written out in the source */
+
+/* Copies the arguments, `first` and those of the list up to NULL. False with E2BIG where they do not fit. */
+static bool take_arguments(char *arguments[ARGUMENTS_MAX], const char *first, va_list *list)
+{
+    size_t count = 0;
+    for (const char *at = first; count < ARGUMENTS_MAX; at = va_arg(*list, const char *)) {
+        __builtin_memcpy(&arguments[count++], &at, sizeof at);
+        if (at == NULL)
+            return true;
+    }
+    errno = E2BIG;
+    return false;
+}
+
+EXPORT int execl(const char *path, const char *first, ...)
+{
+    char *arguments[ARGUMENTS_MAX];
+    va_list list;
+    va_start(list, first);
+    bool fits = take_arguments(arguments, first, &list);
+    va_end(list);
+    return fits ? execve(path, arguments, environ) : -1;
+}
+
+EXPORT int execlp(const char *file, const char *first, ...)
+{
+    char *arguments[ARGUMENTS_MAX];
+    va_list list;
+    va_start(list, first);
+    bool fits = take_arguments(arguments, first, &list);
+    va_end(list);
+    return fits ? execvpe(file, arguments, environ) : -1;
+}
+
+EXPORT int execle(const char *path, const char *first, ...)
+{
+    char *arguments[ARGUMENTS_MAX];
+    va_list list;
+    va_start(list, first);
+    bool fits = take_arguments(arguments, first, &list);
+    char *const *environment = fits ? va_arg(list, char *const *) : NULL;
+    va_end(list);
+    return fits ? execve(path, arguments, environment) : -1;
+}
+
+EXPORT int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags)
+{
+    WITHOUT_COLLECTIONS(next_execveat()(directory, path, arguments, environment, flags))
 }
 
 EXPORT int fexecve(int descriptor, char *const arguments[], char *const environment[])
