@@ -25,6 +25,9 @@ uint32_t gci_thread_count(void);
 /* Whether the thread is alive. */
 bool gci_thread_is_alive(uint32_t id);
 
+/* Whether the thread sleeps in the system with that signal blocked. */
+bool gci_thread_sleeps_deaf(uint32_t id, int signal);
+
 /* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown, as it is for the
  * main thread. *is_kept: the C library keeps it after the thread's end; otherwise it may be the program's own memory. */
 struct range gci_thread_stack(bool *is_kept);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -67,6 +68,43 @@ bool gci_thread_is_alive(uint32_t id)
     }
     errno = saved;
     return alive;
+}
+
+/* The value of a field of /proc/self/task/ID/status, or NULL. */
+static const char *find_field(const char *status, const char *name)
+{
+    const char *at = strstr(status, name);
+    if (at == NULL)
+        return NULL;
+    at += strlen(name);
+    while (*at == '\t' || *at == ' ')
+        at++;
+    return at;
+}
+
+#define STATUS_BYTES 2048 /* the fields that matter come within the first 1,500 */
+
+bool gci_thread_sleeps_deaf(uint32_t id, int signal)
+{
+    int saved = errno;
+    char status[STATUS_BYTES];
+    struct text path;
+    gci_text_init(&path);
+    gci_text_add(&path, TASK_DIRECTORY "/");
+    gci_text_add_decimal(&path, id);
+    gci_text_add(&path, "/status");
+    int file = file_open_to_read(path.bytes);
+    ssize_t length = file < 0 ? 0 : file_read(file, status, sizeof status - 1);
+    if (file >= 0)
+        file_close(file);
+    errno = saved;
+    status[length > 0 ? length : 0] = '\0';
+    const char *state = find_field(status, "\nState:");
+    const char *blocked = find_field(status, "\nSigBlk:");
+    uint64_t mask;
+    if (state == NULL || blocked == NULL || !gci_text_read_hex(&blocked, &mask))
+        return false;
+    return *state == 'S' && (mask >> (signal - 1) & 1) != 0;
 }
 
 uint32_t gci_thread_count(void)

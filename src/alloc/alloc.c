@@ -13,6 +13,7 @@
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/critical.h"
+#include "world/stop.h"
 #include "world/thread.h"
 
 /* ---- Readiness ---------------------------------------------------------------------------------------------------- */
@@ -70,6 +71,13 @@ static struct cache *lock_shared_cache(void)
     return shared_cache;
 }
 
+/* Before each critical section that may give the thread a cache. */
+static void listen_if_new(void)
+{
+    if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
+        gci_world_listen();
+}
+
 static bool has_own_cache(void)
 {
     if (gci_cache_self != &gci_cache_empty)
@@ -82,8 +90,9 @@ static bool has_own_cache(void)
 
 bool gci_alloc_attach_thread(void)
 {
-    if (!gci_alloc_is_ready())
+    if (critical_is_inside() || !gci_alloc_is_ready())
         return false;
+    listen_if_new();
     critical_enter();
     bool attached = has_own_cache();
     critical_leave();
@@ -166,6 +175,7 @@ static enum refill_result attempt_once(struct attempt *attempt, void **block)
 {
     if (critical_is_inside())
         return REFILL_NEEDS_MEMORY;
+    listen_if_new();
     critical_enter();
     enum refill_result result =
         attempt->class_index < CLASS_COUNT ? take_small(attempt, block) : take_large(attempt, block);

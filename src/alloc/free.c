@@ -5,6 +5,7 @@
 #include "alloc/refill.h"
 #include "heap/resolve.h"
 #include "world/critical.h"
+#include "world/thread.h"
 
 static uint64_t slot_bit(struct object object)
 {
@@ -58,6 +59,8 @@ void gci_free_slow(void *block, const char *function)
 {
     if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
         return;
+    if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
+        gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
     if (object.is_large)
         free_large(&gci_heap, object);

@@ -14,6 +14,7 @@
 #include "alloc/alloc.h"
 #include "api/init.h"
 #include "collect/cycle.h"
+#include "platform/stop.h"
 #include "world/critical.h"
 #include "world/kernel_words.h"
 #include "world/roots.h"
@@ -27,6 +28,7 @@ extern char __libc_single_threaded __attribute__((weak)); // NOLINT(bugprone-res
 /* Written by prepare, read by parent and child: forks are serialised by the collector's lock that they describe. */
 static bool has_locked;
 static bool has_stream_lock;
+static uint64_t blocked_signals; /* from before the first lock on: a handler that forks would wait for it for ever */
 
 /* With one thread glibc leaves the lock of the streams alone, and so do we: nobody would reset it in the child. */
 static bool needs_stream_lock(void)
@@ -42,6 +44,7 @@ static void prepare(void)
         has_locked = false;
         return;
     }
+    uint64_t blocked = gci_stop_block_signals();
     bool with_streams = needs_stream_lock();
     if (with_streams)
         _IO_list_lock();
@@ -52,6 +55,7 @@ static void prepare(void)
     gci_kernel_words_lock();
     gci_heap_lock_all(&gci_heap);
     has_stream_lock = with_streams;
+    blocked_signals = blocked;
     has_locked = true;
 }
 
@@ -61,6 +65,7 @@ static void parent(void)
         return;
     has_locked = false;
     bool with_streams = has_stream_lock;
+    uint64_t blocked = blocked_signals;
     gci_heap_unlock_all(&gci_heap);
     gci_kernel_words_unlock();
     gci_roots_unlock();
@@ -69,6 +74,7 @@ static void parent(void)
     gci_cycle_unlock();
     if (with_streams)
         _IO_list_unlock();
+    gci_stop_restore_signals(blocked);
 }
 
 /* glibc has reset the lock of the streams. Blocks of threads that the child does not have become everybody's. */
@@ -87,6 +93,7 @@ static void child(void)
     gci_heap_reset_locks(&gci_heap);
     gci_cache_retire_all_but(&gci_heap, gci_cache_self);
     critical_leave();
+    gci_stop_restore_signals(blocked_signals);
 }
 
 void gci_fork_init(void)

@@ -35,8 +35,10 @@ struct cycle_totals gci_cycle_totals;
 static struct lock collector_lock;
 static struct pacer pacer;
 static cycle_report_fn report_to;
-static volatile u32_shared is_ready;  /* collections are possible; read by everybody */
-static volatile u32_shared disabled;  /* depth; read by everybody */
+static volatile u32_shared is_ready; /* collections are possible; read by everybody */
+static volatile u32_shared disabled; /* depth; read by everybody */
+static volatile u32_shared holds;    /* sum of own_holds of all threads; written by everybody */
+static __thread uint32_t own_holds TLS_INITIAL_EXEC;
 static volatile shared_word finished; /* cycles run or given up: tells a waiter that another thread did the work */
 static uint32_t process;              /* the process that the collector's state belongs to */
 static uint64_t last_end_ns;
@@ -240,7 +242,7 @@ uint64_t gci_cycle_run(enum cycle_reason reason)
     struct cycle cycle = {.report.reason = reason, .frees = true};
     uint64_t before = word_load(&finished);
     uint64_t blocked = lock_collector();
-    bool runs = reason != REASON_GROWTH || word_load(&finished) == before;
+    bool runs = u32_load(&holds) == 0 && (reason != REASON_GROWTH || word_load(&finished) == before);
     if (runs)
         run_cycle(&cycle);
     unlock_collector(blocked);
@@ -279,10 +281,12 @@ static bool run_without_freeing(struct cycle *cycle)
         return false;
     int saved = errno;
     uint64_t blocked = lock_collector();
-    run_cycle(cycle);
+    bool runs = u32_load(&holds) == 0;
+    if (runs)
+        run_cycle(cycle);
     unlock_collector(blocked);
     errno = saved;
-    return !cycle->report.is_given_up;
+    return runs && !cycle->report.is_given_up;
 }
 
 bool gci_cycle_census(struct census *census)
@@ -331,12 +335,23 @@ void gci_cycle_lock(void)
     gci_lock_acquire(&collector_lock);
 }
 
-bool gci_cycle_lock_if_own(void)
+/* Not by keeping the lock: a handler of the program that forks may run meanwhile. A cycle that has looked at the count
+ * already is waited for. */
+bool gci_cycle_hold_off(void)
 {
     if (u32_load_acquire(&is_ready) == 0 || gci_process_id() != process)
         return false;
-    gci_cycle_lock();
+    own_holds++;
+    u32_add(&holds, 1);
+    if (!critical_is_inside())
+        unlock_collector(lock_collector());
     return true;
+}
+
+void gci_cycle_let_on(void)
+{
+    own_holds--;
+    u32_add(&holds, UINT32_MAX);
 }
 
 void gci_cycle_unlock(void)
@@ -347,6 +362,7 @@ void gci_cycle_unlock(void)
 void gci_cycle_reset(void)
 {
     gci_lock_reset(&collector_lock);
+    u32_store(&holds, own_holds);
     process = gci_process_id();
     gci_cycle_totals = (struct cycle_totals){0}; /* the parent's figures are told by the parent */
 }

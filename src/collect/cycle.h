@@ -85,7 +85,9 @@ void gci_cycle_lock(void);
 void gci_cycle_unlock(void);
 void gci_cycle_reset(void); /* child */
 
-/* Keeps collections off until gci_cycle_unlock; false, and nothing is held, in a process that only shares our memory. */
-bool gci_cycle_lock_if_own(void);
+/* Keeps collections off until gci_cycle_let_on; nests. False, and nothing is kept off, in a process that only shares our
+ * memory. */
+bool gci_cycle_hold_off(void);
+void gci_cycle_let_on(void);
 
 #endif

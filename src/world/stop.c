@@ -91,14 +91,22 @@ static void answer_with_registers_saved(uintptr_t stack_pointer, void *record)
     join_stop(record, &interruption);
 }
 
+void gci_world_listen(void)
+{
+    if (gci_stop_signal() != 0)
+        gci_stop_unblock();
+}
+
 void gci_world_answer_stop(void)
 {
     int saved = errno;
+    uint64_t blocked = gci_stop_block_signals(); /* no handler of the program runs in a stopped world */
     gci_critical.stop_is_pending = false;
     bool has_own_locals;
     struct thread *self = own_record(&has_own_locals);
     if (self != NULL)
         gci_context_call(answer_with_registers_saved, self);
+    gci_stop_restore_signals(blocked);
     errno = saved;
 }
 
@@ -121,6 +129,16 @@ static bool signal_thread(struct roll_call *call, struct thread *thread, uint32_
     return error == 0 || error == ESRCH;
 }
 
+/* A thread that blocked the signal behind our back and sleeps, such as the C library's own for timers, is not waited for
+ * as long as it has never come to the heap. When it does, it opens the signal first (gci_world_listen), meets the one that
+ * is pending, and stops there. Its stack is a root as a whole. */
+static bool is_deaf(struct thread *thread)
+{
+    uint32_t id = u32_load(&thread->id);
+    thread->is_deaf = id != 0 && thread->control_block == 0 && gci_thread_sleeps_deaf(id, gci_stop_signal());
+    return thread->is_deaf;
+}
+
 /* The registry is locked, so that the record is this thread's until the signal is on its way. */
 static bool call_locked(struct roll_call *call, uint32_t id)
 {
@@ -130,7 +148,13 @@ static bool call_locked(struct roll_call *call, uint32_t id)
     if (thread->has_ended)
         return true;
     thread->seen_in = call->generation;
-    return thread->signalled_in == call->generation || signal_thread(call, thread, id);
+    if (thread->signalled_in == call->generation)
+        return true;
+    if (!signal_thread(call, thread, id))
+        return false;
+    if (thread->is_deaf)
+        is_deaf(thread);
+    return true;
 }
 
 static bool call_thread(uint32_t id, void *data)
@@ -151,17 +175,17 @@ static bool is_awaited(const struct thread *thread, const struct roll_call *call
 {
     uint32_t id = u32_load_acquire(&thread->id);
     return id != 0 && id != call->self && thread->seen_in == call->generation && !thread->has_ended &&
-           u32_load_acquire(&thread->stopped_in) != call->generation;
+           !thread->is_deaf && u32_load_acquire(&thread->stopped_in) != call->generation;
 }
 
 /* A thread that ends leaves the list of tasks; until then it may have blocked every signal. */
-static bool has_ended(struct thread *thread)
+static bool is_gone_or_deaf(struct thread *thread)
 {
     gci_thread_lock_registry();
     uint32_t id = u32_load(&thread->id);
     if (id != 0 && !gci_thread_is_alive(id))
         thread->has_ended = true;
-    bool ended = id == 0 || thread->has_ended;
+    bool ended = id == 0 || thread->has_ended || is_deaf(thread);
     gci_thread_unlock_registry();
     return ended;
 }
@@ -169,7 +193,7 @@ static bool has_ended(struct thread *thread)
 static struct thread *first_awaited(const struct roll_call *call, bool check_alive)
 {
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
-        if (is_awaited(thread, call) && (!check_alive || !has_ended(thread)))
+        if (is_awaited(thread, call) && (!check_alive || !is_gone_or_deaf(thread)))
             return thread;
     }
     return NULL;

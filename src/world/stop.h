@@ -20,7 +20,9 @@
  * list of tasks is read again until it names nobody that has not joined, and a thread can only be born of one that runs.
  * (5) The collector waits for nobody for longer than the deadline: then it makes G even and gives the cycle up. (6) It
  * holds no lock while it waits, and a deferred thread waits for no lock that a stopped thread could hold, since holders
- * are deferred too: so a deferred thread leaves its section.
+ * are deferred too: so a deferred thread leaves its section. (7) Nobody waits for a thread that sleeps with the signal
+ * blocked and has never come to the heap; it comes to it through gci_world_listen, where the signal that it was sent
+ * before it was passed by is delivered, and then (3) holds.
  */
 #ifndef GCI_WORLD_STOP_H
 #define GCI_WORLD_STOP_H
@@ -34,6 +36,10 @@ int gci_world_init(int signal);
 /* Stops every other thread of the process. The caller is in no critical section and holds the collector's lock.
  * False, with everything running, if some thread did not stop within `deadline_ns` or the threads cannot be listed. */
 bool gci_world_stop(uint64_t deadline_ns);
+
+/* Opens the stop signal on the calling thread, which may have blocked it behind our back. Before a thread comes to the heap
+ * for the first time, outside critical sections: a stop that has passed it by as deaf is joined here. */
+void gci_world_listen(void);
 
 /* Lets them go on. */
 void gci_world_restart(void);

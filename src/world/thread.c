@@ -53,6 +53,7 @@ static struct thread *claim_free_record(uint32_t id)
             continue;
         thread->seen_in = thread->signalled_in = 0; /* what the collector noted was of the thread before */
         thread->has_ended = false;
+        thread->is_deaf = false;
         u32_store(&thread->stopped_in, 0);
         u32_store_release(&thread->id, id);
         return thread;

@@ -25,6 +25,7 @@ struct thread {
     uint32_t seen_in;        /* collector: generation of the last stop that found the thread alive */
     uint32_t signalled_in;   /* collector: generation of the last stop that it was asked to join */
     bool has_ended;          /* collector: still listed (a process leader that has ended), but runs no more */
+    bool is_deaf;            /* collector: sleeps with the stop signal blocked, and has not come to the heap yet */
     /* Published by the thread when it stops, before stopped_in. */
     uintptr_t stack_pointer;        /* its frames and saved registers lie above, where they are on its stack */
     uintptr_t interrupted_at;       /* stack pointer of the interrupted code */

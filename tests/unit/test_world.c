@@ -3,7 +3,10 @@
 #include <gcalloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "support.h"
 #include "world/critical.h"
@@ -16,6 +19,12 @@
 
 static volatile uint64_t counters[COUNTERS];
 static volatile int done;
+
+static void wait_a_little(long nanoseconds)
+{
+    struct timespec time = {0, nanoseconds};
+    nanosleep(&time, NULL);
+}
 
 static void *count_up(void *counter)
 {
@@ -79,6 +88,9 @@ START_TEST(nothing_moves_in_a_stopped_world)
     gca_disable(); /* the only collector is this test */
     for (int i = 0; i < COUNTERS; i++)
         pthread_create(&threads[i], NULL, jobs[i], (void *)(uintptr_t)&counters[i]);
+    for (int i = 0; i < COUNTERS; i++)
+        while (counters[i] == 0)
+            sched_yield();
     for (int round = 0; round < ROUNDS; round++) {
         ck_assert(gci_world_stop(DEADLINE_NS));
         check_standstill();
@@ -88,8 +100,6 @@ START_TEST(nothing_moves_in_a_stopped_world)
     done = 1;
     for (int i = 0; i < COUNTERS; i++)
         pthread_join(threads[i], NULL);
-    for (int i = 0; i < COUNTERS; i++)
-        ck_assert_uint_gt(counters[i], 0);
 }
 END_TEST
 
@@ -123,6 +133,90 @@ START_TEST(a_critical_section_is_not_stopped)
 }
 END_TEST
 
+static volatile int handled;
+static volatile int has_left;
+
+static void count_signal(int signal)
+{
+    (void)signal;
+    handled = 1;
+}
+
+static void *leave_after_a_while(void *data)
+{
+    critical_enter();
+    is_inside = 1;
+    wait_a_little(20000000); /* the stop is asked for by then, or the test shows less */
+    critical_leave();
+    has_left = 1;
+    while (!done)
+        sched_yield();
+    return data;
+}
+
+START_TEST(no_handler_runs_in_a_stopped_world)
+{
+    pthread_t thread;
+    is_inside = handled = has_left = done = 0;
+    signal(SIGUSR1, count_signal);
+    gca_disable();
+    pthread_create(&thread, NULL, leave_after_a_while, NULL);
+    while (!is_inside)
+        sched_yield();
+    ck_assert(gci_world_stop(DEADLINE_NS));
+    ck_assert(!has_left);
+    pthread_kill(thread, SIGUSR1);
+    for (int i = 0; i < 100; i++)
+        sched_yield();
+    ck_assert(!handled);
+    gci_world_restart();
+    while (!handled)
+        sched_yield();
+    done = 1;
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+static int wake_up[2];
+static volatile uint64_t woken;
+
+static void *sleep_deaf(void *data)
+{
+    uint64_t all = ~UINT64_C(0);
+    char byte;
+    (void)data;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+    is_inside = 1;
+    while (read(wake_up[0], &byte, 1) == 1) {
+        gca_free(gca_malloc(100));
+        woken++;
+    }
+    return NULL;
+}
+
+START_TEST(a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
+{
+    pthread_t thread;
+    is_inside = 0;
+    gca_disable();
+    ck_assert_int_eq(pipe(wake_up), 0);
+    pthread_create(&thread, NULL, sleep_deaf, NULL);
+    while (!is_inside)
+        sched_yield();
+    for (uint64_t round = 0; round < 100; round++) {
+        ck_assert(gci_world_stop(DEADLINE_NS));
+        ck_assert_int_eq(write(wake_up[1], "", 1), 1);
+        wait_a_little(round == 0 ? 20000000 : 100000);
+        ck_assert_uint_eq(woken, round);
+        gci_world_restart();
+        while (woken == round)
+            sched_yield();
+    }
+    close(wake_up[1]);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 static void *end_process_leader(void *data)
 {
     pthread_t leader = *(pthread_t *)data;
@@ -146,4 +240,5 @@ START_TEST(an_ended_leader_is_not_waited_for)
 }
 END_TEST
 
-MAKE_SUITE(stop, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for)
+MAKE_SUITE(stop, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for,
+           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)

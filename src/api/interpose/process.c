@@ -65,10 +65,10 @@ DECLARE_NEXT(execveat)
 
 /* Makes the call, which returns only when it fails, with collections held off. */
 #define WITHOUT_COLLECTIONS(call)                                                                                      \
-    bool holds = gci_cycle_lock_if_own();                                                                              \
+    bool holds = gci_cycle_hold_off();                                                                                 \
     int result = call;                                                                                                 \
     if (holds)                                                                                                         \
-        gci_cycle_unlock();                                                                                            \
+        gci_cycle_let_on();                                                                                            \
     return result;
 
 EXPORT int execve(const char *path, char *const arguments[], char *const environment[])
