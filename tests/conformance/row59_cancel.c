@@ -29,6 +29,53 @@ static void *wait_epoll(void *data)
     return data;
 }
 
+static volatile int blocked_in_cleanup;
+static volatile int is_over;
+
+static void look_at_mask(void *data)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    blocked_in_cleanup += sigismember(&mask, SIGUSR1);
+    free(data);
+}
+
+static void *read_forever(void *data)
+{
+    char byte;
+    pthread_cleanup_push(look_at_mask, malloc(10));
+    CHECK(read(*(int *)data, &byte, 1) == 0);
+    pthread_cleanup_pop(0);
+    return data;
+}
+
+static void *collect_forever(void *data)
+{
+    while (!is_over)
+        if (!collect())
+            break;
+    return data;
+}
+
+/* Being cancelled in the middle of a stop is being cancelled in the call that waits. */
+static void cancel_beside_collections(void)
+{
+    int ends[2];
+    pthread_t collector;
+    CHECK(pipe(ends) == 0);
+    CHECK(pthread_create(&collector, NULL, collect_forever, NULL) == 0);
+    for (int i = 0; i < 300; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, read_forever, &ends[0]) == 0);
+        usleep((useconds_t)(i % 10 * 100));
+        CHECK(pthread_cancel(thread) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
+    }
+    is_over = 1;
+    pthread_join(collector, NULL);
+    CHECK(blocked_in_cleanup == 0);
+}
+
 static sigjmp_buf buffer;
 
 static void leave(int signal)
@@ -51,6 +98,7 @@ int main(void)
         pthread_join(thread, &result);
         CHECK(result == PTHREAD_CANCELED);
     }
+    cancel_beside_collections();
     signal(SIGALRM, leave);
     for (volatile int i = 0; i < 5; i++) {
         if (sigsetjmp(buffer, 1) == 0) {
