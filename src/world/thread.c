@@ -94,6 +94,8 @@ bool gci_thread_attach(void)
 {
     gci_lock_acquire(&registry_lock);
     struct thread *thread = gci_thread_find_or_add_locked(gci_thread_id());
+    if (thread != NULL)
+        thread->has_ended = false; /* an earlier thread of the same id had */
     gci_lock_release(&registry_lock);
     if (thread == NULL)
         return false;
@@ -118,6 +120,7 @@ static void remember_ended_stack(const struct thread *thread)
     gci_lock_release(&ended_lock);
 }
 
+/* The record of a thread that has gone, or is about to. */
 static void free_record(struct thread *thread)
 {
     remember_ended_stack(thread);
@@ -143,16 +146,29 @@ void gci_thread_detach(void)
         free_record(thread);
 }
 
+/* False if the record has changed hands since it named the dead thread: that one gave it back itself. Otherwise it keeps
+ * the dead thread's id, so that nobody claims it. */
+static bool take_from_dead(struct thread *thread, uint32_t id, struct cache **cache)
+{
+    gci_lock_acquire(&registry_lock);
+    bool is_dead_ones = u32_load(&thread->id) == id;
+    *cache = is_dead_ones ? thread->cache : NULL;
+    if (is_dead_ones)
+        thread->cache = NULL;
+    gci_lock_release(&registry_lock);
+    return is_dead_ones;
+}
+
 void gci_thread_retire_ended(uint32_t generation)
 {
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
         uint32_t id = u32_load(&thread->id);
         bool was_seen = thread->seen_in == generation && !thread->has_ended;
-        if (id == 0 || was_seen || gci_thread_is_alive(id))
+        struct cache *cache;
+        if (id == 0 || was_seen || gci_thread_is_alive(id) || !take_from_dead(thread, id, &cache))
             continue;
-        if (thread->cache != NULL)
-            gci_cache_retire(&gci_heap, thread->cache);
-        thread->cache = NULL;
+        if (cache != NULL)
+            gci_cache_retire(&gci_heap, cache);
         if (id != gci_process_id()) /* the leader's task stays listed for as long as the process lives */
             free_record(thread);
     }
