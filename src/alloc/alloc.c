@@ -190,16 +190,25 @@ void gci_alloc_on_oom(alloc_oom_fn callback)
     oom_callback = callback;
 }
 
+size_t gci_alloc_release(uint32_t idle_ms)
+{
+    critical_enter();
+    if (gci_cache_self != &gci_cache_empty)
+        gci_refill_look_at_all_woken(&gci_heap, gci_cache_self);
+    size_t released = gci_region_release(&gci_heap, idle_ms);
+    critical_leave();
+    return released;
+}
+
 /* Memory has run out: a collection, memory that waits to be given back, then the program's own idea. */
 static bool make_room(const struct attempt *attempt, unsigned tries)
 {
     if (tries == 0) {
         bool at_limit = gci_options.heap_limit != 0;
         bool has_collected = gci_cycle_run_for_memory(at_limit ? REASON_LIMIT : REASON_MEMORY);
-        critical_enter();
-        size_t released = gci_region_release(&gci_heap, 0);
-        critical_leave();
-        if (has_collected || released > 0)
+        uint64_t used_before = region_used_bytes(&gci_heap);
+        size_t released = gci_alloc_release(0);
+        if (has_collected || released > 0 || region_used_bytes(&gci_heap) < used_before)
             return true;
     }
     return oom_callback != NULL && oom_callback(attempt->bytes);

@@ -56,6 +56,9 @@ void gci_alloc_thread_ends(void);
 /* The same for a thread that goes on: its next allocation gives it a cache again. False if it has none. */
 bool gci_alloc_release_thread(void);
 
+/* Gives back what can be given back without a collection; the bytes. `idle_ms`: only what has been free for so long. */
+size_t gci_alloc_release(uint32_t idle_ms);
+
 /* Last attempt of a failing allocation: true = something was freed, try again. */
 typedef bool (*alloc_oom_fn)(size_t bytes);
 void gci_alloc_on_oom(alloc_oom_fn callback);

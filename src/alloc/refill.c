@@ -33,22 +33,61 @@ static uint32_t fold_until_armed(struct heap *heap, uint32_t unit)
     return count;
 }
 
-/* A block whose words have all been handed out once; or whose rest may not be, and then it waits among the full ones. */
+/* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already. */
+static bool destroy_empty(struct heap *heap, uint32_t unit)
+{
+    struct lock *lock = &heap->class_locks[hot_class(heap->meta.hot[unit])];
+    gci_lock_acquire(lock);
+    bool is_woken = block_at(heap, unit)->is_woken;
+    if (!is_woken)
+        gci_block_destroy(heap, unit, PAST_FREED);
+    gci_lock_release(lock);
+    return !is_woken;
+}
+
+static void list_available(struct heap *heap, struct owned_blocks *owned, uint32_t unit, uint32_t free_slots)
+{
+    block_at(heap, unit)->state = BLOCK_AVAILABLE;
+    gci_unit_list_push_tail(heap, &owned->available, unit);
+    arm_until_empty(heap, unit, free_slots);
+}
+
+/* A block whose words have all been handed out once. */
+static void leave_used_up(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+{
+    uint32_t count = fold_until_armed(heap, unit);
+    if (count >= block_wake_threshold(block_class(heap, unit)->slots)) {
+        list_available(heap, owned, unit, count);
+    } else {
+        block_at(heap, unit)->state = BLOCK_FULL;
+        gci_unit_list_push_head(heap, &owned->full, unit);
+    }
+}
+
+/* A block with slots that may not be handed out, as they would pass the heap limit, and no others. The next free makes it
+ * useful again. One that was taken in vain goes back at once. */
+static void leave_at_limit(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    uint32_t count = gci_block_fold(heap, unit);
+    block->state = BLOCK_FULL;
+    if (count == block_class(heap, unit)->slots && destroy_empty(heap, unit))
+        return;
+    if (gci_block_arm(block, 1))
+        gci_unit_list_push_head(heap, &owned->full, unit);
+    else
+        list_available(heap, owned, unit, gci_block_fold(heap, unit));
+}
+
 static void leave_current(struct heap *heap, struct owned_blocks *owned, bool is_at_limit)
 {
     uint32_t unit = owned->current;
-    struct block *block = block_at(heap, unit);
     owned->current = 0;
-    block->window_word = NO_WINDOW;
-    uint32_t count = fold_until_armed(heap, unit);
-    if (count >= block_wake_threshold(block_class(heap, unit)->slots) && !is_at_limit) {
-        block->state = BLOCK_AVAILABLE;
-        gci_unit_list_push_tail(heap, &owned->available, unit);
-        arm_until_empty(heap, unit, count);
-    } else {
-        block->state = BLOCK_FULL;
-        gci_unit_list_push_head(heap, &owned->full, unit);
-    }
+    block_at(heap, unit)->window_word = NO_WINDOW;
+    if (is_at_limit)
+        leave_at_limit(heap, owned, unit);
+    else
+        leave_used_up(heap, owned, unit);
 }
 
 static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
@@ -125,17 +164,23 @@ static uint32_t take_woken_list(struct heap *heap, struct owned_blocks *owned, u
     return first;
 }
 
-static uint32_t take_woken(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned class_index)
+static void look_at_woken(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned class_index)
 {
     if (u32_load(&owned->woken) == 0)
-        return 0;
+        return;
     uint32_t unit = take_woken_list(heap, owned, class_index);
     while (unit != 0) {
         uint32_t next = block_at(heap, unit)->woken_next; /* the look may give the block away */
         gci_refill_look(heap, cache, unit);
         unit = next;
     }
-    return take_available(heap, owned);
+}
+
+void gci_refill_look_at_all_woken(struct heap *heap, struct cache *cache)
+{
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        for (unsigned i = 0; i < CLASS_COUNT; i++)
+            look_at_woken(heap, cache, &cache->owned[kind][i], i);
 }
 
 static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind,
@@ -155,11 +200,11 @@ static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, en
     return unit;
 }
 
-/* When there is no memory left: any block of ours with a single free slot. */
+/* When there is no memory left: any block of ours with a single free slot among those that have been used before. */
 static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
 {
     for (uint32_t unit = owned->full.head; unit != 0; unit = block_at(heap, unit)->next) {
-        if (gci_block_count_free(heap, unit) == 0)
+        if (gci_block_count_free(heap, unit, block_at(heap, unit)->touched_words) == 0)
             continue;
         gci_unit_list_remove(heap, &owned->full, unit);
         return unit;
@@ -177,8 +222,10 @@ static uint32_t next_block(struct heap *heap, struct cache *cache, enum block_ki
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
     uint32_t unit = take_available(heap, owned);
-    if (unit == 0)
-        unit = take_woken(heap, cache, owned, class_index);
+    if (unit == 0) {
+        look_at_woken(heap, cache, owned, class_index);
+        unit = take_available(heap, owned);
+    }
     if (unit == 0)
         unit = adopt_abandoned(heap, cache, kind, class_index);
     return unit;
@@ -197,8 +244,8 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
         uint32_t unit = next_block(heap, cache, kind, class_index);
         if (unit == 0 && may_collect && gci_cycle_is_due(BLOCK_BYTES))
             return REFILL_NEEDS_CYCLE;
-        if (unit == 0 && !is_at_limit)
-            unit = take_new(heap, cache, kind, class_index);
+        if (unit == 0)
+            unit = is_at_limit ? take_from_full(heap, owned) : take_new(heap, cache, kind, class_index);
         if (unit == 0)
             return REFILL_NEEDS_MEMORY;
         make_current(heap, owned, unit);
@@ -207,18 +254,6 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
 }
 
 /* ---- Blocks that frees have made useful --------------------------------------------------------------------------- */
-
-/* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already. */
-static bool destroy_empty(struct heap *heap, uint32_t unit)
-{
-    struct lock *lock = &heap->class_locks[hot_class(heap->meta.hot[unit])];
-    gci_lock_acquire(lock);
-    bool is_woken = block_at(heap, unit)->is_woken;
-    if (!is_woken)
-        gci_block_destroy(heap, unit, PAST_FREED);
-    gci_lock_release(lock);
-    return !is_woken;
-}
 
 /* One empty block of each class is kept: the next refill would only take it again. */
 static bool is_spare(const struct owned_blocks *owned, uint32_t unit)

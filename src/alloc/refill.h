@@ -21,6 +21,9 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
 /* The owner looks at a block whose countdown ended: lists it as available, or gives it back when it is empty. */
 void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit);
 
+/* The owner looks at all that others have freed meanwhile, of classes too that it does not ask for any more. */
+void gci_refill_look_at_all_woken(struct heap *heap, struct cache *cache);
+
 /* A thread that is not the owner has freed enough slots of the block that somebody should look. */
 void gci_refill_wake(struct heap *heap, uint32_t unit);
 

@@ -110,10 +110,7 @@ EXPORT int malloc_trim(size_t pad)
 {
     (void)pad;
     gci_cycle_run(REASON_REQUEST);
-    critical_enter();
-    size_t released = gci_region_release(&gci_heap, 0);
-    critical_leave();
-    return released > 0;
+    return gci_alloc_release(0) > 0;
 }
 
 /* glibc's parameters have no meaning here; 1 says that they were understood, 0 that there is no such parameter. */

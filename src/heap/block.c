@@ -58,10 +58,9 @@ void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     gci_region_give(heap, unit, 1, past);
 }
 
-uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit)
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned words)
 {
     uint32_t count = 0;
-    unsigned words = block_class(heap, unit)->words;
     for (unsigned i = 0; i < words; i++)
         count += count_bits(heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]));
     return count;

@@ -92,8 +92,8 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
  * has stopped the world: a late wake-up looks at the hot word under that lock. */
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
 
-/* Slots that are free or freed remotely. */
-uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit);
+/* Slots of the first `words` words that are free or freed remotely. */
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned words);
 
 /* Owner or class lock: takes the remote bits of one word over into `free`; returns the word. A slot that both freed
  * is a double free: reports and aborts. */

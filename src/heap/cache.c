@@ -119,7 +119,7 @@ static void abandon_list(struct heap *heap, struct unit_list *list)
     }
 }
 
-static void forget_woken(struct heap *heap, struct owned_blocks *owned)
+void gci_cache_forget_woken(struct heap *heap, struct owned_blocks *owned)
 {
     uint32_t unit = u32_load(&owned->woken);
     u32_store(&owned->woken, 0);
@@ -131,7 +131,7 @@ static void retire_class(struct heap *heap, struct cache *cache, enum block_kind
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
     gci_lock_acquire(&heap->class_locks[class_index]);
-    forget_woken(heap, owned);
+    gci_cache_forget_woken(heap, owned);
     if (owned->current != 0)
         gci_cache_abandon_block(heap, owned->current);
     owned->current = 0;

@@ -53,6 +53,9 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept);
 
 struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id);
 
+/* The blocks in the list of woken ones are woken no more. Class lock held, or world stopped. */
+void gci_cache_forget_woken(struct heap *heap, struct owned_blocks *owned);
+
 /* Points the window at nothing. */
 void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index);
 

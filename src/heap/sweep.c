@@ -86,14 +86,13 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
     u32_store(&block->remote_wake, u32_load(&block->remote_count) + missing); /* nothing was folded here */
 }
 
-/* Finds the block its place after slots were freed. Current blocks stay, and so do woken ones: their owner is about to
- * look at them. */
+/* Finds the block its place after slots were freed. Current blocks stay. */
 static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
     struct block *block = block_at(heap, unit);
     struct hot hot = heap->meta.hot[unit];
     uint32_t slots = block_class(heap, unit)->slots;
-    if (block->state == BLOCK_CURRENT || block->is_woken)
+    if (block->state == BLOCK_CURRENT)
         return;
     struct unit_list *list = list_of(heap, unit);
     if (free_slots == slots) {
@@ -160,9 +159,20 @@ static void sweep_large(struct heap *heap, uint32_t unit, bool free_dead, struct
         gci_large_destroy(heap, unit, PAST_RECLAIMED);
 }
 
+/* The sweep finds every block its place, also those that remote frees have woken. */
+static void forget_woken(struct heap *heap)
+{
+    for (uint32_t id = 1; id <= heap->cache_count; id++)
+        for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+            for (unsigned i = 0; i < CLASS_COUNT; i++)
+                gci_cache_forget_woken(heap, &heap->caches[id]->owned[kind][i]);
+}
+
 struct census gci_sweep_run(struct heap *heap, bool free_dead)
 {
     struct census census = {0};
+    if (free_dead)
+        forget_woken(heap);
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         uint8_t use = heap->meta.hot[unit].use;
         if (use == UNIT_SMALL)
