@@ -33,16 +33,16 @@ static uint32_t fold_until_armed(struct heap *heap, uint32_t unit)
     return count;
 }
 
-/* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already. */
+/* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already, or a free is half done. */
 static bool destroy_empty(struct heap *heap, uint32_t unit)
 {
     struct lock *lock = &heap->class_locks[hot_class(heap->meta.hot[unit])];
     gci_lock_acquire(lock);
-    bool is_woken = block_at(heap, unit)->is_woken;
-    if (!is_woken)
+    bool may_go = !block_at(heap, unit)->is_woken && gci_block_is_settled(heap, unit);
+    if (may_go)
         gci_block_destroy(heap, unit, PAST_FREED);
     gci_lock_release(lock);
-    return !is_woken;
+    return may_go;
 }
 
 static void list_available(struct heap *heap, struct owned_blocks *owned, uint32_t unit, uint32_t free_slots)

@@ -66,6 +66,25 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned w
     return count;
 }
 
+static uint32_t count_remote(const struct heap *heap, uint32_t unit)
+{
+    uint32_t count = 0;
+    unsigned words = block_class(heap, unit)->words;
+    for (unsigned i = 0; i < words; i++)
+        count += count_bits(word_load(&heap->meta.remote[unit][i]));
+    return count;
+}
+
+bool gci_block_is_settled(const struct heap *heap, uint32_t unit)
+{
+    return u32_load_acquire(&block_at(heap, unit)->remote_count) == count_remote(heap, unit);
+}
+
+void gci_block_settle(struct heap *heap, uint32_t unit)
+{
+    u32_store(&block_at(heap, unit)->remote_count, count_remote(heap, unit));
+}
+
 static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
 {
     struct text text;

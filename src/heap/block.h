@@ -88,8 +88,16 @@ bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index);
 /* A fresh block for `owner` with every slot free; 0 where there is no unit. */
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner);
 
-/* The unit goes back to the region. Every slot is free, the block is in no list, and the caller holds the class lock or
- * has stopped the world: a late wake-up looks at the hot word under that lock. */
+/* Whether no remote free of the block is half done, its bit set and not counted yet. Only then may the unit be used again:
+ * the late count would be of no bit, and who waits for what is counted would wait for ever. World stopped, or every slot
+ * is free and folded, so that no other free can begin. */
+bool gci_block_is_settled(const struct heap *heap, uint32_t unit);
+
+/* Fork child: the threads that would have counted their frees are not there. */
+void gci_block_settle(struct heap *heap, uint32_t unit);
+
+/* The unit goes back to the region. Every slot is free, the block is settled and in no list, and the caller holds the class
+ * lock or has stopped the world: a late wake-up looks at the hot word under that lock. */
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
 
 /* Slots of the first `words` words that are free or freed remotely. */

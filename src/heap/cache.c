@@ -100,11 +100,11 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
         while (count < threshold && !gci_block_arm(block, threshold - count))
             count = gci_block_fold(heap, unit);
     }
-    if (count >= size_class->slots) {
+    if (count >= size_class->slots && gci_block_is_settled(heap, unit)) {
         gci_block_destroy(heap, unit, PAST_FREED);
     } else if (count >= threshold) {
         block->state = BLOCK_ABANDONED;
-        gci_block_arm(block, size_class->slots - count);
+        gci_block_arm(block, size_class->slots - count); /* none missing: the free that is half done wakes it */
         gci_unit_list_push_tail(heap, list, unit);
     }
     block->countdown = COUNTDOWN_OFF; /* no owner: every free is remote */
@@ -179,7 +179,10 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         struct hot hot = heap->meta.hot[unit];
-        if (hot.use == UNIT_SMALL && hot.owner != OWNER_NONE && (kept == NULL || hot.owner != kept->id))
+        if (hot.use != UNIT_SMALL)
+            continue;
+        gci_block_settle(heap, unit);
+        if (hot.owner != OWNER_NONE && (kept == NULL || hot.owner != kept->id))
             orphan_block(heap, unit);
     }
     for (uint32_t id = 1; id <= heap->cache_count; id++)

@@ -95,7 +95,7 @@ static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
     if (block->state == BLOCK_CURRENT)
         return;
     struct unit_list *list = list_of(heap, unit);
-    if (free_slots == slots) {
+    if (free_slots == slots && gci_block_is_settled(heap, unit)) {
         if (list != NULL)
             gci_unit_list_remove(heap, list, unit);
         gci_block_destroy(heap, unit, block->has_reclaimed ? PAST_RECLAIMED : PAST_FREED);

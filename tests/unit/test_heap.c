@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "alloc/refill.h"
 #include "heap/block.h"
 #include "heap/cache.h"
 #include "heap/region.h"
@@ -329,4 +330,30 @@ MAKE_SUITE(size_class, every_offset_finds_its_slot, every_size_gets_the_smallest
 MAKE_SUITE(region, random_runs_never_overlap, a_smaller_limit_shrinks_the_reservation, failing_commits_are_survived)
 MAKE_SUITE(block, resolve_agrees_with_division, large_objects_resolve_from_any_unit, no_wake_up_is_lost,
            retired_blocks_are_adopted_or_given_back)
-MAKE_SUITE(sweep, sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)
+START_TEST(a_half_done_free_keeps_its_block)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    for (int by_sweep = 0; by_sweep < 2; by_sweep++) {
+        struct cache *cache = gci_cache_create(&heap);
+        uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
+        gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
+        heap.meta.free[unit][0] &= ~UINT64_C(1);
+        word_store(&heap.meta.remote[unit][0], 1); /* a free that has not come to counting yet */
+        if (by_sweep) {
+            gci_sweep_prepare(&heap, no_unit, NULL);
+            gci_sweep_run(&heap, true);
+            ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
+        }
+        gci_cache_retire(&heap, cache);
+        ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
+        u32_add(&block_at(&heap, unit)->remote_count, 1);
+        ck_assert(block_is_due(block_at(&heap, unit), u32_load(&block_at(&heap, unit)->remote_count)));
+        gci_refill_wake(&heap, unit);
+        ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+MAKE_SUITE(sweep, a_half_done_free_keeps_its_block, sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)
