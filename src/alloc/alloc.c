@@ -128,13 +128,6 @@ struct attempt {
     bool is_clean; /* result: the memory is zero */
 };
 
-static void *take_slot(struct window *window, unsigned class_index)
-{
-    uint64_t bits = *window->word;
-    *window->word = bits & (bits - 1);
-    return window->base + (size_t)lowest_bit(bits) * gci_size_classes[class_index].bytes;
-}
-
 static enum refill_result take_small_from(struct cache *cache, struct attempt *attempt, void **block)
 {
     struct window *window = &cache->windows[attempt->kind][attempt->class_index];
@@ -142,7 +135,7 @@ static enum refill_result take_small_from(struct cache *cache, struct attempt *a
     if (*window->word == 0)
         result = gci_refill(&gci_heap, cache, attempt->kind, attempt->class_index, attempt->may_collect);
     if (result == REFILL_DONE)
-        *block = take_slot(window, attempt->class_index);
+        *block = window_take(window, *window->word);
     return result;
 }
 

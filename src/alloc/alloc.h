@@ -68,18 +68,23 @@ void gci_alloc_lock(void);
 void gci_alloc_unlock(void);
 void gci_alloc_reset_lock(void);
 
-ALWAYS_INLINE void *alloc_fast(size_t bytes, enum block_kind kind)
+/* `slow` is asked where the window has nothing, as the last thing: a jump. */
+ALWAYS_INLINE void *alloc_fast_or(size_t bytes, enum block_kind kind, void *(*slow)(size_t bytes, enum block_kind kind))
 {
     torture_tick();
     if (UNLIKELY(bytes > SMALL_BYTES_MAX))
-        return gci_alloc_slow(bytes, kind);
-    unsigned class_index = size_class_of(bytes);
-    struct window *window = &gci_cache_self->windows[kind][class_index];
+        return slow(bytes, kind);
+    size_t class_index = size_class_of(bytes);
+    const struct window *window = &gci_cache_self->windows[kind][class_index];
     uint64_t bits = *window->word;
     if (UNLIKELY(bits == 0))
-        return gci_alloc_slow(bytes, kind);
-    *window->word = bits & (bits - 1);
-    return window->base + (size_t)lowest_bit(bits) * gci_size_classes[class_index].bytes;
+        return slow(bytes, kind);
+    return window_take(window, bits);
+}
+
+ALWAYS_INLINE void *alloc_fast(size_t bytes, enum block_kind kind)
+{
+    return alloc_fast_or(bytes, kind, gci_alloc_slow);
 }
 
 ALWAYS_INLINE void free_fast(void *block, const char *function)

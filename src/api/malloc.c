@@ -22,7 +22,7 @@ void free_aligned_sized(void *block, size_t alignment, size_t bytes);
 
 EXPORT void *malloc(size_t bytes)
 {
-    return family_result(alloc_fast(bytes, KIND_SCANNED));
+    return family_allocate(bytes, KIND_SCANNED);
 }
 
 EXPORT void free(void *block)

@@ -24,7 +24,7 @@ static bool is_ours(const void *block)
 
 GCA_API void *gca_replace_malloc(size_t bytes)
 {
-    return family_result(alloc_fast(bytes, KIND_SCANNED));
+    return family_allocate(bytes, KIND_SCANNED);
 }
 
 GCA_API void gca_replace_free(void *block)

@@ -12,6 +12,9 @@
 #define MAY_ALIAS __attribute__((may_alias))
 #define EXPORT __attribute__((visibility("default")))
 
+/* For data that hot paths read: the compiler then need not go through the global offset table. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
 /* Another name for a function of the same file; with its attributes, where the compiler checks that both have them. */
 #if __has_attribute(copy)
 #define ALIAS(name) __attribute__((alias(#name), visibility("default"), copy(name)))

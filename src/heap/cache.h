@@ -9,13 +9,22 @@
 
 #include "heap/block.h"
 #include "heap/heap.h"
+#include "platform/cpu.h"
 
-/* The free bits of one bitmap word, in place, and the address of its first slot. The bits stay where `free` and the
+/* The free bits of one bitmap word, in place, and the address and size of its slots. The bits stay where `free` and the
  * collector look for them, and a slot freed into the word is found again at once. */
 struct window {
     uint64_t *word;
     char *base;
+    size_t slot_bytes;
 };
+
+/* The next free slot of a window that has one. */
+ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
+{
+    *window->word = bits & (bits - 1);
+    return window->base + gci_cpu_lowest_bit(bits) * window->slot_bytes;
+}
 
 struct owned_blocks {
     struct unit_list available; /* BLOCK_AVAILABLE */
@@ -39,7 +48,7 @@ struct cache {
 extern struct cache gci_cache_empty;
 
 /* The calling thread's cache. */
-extern __thread struct cache *gci_cache_self TLS_INITIAL_EXEC;
+extern __thread struct cache *gci_cache_self TLS_INITIAL_EXEC HIDDEN;
 
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);

@@ -115,7 +115,7 @@ struct heap {
 };
 
 /* The one heap of the process; unit tests make others. */
-extern struct heap gci_heap;
+extern struct heap gci_heap HIDDEN;
 
 /* Reserves the region: 1 TiB, or half of what the process may still map. 0 or ENOMEM. Not thread-safe. */
 int gci_heap_init(struct heap *heap);

@@ -29,7 +29,7 @@ unsigned gci_size_class_aligned(size_t bytes, size_t alignment)
 {
     if (bytes > SMALL_BYTES_MAX || alignment > SMALL_BYTES_MAX)
         return CLASS_COUNT;
-    unsigned index = size_class_of(bytes);
+    unsigned index = (unsigned)size_class_of(bytes);
     while (index < CLASS_COUNT && gci_size_classes[index].bytes % alignment != 0)
         index++;
     return index;

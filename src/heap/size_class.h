@@ -37,16 +37,16 @@ struct size_class {
     uint32_t words;      /* words of bitmap that hold them */
 };
 
-extern const struct size_class gci_size_classes[CLASS_COUNT];
+extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;
 
 /* Class by (bytes + 15) / 16; filled by gci_size_class_init, all zero before: class 0 of a thread without a cache is
  * empty, so the first request of the process reaches the slow path whatever its size. */
-extern uint8_t gci_class_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1];
+extern uint8_t gci_class_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1] HIDDEN;
 
 void gci_size_class_init(void);
 
 /* bytes <= SMALL_BYTES_MAX. */
-ALWAYS_INLINE unsigned size_class_of(size_t bytes)
+ALWAYS_INLINE size_t size_class_of(size_t bytes)
 {
     return gci_class_of_granules[(bytes + GRANULE_BYTES - 1) / GRANULE_BYTES];
 }

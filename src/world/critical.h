@@ -21,7 +21,7 @@ struct critical {
     int saved_errno;
 };
 
-extern __thread struct critical gci_critical TLS_INITIAL_EXEC;
+extern __thread struct critical gci_critical TLS_INITIAL_EXEC HIDDEN;
 
 /* Answers a stop that was put off. */
 void gci_world_answer_stop(void);

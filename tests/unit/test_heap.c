@@ -36,7 +36,7 @@ START_TEST(every_size_gets_the_smallest_class)
     gci_size_class_init();
     unsigned wrong = 0;
     for (size_t bytes = 0; bytes <= SMALL_BYTES_MAX; bytes++) {
-        unsigned c = size_class_of(bytes);
+        size_t c = size_class_of(bytes);
         wrong += gci_size_classes[c].bytes < bytes || (c > 0 && gci_size_classes[c - 1].bytes >= bytes);
     }
     ck_assert_uint_eq(wrong, 0);
@@ -240,7 +240,7 @@ START_TEST(no_wake_up_is_lost)
     gci_size_class_init();
     for (int round = 0; round < 3000; round++) {
         struct race race = {.heap = &heap, .slots = 1 + (uint32_t)round % 64};
-        race.unit = gci_block_create(&heap, size_class_of(1024), KIND_SCANNED, 7);
+        race.unit = gci_block_create(&heap, (unsigned)size_class_of(1024), KIND_SCANNED, 7);
         heap.meta.free[race.unit][0] = 0;
         pthread_t thread;
         pthread_create(&thread, NULL, free_remotely, &race);
