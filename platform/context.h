@@ -16,4 +16,8 @@ uintptr_t gci_context_stack_pointer(const void *context);
 /* Whether the context is about to return from a system call that failed with EINTR. */
 bool gci_context_call_was_interrupted(const void *context);
 
+/* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
+ * instruction, not after it: what ends it later has nothing to do with the signal. */
+bool gci_context_call_has_returned(const void *context);
+
 #endif

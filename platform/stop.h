@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attributes.h"
 #include "base/range.h"
 
 struct interruption {
@@ -42,6 +43,12 @@ void gci_stop_unblock(void);
 /* Whether, since the last call of this function on this thread, a system call of the thread failed with EINTR for our
  * signal alone: then the program must not see it, and the call is to be repeated with the time that is left. */
 bool gci_stop_take_cut_short(void);
+
+/* A caller writes here the frame from which it makes a system call that may transfer less than it was asked to. When the
+ * thread is stopped in that call, and no other signal is due, GCI_STOP_CAME is added: the rest is then for the caller to
+ * transfer. Nothing is added while a handler of the program runs on top of the call. */
+extern __thread uintptr_t gci_stop_watched_frame TLS_INITIAL_EXEC;
+#define GCI_STOP_CAME 1
 
 /* The calling thread's alternate signal stack, or {0, 0}. */
 struct range gci_stop_alternate_stack(void);

@@ -22,11 +22,13 @@
 extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
 
 #define KERNEL_SIGSET_BYTES 8
+#define CALL_STACK_BYTES 1024  /* more than the C library needs for a system call, less than a signal's frame */
 #define RESERVED_TOP_SIGNALS 4 /* left to programs, which tend to count down from SIGRTMAX */
 
 static interruption_fn on_interruption;
 static int signal_in_use;
 static __thread bool cut_short TLS_INITIAL_EXEC;
+__thread uintptr_t gci_stop_watched_frame TLS_INITIAL_EXEC;
 
 static uint64_t signal_bit(int signal)
 {
@@ -58,6 +60,15 @@ static bool other_signal_is_due(const ucontext_t *user)
     return false;
 }
 
+/* A call that was cut short by a handler of the program is not ours to go on with: the stop must have come with no other
+ * frame between the call and this handler. */
+static void tell_watcher(const ucontext_t *user, uintptr_t stack_pointer)
+{
+    if (gci_stop_watched_frame - stack_pointer < CALL_STACK_BYTES && gci_context_call_has_returned(user) &&
+        !other_signal_is_due(user))
+        gci_stop_watched_frame |= GCI_STOP_CAME;
+}
+
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
@@ -72,6 +83,7 @@ static void handle_signal(int signal, siginfo_t *info, void *context)
     on_interruption(&interruption);
     if (gci_context_call_was_interrupted(context) && !other_signal_is_due(user))
         cut_short = true;
+    tell_watcher(user, interruption.stack_pointer);
     errno = saved;
 }
 

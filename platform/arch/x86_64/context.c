@@ -15,12 +15,22 @@ uintptr_t gci_context_stack_pointer(const void *context)
     return (uintptr_t)user->uc_mcontext.gregs[REG_RSP] - RED_ZONE_BYTES;
 }
 
-/* After a `syscall` instruction (0f 05) with -EINTR in rax: the kernel has decided not to restart it. */
-READS_RAW_MEMORY bool gci_context_call_was_interrupted(const void *context)
+/* Whether the next instruction comes after a `syscall` (0f 05). */
+static READS_RAW_MEMORY bool is_behind_call(const ucontext_t *user)
 {
-    const ucontext_t *user = context;
-    if (user->uc_mcontext.gregs[REG_RAX] != -EINTR)
-        return false;
     const unsigned char *next = (const unsigned char *)(uintptr_t)user->uc_mcontext.gregs[REG_RIP]; // NOLINT
     return next[-2] == 0x0f && next[-1] == 0x05;
+}
+
+/* With -EINTR in rax there, the kernel has decided not to restart the call. */
+bool gci_context_call_was_interrupted(const void *context)
+{
+    const ucontext_t *user = context;
+    return user->uc_mcontext.gregs[REG_RAX] == -EINTR && is_behind_call(user);
+}
+
+bool gci_context_call_has_returned(const void *context)
+{
+    const ucontext_t *user = context;
+    return user->uc_mcontext.gregs[REG_RAX] > 0 && is_behind_call(user);
 }

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attributes.h"
 #include "platform/stop.h"
@@ -27,6 +28,22 @@
             __atomic_store_n(&next, found, __ATOMIC_RELAXED);                                                          \
         }                                                                                                              \
         return found;                                                                                                  \
+    }
+
+/* As DECLARE_NEXT for what no program can do without, also one that is linked statically: there the system is called
+ * directly. Looked up at start: handlers of the program and children of fork may call it, and dlsym there could wait for
+ * ever for the loader's lock. By the time of this constructor ours in init.c has run. */
+#define DECLARE_NEXT_OR_SYSTEM(type, name, parameters, ...)                                                            \
+    DECLARE_NEXT(name)                                                                                                 \
+    static type system_##name parameters                                                                               \
+    {                                                                                                                  \
+        return (type)syscall(__VA_ARGS__);                                                                             \
+    }                                                                                                                  \
+    static __typeof__(&name) call_##name = system_##name;                                                              \
+    __attribute__((constructor(102))) static void look_up_##name(void)                                                 \
+    {                                                                                                                  \
+        if (next_##name() != NULL)                                                                                     \
+            call_##name = next_##name();                                                                               \
     }
 
 /* errno before the call in hand: a call that is repeated unseen must not leave its EINTR behind. */
@@ -47,5 +64,13 @@ static inline bool interpose_must_repeat(void)
     errno = interpose_saved_errno;
     return true;
 }
+
+/* When a call on a socket begins, for its timeout. NOT_STARTED saves the time: then the first stop is the beginning. */
+int64_t gci_interpose_start(void);
+#define NOT_STARTED INT64_MIN
+
+/* Before such a call is repeated: waits for what is left of the timeout `option` (SO_RCVTIMEO, SO_SNDTIMEO). Whether it has
+ * passed; then errno is what the call fails with. */
+bool gci_interpose_times_out(int descriptor, int option, int64_t *start);
 
 #endif

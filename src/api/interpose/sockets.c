@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls on descriptors that the kernel resumes after a signal, except on a socket with a timeout (SO_RCVTIMEO,
- * SO_SNDTIMEO): there they fail with EINTR. When only our stop signal did that, they go on until the timeout. */
+/* Timeouts of sockets (SO_RCVTIMEO, SO_SNDTIMEO): a call on a socket that has one is not resumed by the kernel, it fails with
+ * EINTR. When only our stop signal did that, it goes on until the timeout. Transfers are in transfers.c.
+ */
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -9,79 +11,51 @@
 #include "api/interpose/real.h"
 
 #define US_PER_SECOND 1000000
+#define US_PER_MS 1000
+#define TICK_US 10000 /* of the coarse clock, at most */
 
-static int64_t coarse_us(void)
+int64_t gci_interpose_start(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     return (int64_t)now.tv_sec * US_PER_SECOND + now.tv_nsec / 1000;
 }
 
-/* Whether the socket's timeout since `start` has passed; then errno is what the call fails with. */
-static bool has_timed_out(int descriptor, int option, int64_t start)
+bool gci_interpose_times_out(int descriptor, int option, int64_t *start)
 {
     struct timeval timeout;
     socklen_t bytes = sizeof timeout;
-    if (getsockopt(descriptor, SOL_SOCKET, option, &timeout, &bytes) != 0)
+    int saved = errno;
+    int64_t now = gci_interpose_start();
+    if (*start == NOT_STARTED)
+        *start = now;
+    bool has_timeout = getsockopt(descriptor, SOL_SOCKET, option, &timeout, &bytes) == 0 &&
+                       (timeout.tv_sec != 0 || timeout.tv_usec != 0);
+    errno = saved;
+    if (!has_timeout)
         return false;
-    int64_t limit = (int64_t)timeout.tv_sec * US_PER_SECOND + timeout.tv_usec;
-    if (limit == 0 || coarse_us() - start < limit)
+    int64_t left = (int64_t)timeout.tv_sec * US_PER_SECOND + timeout.tv_usec + TICK_US - (now - *start);
+    struct pollfd socket = {descriptor, option == SO_RCVTIMEO ? POLLIN : POLLOUT, 0};
+    if (left / US_PER_MS > INT32_MAX || poll(&socket, 1, left <= 0 ? 0 : (int)(left / US_PER_MS)) > 0)
         return false;
-    errno = EAGAIN;
+    if (errno != EINTR)
+        errno = EAGAIN;
     return true;
 }
 
 /* A body that makes the call until something else than our signal ends it. */
 #define CALL_UNTIL_DONE(type, descriptor, option, call)                                                                \
-    int64_t start = coarse_us();                                                                                       \
+    int64_t start = gci_interpose_start();                                                                             \
     for (;;) {                                                                                                         \
         interpose_begin();                                                                                             \
         type result = call;                                                                                            \
-        if (LIKELY(result >= 0) || !interpose_must_repeat() || has_timed_out(descriptor, option, start))               \
+        if (LIKELY(result >= 0) || !interpose_must_repeat() || gci_interpose_times_out(descriptor, option, &start))    \
             return result;                                                                                             \
     }
 
-DECLARE_NEXT(recv)
-DECLARE_NEXT(recvfrom)
-DECLARE_NEXT(recvmsg)
-DECLARE_NEXT(send)
-DECLARE_NEXT(sendto)
-DECLARE_NEXT(sendmsg)
 DECLARE_NEXT(accept)
 DECLARE_NEXT(accept4)
 DECLARE_NEXT(connect)
-
-EXPORT ssize_t recv(int socket, void *buffer, size_t bytes, int flags)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_RCVTIMEO, next_recv()(socket, buffer, bytes, flags))
-}
-
-EXPORT ssize_t recvfrom(int socket, void *restrict buffer, size_t bytes, int flags, __SOCKADDR_ARG from,
-                        socklen_t *restrict length)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_RCVTIMEO, next_recvfrom()(socket, buffer, bytes, flags, from, length))
-}
-
-EXPORT ssize_t recvmsg(int socket, struct msghdr *message, int flags)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_RCVTIMEO, next_recvmsg()(socket, message, flags))
-}
-
-EXPORT ssize_t send(int socket, const void *buffer, size_t bytes, int flags)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_SNDTIMEO, next_send()(socket, buffer, bytes, flags))
-}
-
-EXPORT ssize_t sendto(int socket, const void *buffer, size_t bytes, int flags, __CONST_SOCKADDR_ARG to,
-                      socklen_t length)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_SNDTIMEO, next_sendto()(socket, buffer, bytes, flags, to, length))
-}
-
-EXPORT ssize_t sendmsg(int socket, const struct msghdr *message, int flags)
-{
-    CALL_UNTIL_DONE(ssize_t, socket, SO_SNDTIMEO, next_sendmsg()(socket, message, flags))
-}
 
 EXPORT int accept(int socket, __SOCKADDR_ARG from, socklen_t *restrict length)
 {

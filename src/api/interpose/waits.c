@@ -42,11 +42,24 @@ static int ms_until(uint64_t deadline, int milliseconds)
     return now >= deadline ? 0 : (int)((deadline - now + NS_PER_MS - 1) / NS_PER_MS);
 }
 
+static uint64_t ns_of(const struct timespec *time)
+{
+    return (uint64_t)time->tv_sec * NS_PER_SECOND + (uint64_t)time->tv_nsec;
+}
+
+static bool is_limited(const struct timespec *time)
+{
+    return time != NULL && time->tv_sec >= 0 && time->tv_sec <= UINT32_MAX;
+}
+
 static uint64_t deadline_after(const struct timespec *time)
 {
-    if (time == NULL || time->tv_sec < 0 || time->tv_sec > INT32_MAX)
-        return NO_DEADLINE;
-    return gci_clock_ns() + (uint64_t)time->tv_sec * NS_PER_SECOND + (uint64_t)time->tv_nsec;
+    return is_limited(time) ? gci_clock_ns() + ns_of(time) : NO_DEADLINE;
+}
+
+static struct timespec time_of(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / NS_PER_SECOND), (long)(ns % NS_PER_SECOND)};
 }
 
 /* What is left of *time until the deadline, in *left; or the time itself where there is no deadline. */
@@ -55,25 +68,31 @@ static const struct timespec *time_until(uint64_t deadline, const struct timespe
     if (deadline == NO_DEADLINE)
         return time;
     uint64_t now = gci_clock_ns();
-    uint64_t ns = now >= deadline ? 0 : deadline - now;
-    *left = (struct timespec){(time_t)(ns / NS_PER_SECOND), (long)(ns % NS_PER_SECOND)};
+    *left = time_of(now >= deadline ? 0 : deadline - now);
     return left;
 }
 
 /* ---- Sleeping ----------------------------------------------------------------------------------------------------- */
+
+/* What the kernel says is left of a sleep, it has computed before the handler ran: going on with that, a thread would
+ * sleep longer by the time that it was stopped. The deadline counts that time in. */
 
 DECLARE_NEXT(nanosleep)
 DECLARE_NEXT(clock_nanosleep)
 
 EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
 {
+    uint64_t deadline = deadline_after(time);
     struct timespec rest;
+    struct timespec again;
     const struct timespec *next = time;
     for (;;) {
         interpose_begin();
         int result = next_nanosleep()(next, &rest);
         if (result != 0 && interpose_must_repeat()) {
-            next = &rest;
+            next = time_until(deadline, &rest, &again);
+            if (ns_of(next) == 0)
+                return 0;
             continue;
         }
         if (result != 0 && errno == EINTR && left != NULL)
@@ -82,19 +101,46 @@ EXPORT int nanosleep(const struct timespec *time, struct timespec *left)
     }
 }
 
+/* 0 where the clock cannot be read: sleeping by it fails, too. A relative sleep does not follow when CLOCK_REALTIME is
+ * set. */
+static uint64_t time_on(clockid_t clock)
+{
+    struct timespec now = {0, 0};
+    int saved = errno;
+    (void)clock_gettime(clock == CLOCK_REALTIME ? CLOCK_MONOTONIC : clock, &now);
+    errno = saved;
+    return ns_of(&now);
+}
+
+static int sleep_until(clockid_t clock, int flags, const struct timespec *time)
+{
+    int error;
+    do {
+        interpose_begin();
+        error = next_clock_nanosleep()(clock, flags, time, NULL);
+    } while (error == EINTR && gci_stop_take_cut_short());
+    return error;
+}
+
 EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, struct timespec *left)
 {
+    if ((flags & TIMER_ABSTIME) != 0)
+        return sleep_until(clock, flags, time);
+    uint64_t deadline = is_limited(time) ? time_on(clock) + ns_of(time) : NO_DEADLINE;
     struct timespec rest;
-    bool is_absolute = (flags & TIMER_ABSTIME) != 0;
     const struct timespec *next = time;
     for (;;) {
         interpose_begin();
-        int error = next_clock_nanosleep()(clock, flags, next, is_absolute ? NULL : &rest);
+        int error = next_clock_nanosleep()(clock, flags, next, &rest);
         if (error == EINTR && gci_stop_take_cut_short()) {
-            next = is_absolute ? time : &rest;
+            uint64_t now = deadline == NO_DEADLINE ? 0 : time_on(clock);
+            if (now >= deadline)
+                return 0;
+            rest = deadline == NO_DEADLINE ? rest : time_of(deadline - now);
+            next = &rest;
             continue;
         }
-        if (error == EINTR && !is_absolute && left != NULL)
+        if (error == EINTR && left != NULL)
             *left = rest;
         return error;
     }
@@ -145,6 +191,16 @@ DECLARE_NEXT(pselect)
 DECLARE_NEXT(epoll_wait)
 DECLARE_NEXT(epoll_pwait)
 
+/* Not in the headers of every glibc: 2.35. Those of the other three need _FORTIFY_SOURCE. */
+int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *time, const sigset_t *mask);
+DECLARE_NEXT(epoll_pwait2)
+// NOLINTBEGIN(bugprone-reserved-identifier)
+int __poll_chk(struct pollfd *descriptors, nfds_t count, int milliseconds, size_t room);
+int __ppoll_chk(struct pollfd *descriptors, nfds_t count, const struct timespec *time, const sigset_t *mask,
+                size_t room);
+extern void __chk_fail(void) NORETURN;
+// NOLINTEND(bugprone-reserved-identifier)
+
 EXPORT int poll(struct pollfd *descriptors, nfds_t count, int milliseconds)
 {
     uint64_t deadline = deadline_after_ms(milliseconds);
@@ -172,15 +228,37 @@ EXPORT int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec
     }
 }
 
+EXPORT int __poll_chk(struct pollfd *descriptors, nfds_t count, int milliseconds, size_t room)
+{
+    if (room / sizeof *descriptors < count)
+        __chk_fail();
+    return poll(descriptors, count, milliseconds);
+}
+
+EXPORT int __ppoll_chk(struct pollfd *descriptors, nfds_t count, const struct timespec *time, const sigset_t *mask,
+                       size_t room)
+{
+    if (room / sizeof *descriptors < count)
+        __chk_fail();
+    return ppoll(descriptors, count, time, mask);
+}
+
 /* Linux writes the time that is left to *time, and leaves the sets alone when it fails. */
 EXPORT int select(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, struct timeval *time)
 {
-    int result;
-    do {
+    struct timespec whole = {time == NULL ? -1 : time->tv_sec, time == NULL ? 0 : (long)time->tv_usec * NS_PER_US};
+    uint64_t deadline = deadline_after(&whole);
+    struct timespec left;
+    for (;;) {
         interpose_begin();
-        result = next_select()(count, readable, writable, exceptional, time);
-    } while (result < 0 && interpose_must_repeat());
-    return result;
+        int result = next_select()(count, readable, writable, exceptional, time);
+        if (result >= 0 || !interpose_must_repeat())
+            return result;
+        if (deadline != NO_DEADLINE) {
+            time_until(deadline, NULL, &left);
+            *time = (struct timeval){left.tv_sec, left.tv_nsec / NS_PER_US};
+        }
+    }
 }
 
 EXPORT int pselect(int count, fd_set *readable, fd_set *writable, fd_set *exceptional, const struct timespec *time,
@@ -222,6 +300,26 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int limit, int mil
         if (result >= 0 || !interpose_must_repeat())
             return result;
         milliseconds = ms_until(deadline, milliseconds);
+    }
+}
+
+EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int limit, const struct timespec *time,
+                        const sigset_t *mask)
+{
+    uint64_t deadline = deadline_after(time);
+    struct timespec left;
+    sigset_t stripped;
+    mask = mask_without_stop_signal(mask, &stripped);
+    if (next_epoll_pwait2() == NULL) {
+        errno = ENOSYS;
+        return -1;
+    }
+    for (;;) {
+        interpose_begin();
+        int result = next_epoll_pwait2()(epoll, events, limit, time, mask);
+        if (result >= 0 || !interpose_must_repeat())
+            return result;
+        time = time_until(deadline, time, &left);
     }
 }
 
