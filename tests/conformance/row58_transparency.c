@@ -154,10 +154,15 @@ static void *wait_for_everything(void *data)
     return data;
 }
 
+static volatile sig_atomic_t signals_handled;
+
 static void on_signal(int signal)
 {
     (void)signal;
+    signals_handled = 1;
 }
+
+int __xpg_sigpause(int signal); /* sigpause of X/Open */
 
 /* The program's own signals: blocked but for the wait itself, so that none can be missed. */
 static void *be_interrupted(void *data)
@@ -172,7 +177,10 @@ static void *be_interrupted(void *data)
     sigdelset(&open, SIGUSR1);
     for (int i = 0; i < 20; i++) {
         errno = 0;
-        CHECK(sigsuspend(&open) == -1 && errno == EINTR);
+        signals_handled = 0;
+        CHECK(sigsuspend(&open) == -1 && errno == EINTR && signals_handled);
+        errno = signals_handled = 0;
+        CHECK(__xpg_sigpause(SIGUSR1) == -1 && errno == EINTR && signals_handled);
         struct timespec time = {60, 0};
         errno = 0;
         CHECK(ppoll(NULL, 0, &time, &open) == -1 && errno == EINTR);

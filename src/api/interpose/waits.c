@@ -451,3 +451,13 @@ EXPORT int sigsuspend(const sigset_t *mask)
     } while (interpose_must_repeat());
     return result;
 }
+
+/* What sigpause is in programs that ask for the X/Open one. */
+int __xpg_sigpause(int signal); // NOLINT(bugprone-reserved-identifier)
+
+EXPORT int __xpg_sigpause(int signal) // NOLINT(bugprone-reserved-identifier)
+{
+    sigset_t mask;
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    return sigdelset(&mask, signal) == 0 ? sigsuspend(&mask) : -1;
+}
