@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,12 @@ static inline void bench_check_allocator(void)
     if (symbol == NULL || dladdr(symbol, &found) == 0 || realpath(found.dli_fname, found_path) == NULL ||
         realpath(wanted, wanted_path) == NULL || strcmp(found_path, wanted_path) != 0)
         bench_fail("malloc is not that of BENCH_ALLOCATOR");
+}
+
+/* Waiting for another thread: it may be the one that this processor should run. */
+static inline void bench_yield(void)
+{
+    sched_yield();
 }
 
 /* The same numbers on each run: a full-period generator (xorshift, 64 bits), never 0. */

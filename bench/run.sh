@@ -95,6 +95,13 @@ while [ $round -le $rounds ]; do
     one pairs_16 1 "$build/bench/alloc_pairs" 16 1 $((100000000 / share))
     one pairs_2000 1 "$build/bench/alloc_pairs" 2000 1 $((50000000 / share))
     one batch_64 1 "$build/bench/alloc_pairs" 64 1000 $((100000 / share))
+    one stack 1 "$build/bench/alloc_shapes" stack $((40000000 / share))
+    one grow 1 "$build/bench/alloc_shapes" grow $((3000000 / share))
+    one large 1 "$build/bench/alloc_shapes" large $((20000 / share))
+    one aligned 1 "$build/bench/alloc_shapes" aligned $((10000000 / share))
+    one drift 1 "$build/bench/alloc_shapes" drift $((10000000 / share))
+    one remote 1 "$build/bench/alloc_remote" 1 $((80000 / share))
+    one threads 1 "$build/bench/alloc_threads" $((10000 / share)) 500
     one startup $((200 / share)) /bin/true
     round=$((round + 1))
 done
