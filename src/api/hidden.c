@@ -23,4 +23,6 @@ void gci_hidden_choose_mode(void)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i] != NULL)
             gci_options.mode = MODE_FREE;
+    if (gci_options.mode == MODE_FREE && gci_options.verbose)
+        gci_env_report_string("this program is known to hide pointers: nothing is collected");
 }
