@@ -22,8 +22,8 @@
 extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
 
 #define KERNEL_SIGSET_BYTES 8
-#define CALL_STACK_BYTES 1024  /* more than the C library needs for a system call, less than a signal's frame */
-#define RESERVED_TOP_SIGNALS 4 /* left to programs, which tend to count down from SIGRTMAX */
+#define CALL_STACK_BYTES 1024   /* more than the C library needs for a system call, less than a signal's frame */
+#define RESERVED_TOP_SIGNALS 14 /* programs count down from SIGRTMAX or up from SIGRTMIN: ours is in the middle */
 
 static interruption_fn on_interruption;
 static int signal_in_use;

@@ -193,10 +193,14 @@ size_t gci_alloc_release(uint32_t idle_ms)
     return released;
 }
 
+/* Each time, other threads may take what was made room for before this one comes to it; a collection that frees little is
+ * not repeated (collect/cycle.h). */
+#define TRIES_MAX 16
+
 /* Memory has run out: a collection, memory that waits to be given back, then the program's own idea. */
 static bool make_room(const struct attempt *attempt, unsigned tries)
 {
-    if (tries == 0) {
+    if (tries < TRIES_MAX) {
         bool at_limit = gci_options.heap_limit != 0;
         bool has_collected = gci_cycle_run_for_memory(at_limit ? REASON_LIMIT : REASON_MEMORY);
         uint64_t used_before = region_used_bytes(&gci_heap);
@@ -207,20 +211,30 @@ static bool make_room(const struct attempt *attempt, unsigned tries)
     return oom_callback != NULL && oom_callback(attempt->bytes);
 }
 
+/* How often a request is tried again only because another thread has collected since: that one may have made room. */
+#define TRIES_AFTER_OTHERS 4
+
 static void *allocate(struct attempt *attempt)
 {
     void *block = NULL;
+    unsigned tries = 0;
+    unsigned tries_after_others = 0;
     if (!gci_alloc_is_ready())
         return NULL;
     attempt->may_collect = true;
-    for (unsigned tries = 0;;) {
+    for (;;) {
+        uint64_t cycles = gci_cycle_count();
         enum refill_result result = attempt_once(attempt, &block);
         if (result == REFILL_DONE)
             return block;
         attempt->may_collect = false;
         if (result == REFILL_NEEDS_CYCLE)
             gci_cycle_run(REASON_GROWTH);
-        else if (critical_is_inside() || !make_room(attempt, tries++))
+        else if (critical_is_inside())
+            return NULL;
+        else if (gci_cycle_count() != cycles && tries_after_others < TRIES_AFTER_OTHERS)
+            tries_after_others++;
+        else if (!make_room(attempt, tries++))
             return NULL;
     }
 }

@@ -154,26 +154,25 @@ static uint32_t take_available(struct heap *heap, struct owned_blocks *owned)
     return unit;
 }
 
-static uint32_t take_woken_list(struct heap *heap, struct owned_blocks *owned, unsigned class_index)
+static uint32_t pop_woken(struct heap *heap, struct owned_blocks *owned, unsigned class_index)
 {
     gci_lock_acquire(&heap->class_locks[class_index]);
-    uint32_t first = u32_load(&owned->woken);
-    u32_store(&owned->woken, 0);
-    for (uint32_t unit = first; unit != 0; unit = block_at(heap, unit)->woken_next)
+    uint32_t unit = u32_load(&owned->woken);
+    if (unit != 0) {
+        u32_store(&owned->woken, block_at(heap, unit)->woken_next);
         block_at(heap, unit)->is_woken = false;
+    }
     gci_lock_release(&heap->class_locks[class_index]);
-    return first;
+    return unit;
 }
 
+/* One by one: a block that is looked at may be woken again at once, and then heads the list. */
 static void look_at_woken(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned class_index)
 {
-    if (u32_load(&owned->woken) == 0)
-        return;
-    uint32_t unit = take_woken_list(heap, owned, class_index);
-    while (unit != 0) {
-        uint32_t next = block_at(heap, unit)->woken_next; /* the look may give the block away */
-        gci_refill_look(heap, cache, unit);
-        unit = next;
+    while (u32_load(&owned->woken) != 0) {
+        uint32_t unit = pop_woken(heap, owned, class_index);
+        if (unit != 0)
+            gci_refill_look(heap, cache, unit);
     }
 }
 

@@ -24,6 +24,8 @@
 /* A heap that is full spends this many times a collection's pause on the program before the next, but garbage is never
  * left lying for longer than the limit. */
 #define MEMORY_CYCLE_SPACING 4
+#define MEMORY_CYCLE_PAYS_SHARE                                                                                        \
+    8 /* of what lives: a collection that frees as much may be followed by another at once */
 #define MEMORY_CYCLE_SPACING_NS_MAX (50 * (uint64_t)NS_PER_MS)
 
 /* Bound on what a collection waits for the sake of the other threads: several time slices of the kernel. */
@@ -42,7 +44,8 @@ static __thread uint32_t own_holds TLS_INITIAL_EXEC;
 static volatile shared_word finished; /* cycles run or given up: tells a waiter that another thread did the work */
 static uint32_t process;              /* the process that the collector's state belongs to */
 static uint64_t last_end_ns;
-static uint64_t last_memory_end_ns; /* read without the lock */
+static uint64_t last_memory_end_ns; /* these two are read and written without the lock: hints */
+static bool last_memory_paid;
 static uint64_t last_pause_ns;
 static uint64_t others_resumed_ns; /* when other threads were last let go on; 0 = none were stopped */
 
@@ -234,34 +237,50 @@ bool gci_cycle_is_due(uint64_t bytes)
            u32_load(&disabled) == 0 && u32_load(&is_ready) != 0;
 }
 
-uint64_t gci_cycle_run(enum cycle_reason reason)
+/* False, and nothing is run, if another thread has collected since `before`. */
+static bool run_unless_done(enum cycle_reason reason, bool always, uint64_t *freed_bytes)
 {
-    if (!is_allowed())
-        return 0;
     int saved = errno;
     struct cycle cycle = {.report.reason = reason, .frees = true};
     uint64_t before = word_load(&finished);
     uint64_t blocked = lock_collector();
-    bool runs = u32_load(&holds) == 0 && (reason != REASON_GROWTH || word_load(&finished) == before);
+    bool runs = u32_load(&holds) == 0 && (always || word_load(&finished) == before);
     if (runs)
         run_cycle(&cycle);
     unlock_collector(blocked);
     if (runs && report_to != NULL)
         report_to(&cycle.report);
     errno = saved;
-    return cycle.report.census.freed_bytes;
+    *freed_bytes = cycle.report.census.freed_bytes;
+    return runs;
+}
+
+uint64_t gci_cycle_run(enum cycle_reason reason)
+{
+    uint64_t freed_bytes = 0;
+    if (is_allowed())
+        run_unless_done(reason, reason != REASON_GROWTH, &freed_bytes);
+    return freed_bytes;
 }
 
 bool gci_cycle_run_for_memory(enum cycle_reason reason)
 {
     uint64_t spacing = MEMORY_CYCLE_SPACING * last_pause_ns;
+    uint64_t freed_bytes;
     if (spacing > MEMORY_CYCLE_SPACING_NS_MAX)
         spacing = MEMORY_CYCLE_SPACING_NS_MAX;
-    if (!is_allowed() || gci_clock_ns() - last_memory_end_ns < spacing)
+    if (!is_allowed() || (!last_memory_paid && gci_clock_ns() - last_memory_end_ns < spacing))
         return false;
-    gci_cycle_run(reason);
-    last_memory_end_ns = gci_clock_ns();
+    if (run_unless_done(reason, false, &freed_bytes)) {
+        last_memory_paid = freed_bytes > gci_cycle_totals.live_bytes / MEMORY_CYCLE_PAYS_SHARE;
+        last_memory_end_ns = gci_clock_ns();
+    }
     return true;
+}
+
+uint64_t gci_cycle_count(void)
+{
+    return word_load(&finished);
 }
 
 bool gci_cycle_run_a_little(void)

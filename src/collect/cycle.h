@@ -63,6 +63,9 @@ uint64_t gci_cycle_run(enum cycle_reason reason);
  * the time would go into collecting. */
 bool gci_cycle_run_for_memory(enum cycle_reason reason);
 
+/* Counts up with each collection, also of other threads. */
+uint64_t gci_cycle_count(void);
+
 /* As gci_cycle_run if at least half of the growth that would start a collection has happened. */
 bool gci_cycle_run_a_little(void);
 

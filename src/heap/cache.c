@@ -32,12 +32,12 @@ void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned 
     cache->windows[kind][class_index] = (struct window)CLOSED_WINDOW;
 }
 
+/* Leaves id and is_in_use alone: another thread that looks for a shell must not see this one free for a moment. */
 static void reset(struct cache *cache)
 {
-    uint16_t id = cache->id;
-    *cache = gci_cache_empty;
-    cache->id = id;
-    cache->is_in_use = true;
+    __builtin_memcpy(cache->windows, gci_cache_empty.windows, sizeof cache->windows);
+    __builtin_memset(cache->owned, 0, sizeof cache->owned);
+    cache->allocated = 0;
 }
 
 static struct cache *take_shell(struct heap *heap)

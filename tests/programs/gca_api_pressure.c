@@ -102,11 +102,37 @@ static void sweep_gives_back_what_others_freed(void)
     CHECK(heap_bytes() < 16 * MIB);
 }
 
+static volatile int refused;
+
+static void *make_garbage(void *data)
+{
+    for (int i = 0; i < 300000; i++) {
+        void *block = gca_malloc(500);
+        refused += block == NULL;
+        __asm__ volatile("" : : "r"(block) : "memory");
+    }
+    return data;
+}
+
+/* A request that meets the limit while another thread collects finds what that one has freed. */
+static void share_the_limit(void)
+{
+    pthread_t threads[4];
+    CHECK(gca_option_set("heap_limit", "64M") == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, make_garbage, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(refused == 0);
+    CHECK(gca_option_set("heap_limit", "0") == 0);
+}
+
 int main(void)
 {
     refuse_and_recover();
     find_what_others_freed("free");
     find_what_others_freed("gc");
     sweep_gives_back_what_others_freed();
+    share_the_limit();
     return 0;
 }

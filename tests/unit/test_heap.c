@@ -328,8 +328,37 @@ END_TEST
 
 MAKE_SUITE(size_class, every_offset_finds_its_slot, every_size_gets_the_smallest_class, aligned_classes_are_multiples)
 MAKE_SUITE(region, random_runs_never_overlap, a_smaller_limit_shrinks_the_reservation, failing_commits_are_survived)
-MAKE_SUITE(block, resolve_agrees_with_division, large_objects_resolve_from_any_unit, no_wake_up_is_lost,
-           retired_blocks_are_adopted_or_given_back)
+static struct heap shared_heap;
+static volatile int owners[64];
+static volatile int cache_was_shared;
+
+static void *come_and_go(void *data)
+{
+    for (int i = 0; i < 20000; i++) {
+        struct cache *cache = gci_cache_create(&shared_heap);
+        cache_was_shared |= __atomic_exchange_n(&owners[cache->id], 1, __ATOMIC_ACQ_REL);
+        __atomic_store_n(&owners[cache->id], 0, __ATOMIC_RELEASE);
+        gci_cache_retire(&shared_heap, cache);
+    }
+    return data;
+}
+
+START_TEST(a_cache_has_one_thread)
+{
+    pthread_t threads[4];
+    ck_assert_int_eq(gci_heap_init(&shared_heap), 0);
+    gci_cache_retire(&shared_heap, gci_cache_create(&shared_heap)); /* the first one is made alone */
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, come_and_go, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert(!cache_was_shared);
+    gci_heap_fini(&shared_heap);
+}
+END_TEST
+
+MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
+           no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;
