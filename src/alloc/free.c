@@ -114,8 +114,13 @@ void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *functi
     if (resize_in_place(object, bytes, zero_added))
         return block;
     void *moved = zero_added ? gci_alloc_zeroed(bytes, object.kind) : alloc_fast(bytes, object.kind);
+    if (moved == NULL && bytes <= object.bytes) { /* shrinking never fails */
+        if (zero_added)
+            zero_tail(object.start, bytes, object.bytes);
+        return block;
+    }
     if (moved == NULL)
-        return bytes <= object.bytes ? block : NULL; /* shrinking never fails */
+        return NULL;
     __builtin_memcpy(moved, block, object.bytes < bytes ? object.bytes : bytes);
     free_fast(block, function);
     return moved;

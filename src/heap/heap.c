@@ -29,10 +29,11 @@ struct heap gci_heap;
 #define BASE_TOP_LOWEST 0x10u
 #define BASE_TOP_COUNT 0xeu
 
-/* Share of the region that the bump area for our own structures may take, with 8 KiB for each thread: 1/1024. */
-#define BUMP_SHARE 1024
+/* Share of the region that the bump area for our own structures may take, with 8 KiB for each thread; only addresses. */
+#define BUMP_SHARE 32
 #define BUMP_STEP_BYTES 65536u
 #define BUMP_BYTES_MIN (UINT64_C(1) << 20)
+#define BUMP_BYTES_MAX (UINT64_C(1) << 30) /* more than all ids of caches need */
 
 /* The arrays in the order of their places in memory. */
 #define METADATA_ARRAYS 8
@@ -81,7 +82,7 @@ static void place_arrays(struct metadata *meta, char *at, uint64_t units)
 static size_t bump_bytes(uint64_t region_bytes)
 {
     uint64_t share = region_bytes / BUMP_SHARE;
-    return share < BUMP_BYTES_MIN ? BUMP_BYTES_MIN : share;
+    return share < BUMP_BYTES_MIN ? BUMP_BYTES_MIN : share > BUMP_BYTES_MAX ? BUMP_BYTES_MAX : share;
 }
 
 static size_t metadata_bytes(uint64_t region_bytes)
