@@ -112,7 +112,7 @@ static void set_window(struct heap *heap, struct cache *cache, struct owned_bloc
     block->next_word = (uint8_t)(index + 1);
     size_t slot_bytes = gci_size_classes[hot_class(hot)].bytes;
     cache->windows[hot_kind(hot)][hot_class(hot)] =
-        (struct window){&heap->meta.free[unit][index], start + index * BITS_PER_WORD * slot_bytes, slot_bytes};
+        (struct window){&heap->meta.free[unit][index], start + (size_t)index * BITS_PER_WORD * slot_bytes, slot_bytes};
 }
 
 /* First word of the current block in [from, to) with a free slot; `to` if there is none. */

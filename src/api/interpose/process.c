@@ -97,7 +97,8 @@ EXPORT int execvp(const char *file, char *const arguments[])
 static bool take_arguments(char *arguments[ARGUMENTS_MAX], const char *first, va_list *list)
 {
     size_t count = 0;
-    for (const char *at = first; count < ARGUMENTS_MAX; at = va_arg(*list, const char *)) {
+    /* The analyzer does not follow lists through pointers. */
+    for (const char *at = first; count < ARGUMENTS_MAX; at = va_arg(*list, const char *)) { // NOLINT
         __builtin_memcpy(&arguments[count++], &at, sizeof at);
         if (at == NULL)
             return true;
@@ -132,7 +133,7 @@ EXPORT int execle(const char *path, const char *first, ...)
     va_list list;
     va_start(list, first);
     bool fits = take_arguments(arguments, first, &list);
-    char *const *environment = fits ? va_arg(list, char *const *) : NULL;
+    char *const *environment = fits ? va_arg(list, char *const *) : NULL; // NOLINT: as above
     va_end(list);
     return fits ? execve(path, arguments, environment) : -1;
 }
