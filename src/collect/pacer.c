@@ -49,7 +49,7 @@ uint64_t gci_pacer_headroom(const struct cycle_figures *figures)
     uint64_t marking = rate(live, figures->mark_ns);
     uint64_t kib = live >> 10;
     uint64_t balanced = square_root(kib * (BALANCE_BYTES >> 10) / marking * growth) << 10;
-    return clamp(balanced, live / 4, live * 2);
+    return clamp(balanced, live / 4, live);
 }
 
 static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t threshold)

@@ -47,7 +47,7 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
 void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes);
 
 /* Growth to allow before the next cycle (square-root rule: Kirisame, Shenoy and Panchekha, "Optimal heap limits for
- * reducing browser memory use", OOPSLA 2022): sqrt(scanned * growth rate / marking rate), within 1/4 and 2 of what is
+ * reducing browser memory use", OOPSLA 2022): sqrt(scanned * growth rate / marking rate), within 1/4 and all of what is
  * scanned. */
 uint64_t gci_pacer_headroom(const struct cycle_figures *figures);
 
