@@ -336,7 +336,8 @@ static void *come_and_go(void *data)
 {
     for (int i = 0; i < 20000; i++) {
         struct cache *cache = gci_cache_create(&shared_heap);
-        cache_was_shared |= __atomic_exchange_n(&owners[cache->id], 1, __ATOMIC_ACQ_REL);
+        if (__atomic_exchange_n(&owners[cache->id], 1, __ATOMIC_ACQ_REL))
+            __atomic_store_n(&cache_was_shared, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&owners[cache->id], 0, __ATOMIC_RELEASE);
         gci_cache_retire(&shared_heap, cache);
     }
