@@ -253,8 +253,27 @@ static bool is_impossible(size_t bytes, size_t alignment)
     return bytes > PTRDIFF_MAX - LARGE_GRAIN_BYTES || alignment > PTRDIFF_MAX;
 }
 
+/* What most slow requests need: another word or another block. NULL where more is to be done. */
+static void *take_from_own(struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    const struct window *window = &cache->windows[kind][class_index];
+    if (LIKELY(gci_refill_window(&gci_heap, cache, kind, class_index)))
+        return window_take(window, *window->word);
+    void *block = NULL;
+    critical_enter();
+    if (gci_refill(&gci_heap, cache, kind, class_index, true) == REFILL_DONE)
+        block = window_take(window, *window->word);
+    critical_leave();
+    return block;
+}
+
 void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
+    if (LIKELY(bytes <= SMALL_BYTES_MAX && gci_cache_self != &gci_cache_empty && !critical_is_inside())) {
+        void *block = take_from_own(gci_cache_self, kind, (unsigned)size_class_of(bytes));
+        if (LIKELY(block != NULL))
+            return block;
+    }
     return gci_alloc_aligned(bytes, GRANULE_BYTES, kind);
 }
 

@@ -5,7 +5,7 @@
  * Hot path of a request: the thread's window for the class names one word of free bits. The lowest set bit is cleared,
  * its index times the slot size is added to the window's base. The object itself is not touched.
  *
- * Hot path of a free: the hot word of the block tells owner and reciprocal; the slot's bit in the block's own bitmap is
+ * Hot path of a free: the block's descriptor tells owner and reciprocal; the slot's bit in its bitmap is
  * set. Everything unusual (another thread's block, large, misuse, a block that is due to be looked at) leaves by one exit.
  *
  * Both may be stopped at any instruction (see world/stop.h). A slot that is taken but whose address is not formed yet is
@@ -74,8 +74,7 @@ ALWAYS_INLINE void *alloc_fast_or(size_t bytes, enum block_kind kind, void *(*sl
     torture_tick();
     if (UNLIKELY(bytes > SMALL_BYTES_MAX))
         return slow(bytes, kind);
-    size_t class_index = size_class_of(bytes);
-    const struct window *window = &gci_cache_self->windows[kind][class_index];
+    const struct window *window = cache_window(gci_cache_self, kind, size_class_window(bytes));
     uint64_t bits = *window->word;
     if (UNLIKELY(bits == 0))
         return slow(bytes, kind);
@@ -95,22 +94,21 @@ ALWAYS_INLINE void free_fast(void *block, const char *function)
         gci_free_slow(block, function);
         return;
     }
-    uintptr_t unit = offset >> BLOCK_SHIFT;
-    struct hot hot = heap->meta.hot[unit];
-    uint64_t product = (offset & (BLOCK_BYTES - 1)) * hot.reciprocal;
-    uint64_t *bits = &heap->meta.free[unit][product >> 32 >> 6];
+    struct block *descriptor = &heap->meta.blocks[offset >> BLOCK_SHIFT];
+    uint32_t offset_in_block = offset & (BLOCK_BYTES - 1);
+    uint32_t reciprocal = heap->meta.hot[offset >> BLOCK_SHIFT].reciprocal;
+    uint64_t product = (uint64_t)offset_in_block * reciprocal;
+    uint64_t index = product >> 38;
     uint64_t bit = UINT64_C(1) << (product >> 32 & 63);
-    struct block *descriptor = &heap->meta.blocks[unit];
-    /* Ours; exactly at a slot's start, and not at the place of one that does not fit any more; not free already; no free
-     * of the same slot among those of other threads; not time to look at the block. */
-    if (UNLIKELY(hot.owner != gci_cache_self->id || (uint32_t)product >= hot.reciprocal ||
-                 product >> 32 >= descriptor->slots || (*bits & bit) != 0 || u32_load(&descriptor->remote_count) != 0 ||
-                 descriptor->countdown == 1)) {
+    /* Ours, and no free of the same slot among those of other threads; exactly at a slot's start, and not at the place of
+     * one that does not fit any more; not free already; not the last of those that the block waits for. */
+    if (UNLIKELY(u32_load(&descriptor->custody) != gci_cache_self_id || (uint32_t)product >= reciprocal ||
+                 offset_in_block >= descriptor->slots_bytes || gci_cpu_test(&descriptor->free[index], bit) ||
+                 --descriptor->countdown == 0)) {
         gci_free_slow(block, function);
         return;
     }
-    descriptor->countdown--;
-    gci_cpu_or(bits, bit);
+    gci_cpu_or(&descriptor->free[index], bit);
     KEEP_ALIVE(block);
 }
 

@@ -12,18 +12,47 @@ static uint64_t slot_bit(struct object object)
     return UINT64_C(1) << (object.slot % BITS_PER_WORD);
 }
 
-/* The countdown has ended, or the block has remote frees, so that a second free may hide among them (the caller has
- * looked). */
+/* The last free that the block has waited for. In a signal handler that came in the middle of a slow path the look is left
+ * to the next free. */
+static void free_last(struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    struct block *block = block_at(heap, unit);
+    bool may_look = !critical_is_inside();
+    if (!may_look)
+        block->countdown = 1;
+    gci_cpu_or(&block->free[slot / BITS_PER_WORD], UINT64_C(1) << (slot % BITS_PER_WORD));
+    if (!may_look)
+        return;
+    critical_enter();
+    if (block_owner(block) == gci_cache_self_id) /* else a collection has just found the block empty */
+        gci_refill_look(heap, gci_cache_self, unit);
+    critical_leave();
+}
+
+/* The block has remote frees, so that a second free may hide among them; the caller has looked. */
 static void free_own(struct heap *heap, struct object object)
 {
     struct block *block = block_at(heap, object.unit);
-    uint32_t left = --block->countdown;
-    gci_cpu_or(&heap->meta.free[object.unit][object.slot / BITS_PER_WORD], slot_bit(object));
-    if (left != 0 || critical_is_inside())
-        return;
-    critical_enter();
-    gci_refill_look(heap, gci_cache_self, object.unit);
-    critical_leave();
+    if (--block->countdown == 0)
+        free_last(heap, object.unit, object.slot);
+    else
+        gci_cpu_or(&block->free[object.slot / BITS_PER_WORD], slot_bit(object));
+}
+
+/* Only the fast path brings the countdown of a block of ours to 0 and leaves it there, after every other test. */
+static bool has_counted_down(const struct heap *heap, uintptr_t address)
+{
+    if (!heap_contains(heap, address))
+        return false;
+    const struct block *block = block_at(heap, (uint32_t)((address - heap->base) >> BLOCK_SHIFT));
+    return u32_load(&block->custody) == gci_cache_self_id && block->countdown == 0;
+}
+
+static void free_counted_down(struct heap *heap, uintptr_t address)
+{
+    uint32_t unit = (uint32_t)((address - heap->base) >> BLOCK_SHIFT);
+    uint32_t offset = (uint32_t)(address & (BLOCK_BYTES - 1));
+    free_last(heap, unit, slot_of_offset(offset, heap->meta.hot[unit].reciprocal));
 }
 
 static void free_remote(struct heap *heap, struct object object, const char *function)
@@ -32,7 +61,7 @@ static void free_remote(struct heap *heap, struct object object, const char *fun
     uint64_t before = word_fetch_or(&heap->meta.remote[object.unit][object.slot / BITS_PER_WORD], slot_bit(object));
     if (UNLIKELY(before & slot_bit(object)))
         gci_misuse_explain((const void *)object.start, function); // NOLINT(performance-no-int-to-ptr)
-    uint32_t count = u32_add(&block->remote_count, 1) + 1;
+    uint32_t count = block_count_remote(block);
     if (LIKELY(!block_is_due(block, count)) || critical_is_inside())
         return;
     critical_enter();
@@ -57,6 +86,11 @@ static struct object resolve_start(const void *block, const char *function)
 
 void gci_free_slow(void *block, const char *function)
 {
+    if (LIKELY(has_counted_down(&gci_heap, (uintptr_t)block))) {
+        free_counted_down(&gci_heap, (uintptr_t)block);
+        KEEP_ALIVE(block);
+        return;
+    }
     if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
         return;
     if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
@@ -64,7 +98,7 @@ void gci_free_slow(void *block, const char *function)
     struct object object = resolve_start(block, function);
     if (object.is_large)
         free_large(&gci_heap, object);
-    else if (gci_heap.meta.hot[object.unit].owner == gci_cache_self->id)
+    else if (block_owner(block_at(&gci_heap, object.unit)) == gci_cache_self_id)
         free_own(&gci_heap, object);
     else
         free_remote(&gci_heap, object, function);

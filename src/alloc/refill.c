@@ -3,6 +3,7 @@
 #include "alloc/refill.h"
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/block.h"
 
@@ -94,28 +95,23 @@ static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t
 {
     struct block *block = block_at(heap, unit);
     block->state = BLOCK_CURRENT;
-    block->next_word = 0;
-    block->window_word = NO_WINDOW;
     block_disarm(block);
     owned->current = unit;
 }
 
-static void set_window(struct heap *heap, struct cache *cache, struct owned_blocks *owned, unsigned index)
+/* The word comes last: before, the window has nothing, so that not even a signal handler that allocates (none should)
+ * gets a slot of the one word at an address of the other. */
+static void set_window(struct heap *heap, struct window *window, uint32_t unit, unsigned index, size_t slot_bytes)
 {
-    uint32_t unit = owned->current;
     struct block *block = block_at(heap, unit);
-    struct hot hot = heap->meta.hot[unit];
     char *start = (char *)unit_address(heap, unit); // NOLINT(performance-no-int-to-ptr)
-    if (block->has_reclaimed)
-        heap->meta.scan[unit][index] = 0; /* these slots get a new life: what was reclaimed is history */
     block->window_word = (uint8_t)index;
-    block->next_word = (uint8_t)(index + 1);
-    size_t slot_bytes = gci_size_classes[hot_class(hot)].bytes;
-    cache->windows[hot_kind(hot)][hot_class(hot)] =
-        (struct window){&heap->meta.free[unit][index], start + (size_t)index * BITS_PER_WORD * slot_bytes, slot_bytes};
+    window->base = start + (size_t)index * BITS_PER_WORD * slot_bytes;
+    window->slot_bytes = slot_bytes;
+    *(uint64_t *volatile *)&window->word = &block->free[index];
 }
 
-/* First word of the current block in [from, to) with a free slot; `to` if there is none. */
+/* First word of the block in [from, to) with a free slot; `to` if there is none. */
 static unsigned find_word(struct heap *heap, uint32_t unit, unsigned from, unsigned to)
 {
     while (from < to && gci_block_fold_word(heap, unit, from) == 0)
@@ -123,24 +119,46 @@ static unsigned find_word(struct heap *heap, uint32_t unit, unsigned from, unsig
     return from;
 }
 
-/* The next word of the current block that has a free slot becomes the window. Where the heap limit forbids slots that
- * were never used, it is a word before them, if frees have made one useful since; *is_at_limit tells of that case. */
-static bool open_window(struct heap *heap, struct cache *cache, struct owned_blocks *owned, bool *is_at_limit)
+/* Whether the current block has slots that only the heap limit keeps back. */
+enum window_result { WINDOW_OPEN, WINDOW_AT_LIMIT, WINDOW_NONE };
+
+static enum window_result open_window(struct heap *heap, struct cache *cache, enum block_kind kind,
+                                      unsigned class_index)
 {
-    uint32_t unit = owned->current;
+    uint32_t unit = cache->owned[kind][class_index].current;
     if (unit == 0)
-        return false;
-    const struct block *block = block_at(heap, unit);
+        return WINDOW_NONE;
+    struct block *block = block_at(heap, unit);
     unsigned words = block_class(heap, unit)->words;
-    unsigned index = find_word(heap, unit, block->next_word, words);
-    if (index < words && !gci_block_touch_word(heap, unit, index)) {
-        *is_at_limit = true;
+    unsigned index = find_word(heap, unit, block->window_word == NO_WINDOW ? 0 : block->window_word + 1u, words);
+    if (index == words)
+        return WINDOW_NONE;
+    bool is_at_limit = !gci_block_touch_word(heap, unit, index);
+    if (is_at_limit) {
         words = block->touched_words;
         index = find_word(heap, unit, 0, words);
     }
     if (index == words)
+        return WINDOW_AT_LIMIT;
+    if (block->has_reclaimed)
+        heap->meta.scan[unit][index] = 0; /* these slots get a new life: what was reclaimed is history */
+    set_window(heap, &cache->windows[kind][class_index], unit, index, gci_size_classes[class_index].bytes);
+    return WINDOW_OPEN;
+}
+
+bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    uint32_t unit = cache->owned[kind][class_index].current;
+    struct block *block = block_at(heap, unit);
+    if (unit == 0 || block->window_word == NO_WINDOW || block->has_reclaimed)
         return false;
-    set_window(heap, cache, owned, index);
+    unsigned index = block->window_word + 1u;
+    while (index < block->touched_words && block->free[index] == 0)
+        index++;
+    if (index >= block->touched_words)
+        return false;
+    struct window *window = &cache->windows[kind][class_index];
+    set_window(heap, window, unit, index, window->slot_bytes);
     return true;
 }
 
@@ -194,7 +212,7 @@ static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, en
     if (unit != 0) {
         gci_unit_list_remove(heap, list, unit);
         block_at(heap, unit)->state = BLOCK_CURRENT;
-        heap->meta.hot[unit].owner = cache->id;
+        block_set_owner(block_at(heap, unit), cache->id);
     }
     gci_lock_release(&heap->class_locks[class_index]);
     return unit;
@@ -235,8 +253,10 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
                               bool may_collect)
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
+    enum window_result result;
     bool is_at_limit = false;
-    while (!open_window(heap, cache, owned, &is_at_limit)) {
+    while ((result = open_window(heap, cache, kind, class_index)) != WINDOW_OPEN) {
+        is_at_limit = is_at_limit || result == WINDOW_AT_LIMIT;
         if (owned->current != 0) {
             gci_cache_close_window(cache, kind, class_index);
             leave_current(heap, owned, is_at_limit);
@@ -325,7 +345,7 @@ void gci_refill_wake(struct heap *heap, uint32_t unit)
     gci_lock_acquire(lock);
     struct hot hot = heap->meta.hot[unit];
     if (hot.use == UNIT_SMALL && hot_class(hot) == hot_class(before) && is_still_due(heap, unit)) {
-        struct cache *owner = gci_cache_by_id(heap, hot.owner);
+        struct cache *owner = gci_cache_by_id(heap, block_owner(block_at(heap, unit)));
         if (owner != NULL)
             wake_owned(heap, unit, owner);
         else

@@ -13,6 +13,12 @@ enum refill_result {
     REFILL_NEEDS_MEMORY /* there is none */
 };
 
+/* The short way: moves the window to the next word of the current block that has been handed out from before and has a
+ * free slot. False where there is none, or where more is to be looked at. Owner's thread, in or out of a critical
+ * section: a stop at any of its instructions is harmless, as a block in use stays, and both words that the window may
+ * be at have nothing to lose: one is empty, and what a sweep finds in the other was already free. */
+bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index);
+
 /* Fills the window from the current block, the cache's own blocks with free slots, blocks that remote frees have woken,
  * abandoned ones, or a fresh block, in this order. With `may_collect`, a due collection comes before a fresh block. */
 enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index,

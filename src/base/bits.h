@@ -38,9 +38,13 @@ ALWAYS_INLINE unsigned highest_bit(uint64_t bits)
     return 63u - (unsigned)__builtin_clzll(bits);
 }
 
+/* Sums of pairs, of nibbles, of bytes, of all: the builtin is a call where processors without popcnt are served. */
 ALWAYS_INLINE unsigned count_bits(uint64_t bits)
 {
-    return (unsigned)__builtin_popcountll(bits);
+    bits -= bits >> 1 & UINT64_C(0x5555555555555555);
+    bits = (bits & UINT64_C(0x3333333333333333)) + (bits >> 2 & UINT64_C(0x3333333333333333));
+    bits = (bits + (bits >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (unsigned)(bits * UINT64_C(0x0101010101010101) >> 56);
 }
 
 /* The lowest `count` bits set; count is 0 to 64. */

@@ -19,17 +19,19 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
         return 0;
     const struct size_class *size_class = &gci_size_classes[class_index];
     struct block *block = block_at(heap, unit);
-    *block = (struct block){.countdown = COUNTDOWN_OFF,
-                            .slots = (uint16_t)size_class->slots,
+    *block = (struct block){.custody = owner,
+                            .countdown = COUNTDOWN_OFF,
+                            .slots_bytes = size_class->slots * size_class->bytes,
                             .state = BLOCK_FULL,
                             .window_word = NO_WINDOW,
                             .remote_wake = WAKE_NEVER};
     for (unsigned i = 0; i < size_class->words; i++) {
-        heap->meta.free[unit][i] = block_valid_bits(size_class, i);
+        block->free[i] = block_valid_bits(size_class, i);
         word_store(&heap->meta.remote[unit][i], 0);
     }
     set_hot(heap, unit,
-            (struct hot){size_class->reciprocal, (uint16_t)owner, class_kind_of(class_index, kind), UNIT_SMALL});
+            (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
+                         class_kind_of(class_index, kind), UNIT_SMALL});
     return unit;
 }
 
@@ -55,6 +57,7 @@ void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
 {
     gci_region_untouch(heap, word_bytes(block_class(heap, unit), block_at(heap, unit)->touched_words));
     block_at(heap, unit)->state = BLOCK_NONE;
+    u32_store(&block_at(heap, unit)->custody, OWNER_NONE);
     gci_region_give(heap, unit, 1, past);
 }
 
@@ -62,7 +65,7 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned w
 {
     uint32_t count = 0;
     for (unsigned i = 0; i < words; i++)
-        count += count_bits(heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]));
+        count += count_bits(block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]));
     return count;
 }
 
@@ -82,7 +85,10 @@ bool gci_block_is_settled(const struct heap *heap, uint32_t unit)
 
 void gci_block_settle(struct heap *heap, uint32_t unit)
 {
-    u32_store(&block_at(heap, unit)->remote_count, count_remote(heap, unit));
+    uint32_t count = count_remote(heap, unit);
+    u32_store(&block_at(heap, unit)->remote_count, count);
+    if (count != 0)
+        block_note_remote(block_at(heap, unit));
 }
 
 static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
@@ -98,7 +104,7 @@ static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsi
 
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
 {
-    uint64_t *free_word = &heap->meta.free[unit][index];
+    uint64_t *free_word = &block_at(heap, unit)->free[index];
     volatile shared_word *remote = &heap->meta.remote[unit][index];
     if (word_load(remote) == 0)
         return *free_word;
@@ -112,20 +118,27 @@ uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
 
 uint32_t gci_block_fold(struct heap *heap, uint32_t unit)
 {
-    uint32_t count = 0;
+    struct block *block = block_at(heap, unit);
     unsigned words = block_class(heap, unit)->words;
+    uint32_t custody = u32_load_acquire(&block->custody);
+    if (custody & HAS_REMOTE) {
+        u32_store(&block->custody, custody & OWNER_MASK);
+        fence_full();
+        for (unsigned i = 0; i < words; i++)
+            gci_block_fold_word(heap, unit, i);
+    }
+    uint32_t count = 0;
     for (unsigned i = 0; i < words; i++)
-        count += count_bits(gci_block_fold_word(heap, unit, i));
+        count += count_bits(block->free[i]);
     return count;
 }
 
-/* The store of remote_wake and the load of remote_count after it, here, against the count and the load of remote_wake in
+/* The exchange of remote_wake and the load of remote_count after it, here, against the count and the load of remote_wake in
  * the freer: with full barriers on both sides at least one of the two sees the other's. */
 bool gci_block_arm(struct block *block, uint32_t slots)
 {
     block->countdown = slots;
-    u32_store(&block->remote_wake, slots); /* the caller has folded: the count is of what came since */
-    fence_full();
+    u32_exchange(&block->remote_wake, slots); /* the caller has folded: the count is of what came since */
     return !block_is_due(block, u32_load(&block->remote_count));
 }
 
@@ -183,7 +196,7 @@ static void set_rest(struct heap *heap, uint32_t unit, uint32_t from, uint32_t t
 {
     uint8_t class_kind = heap->meta.hot[unit].class_kind;
     for (uint32_t i = from; i < to; i++)
-        set_hot(heap, unit + i, (struct hot){i, OWNER_NONE, class_kind, UNIT_LARGE_REST});
+        set_hot(heap, unit + i, (struct hot){i, 0, class_kind, UNIT_LARGE_REST});
 }
 
 uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean)
@@ -204,7 +217,7 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
                                            .window_word = NO_WINDOW,
                                            .run_units = count,
                                            .usable_bytes = usable};
-    set_hot(heap, unit, (struct hot){0, OWNER_NONE, class_kind_of(0, kind), UNIT_LARGE});
+    set_hot(heap, unit, (struct hot){0, 0, class_kind_of(0, kind), UNIT_LARGE});
     set_rest(heap, unit, 1, count);
     return unit;
 }

@@ -34,12 +34,14 @@ enum block_state {
 #define COUNTDOWN_OFF UINT32_MAX
 #define WAKE_NEVER ((uint32_t)INT32_MAX)
 
+#define OWNER_NONE 0u
+
 struct block {
     /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
-    uint32_t countdown;    /* own frees until the owner looks at the block again */
-    uint16_t slots;        /* of the class; 0 for LARGE */
-    uint8_t state;         /* enum block_state */
-    uint8_t next_word;     /* CURRENT: where the search for free slots goes on */
+    volatile u32_shared custody; /* id of the owner's cache, and HAS_REMOTE; OWNER_NONE unless UNIT_SMALL */
+    uint32_t countdown;          /* own frees until the owner looks at the block again */
+    uint32_t slots_bytes;        /* of all slots together; 0 for LARGE */
+    uint8_t state;               /* enum block_state */
     uint8_t window_word;   /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
     uint8_t touched_words; /* bitmap words whose slots have ever been handed out: the first so many */
     bool has_reclaimed;    /* `scan` tells which free slots the collector reclaimed */
@@ -55,8 +57,39 @@ struct block {
     volatile u32_shared remote_wake;                /* value of remote_count that wakes the block, or WAKE_NEVER */
     bool is_woken;                                  /* class lock: in the owner's list of woken blocks */
     uint32_t woken_next;                            /* class lock */
+
+    /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
+    CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
 };
-STATIC_ASSERT(sizeof(struct block) == 2 * (size_t)CACHE_LINE_BYTES, "two lines: the owner's and the shared one");
+STATIC_ASSERT(sizeof(struct block) == (2 + BITMAP_WORDS / 8) * (size_t)CACHE_LINE_BYTES,
+              "two lines, the owner's and the shared one, before the bitmap");
+
+/* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
+ * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
+ * cleared by the owner before it takes the bits over, so that what comes later sets it again. */
+#define HAS_REMOTE 0x10000u
+#define OWNER_MASK 0xffffu
+
+ALWAYS_INLINE uint32_t block_owner(const struct block *block)
+{
+    return u32_load(&block->custody) & OWNER_MASK;
+}
+
+/* Class lock held. */
+static inline void block_set_owner(struct block *block, uint32_t owner)
+{
+    uint32_t seen = u32_load(&block->custody);
+    while (!u32_compare_and_swap(&block->custody, seen, owner | (seen & HAS_REMOTE)))
+        seen = u32_load(&block->custody);
+}
+
+/* Before the free is counted: see block_count_remote. */
+static inline void block_note_remote(struct block *block)
+{
+    uint32_t seen = u32_load(&block->custody);
+    while (!(seen & HAS_REMOTE) && !u32_compare_and_swap(&block->custody, seen, seen | HAS_REMOTE))
+        seen = u32_load(&block->custody);
+}
 
 /* A block is worth searching again when an eighth of its slots is free: with less, each search yields a slot or two. */
 ALWAYS_INLINE uint32_t block_wake_threshold(uint32_t slots)
@@ -107,7 +140,7 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned w
  * is a double free: reports and aborts. */
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* As gci_block_fold_word for all words; returns the number of free slots. */
+/* As gci_block_fold_word for all words, and HAS_REMOTE is cleared; returns the number of free slots. */
 uint32_t gci_block_fold(struct heap *heap, uint32_t unit);
 
 /* Sets when the block must be looked at again: after `slots` more frees, by its owner or by others. False: others have
@@ -119,6 +152,13 @@ ALWAYS_INLINE void block_disarm(struct block *block)
 {
     block->countdown = COUNTDOWN_OFF;
     u32_store(&block->remote_wake, WAKE_NEVER);
+}
+
+/* After the bit of a remote free is set: notes it first, so that who knows of the count finds the bit. Returns the count. */
+static inline uint32_t block_count_remote(struct block *block)
+{
+    block_note_remote(block);
+    return u32_add(&block->remote_count, 1) + 1;
 }
 
 /* Whether a remote free that brought the count to `count` has to wake the block. A freer sets its bit first and counts

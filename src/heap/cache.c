@@ -21,6 +21,7 @@ struct cache gci_cache_empty = {.id = OWNER_NOBODY, .windows = {CLOSED_KIND, CLO
 STATIC_ASSERT(KIND_COUNT == 3, "one row of closed windows for each kind");
 
 __thread struct cache *gci_cache_self TLS_INITIAL_EXEC = &gci_cache_empty;
+__thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC = OWNER_NOBODY;
 
 struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id)
 {
@@ -89,10 +90,10 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
-    struct hot *hot = &heap->meta.hot[unit];
-    struct unit_list *list = &heap->abandoned[hot_kind(*hot)][hot_class(*hot)];
+    struct hot hot = heap->meta.hot[unit];
+    struct unit_list *list = &heap->abandoned[hot_kind(hot)][hot_class(hot)];
     uint32_t threshold = block_wake_threshold(size_class->slots);
-    hot->owner = OWNER_NONE;
+    block_set_owner(block, OWNER_NONE);
     block->window_word = NO_WINDOW;
     uint32_t count = gci_block_fold(heap, unit);
     if (count < threshold) {
@@ -182,7 +183,8 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
         if (hot.use != UNIT_SMALL)
             continue;
         gci_block_settle(heap, unit);
-        if (hot.owner != OWNER_NONE && (kept == NULL || hot.owner != kept->id))
+        uint32_t owner = block_owner(block_at(heap, unit));
+        if (owner != OWNER_NONE && (kept == NULL || owner != kept->id))
             orphan_block(heap, unit);
     }
     for (uint32_t id = 1; id <= heap->cache_count; id++)

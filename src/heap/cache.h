@@ -18,6 +18,7 @@ struct window {
     char *base;
     size_t slot_bytes;
 };
+STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds offsets of windows");
 
 /* The next free slot of a window that has one. */
 ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
@@ -36,19 +37,33 @@ struct owned_blocks {
 struct cache {
     struct window windows[KIND_COUNT][CLASS_COUNT];
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
-    uint16_t id;        /* what hot words name as owner; OWNER_NOBODY in the empty cache */
+    uint16_t id;        /* what blocks name as owner; OWNER_NOBODY in the empty cache */
     bool is_in_use;     /* has a thread; under the region lock */
     uint32_t allocated; /* counts slow allocations, for the torture switch */
 };
 
-#define OWNER_NOBODY 0xffffu /* in no hot word, so that a thread without a cache owns nothing */
+/* `class_offset` is what size_class_window says. */
+ALWAYS_INLINE struct window *cache_window(struct cache *cache, enum block_kind kind, size_t class_offset)
+{
+    return (struct window *)((char *)cache->windows[kind] + class_offset);
+}
+
+#define OWNER_NOBODY 0xffffu /* in no block, so that a thread without a cache owns nothing */
 #define CACHE_IDS OWNER_NOBODY
 
 /* What a thread without a cache has: every window empty, so that each request reaches the slow path. Never written. */
 extern struct cache gci_cache_empty;
 
-/* The calling thread's cache. */
+/* The calling thread's cache, and its id. */
 extern __thread struct cache *gci_cache_self TLS_INITIAL_EXEC HIDDEN;
+extern __thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC HIDDEN;
+
+/* In a critical section. */
+ALWAYS_INLINE void cache_become_self(struct cache *cache)
+{
+    gci_cache_self = cache;
+    gci_cache_self_id = cache->id;
+}
 
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);

@@ -3,7 +3,7 @@
  *
  * A unit is free, or a block of equal slots, or part of a run that holds one large object. Nothing of ours lies in the
  * user's memory. Everything about unit u is found by indexing with u: the hot word that every lookup reads, the
- * descriptor, and four bitmaps with one bit for each slot.
+ * descriptor, which holds the bitmap of free slots, and three more bitmaps with one bit for each slot.
  *
  * Bitmaps of a block, bit = slot:
  *   free     not handed out. Written by the block's owner, by the collector while the world is stopped, by nobody else.
@@ -36,16 +36,14 @@ enum block_kind {
 
 enum unit_use { UNIT_FREE, UNIT_SMALL, UNIT_LARGE, UNIT_LARGE_REST };
 
-/* One load tells a lookup all about a unit. Written by whoever takes or gives the unit; `owner` also on hand-over. */
+/* One load tells a lookup all about a unit. Written by whoever takes or gives the unit, and constant in between. */
 struct hot {
     uint32_t reciprocal; /* UNIT_SMALL: of the class; UNIT_LARGE_REST: units back to the run's first */
-    uint16_t owner;      /* id of the cache that allocates here, or OWNER_NONE */
+    uint16_t granules;   /* UNIT_SMALL: size of a slot */
     uint8_t class_kind;  /* class | kind << 6 */
     uint8_t use;         /* enum unit_use */
 };
 STATIC_ASSERT(sizeof(struct hot) == 8, "the hot word is one word");
-
-#define OWNER_NONE 0u
 
 /* What a free unit was before, kept in class_kind for the message about a pointer into it. */
 enum unit_past { PAST_NEVER_USED, PAST_FREED, PAST_RECLAIMED };
@@ -76,7 +74,6 @@ struct cache;
 struct metadata {
     struct hot *hot;
     struct block *blocks;
-    uint64_t (*free)[BITMAP_WORDS];
     shared_word (*remote)[BITMAP_WORDS];
     uint64_t (*mark)[BITMAP_WORDS];
     uint64_t (*scan)[BITMAP_WORDS];
@@ -130,7 +127,7 @@ void gci_heap_reset_locks(struct heap *heap);
 void gci_heap_trim_metadata(struct heap *heap, uint32_t old_units, uint32_t new_units);
 
 /* Everything that is ours and therefore never a root: the region, the arrays, the bump area. */
-#define HEAP_OWN_RANGES 10
+#define HEAP_OWN_RANGES 9
 void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_RANGES]);
 
 /* Memory for our own structures, zero-filled, never given back; NULL when there is none. `bytes` is rounded to a cache

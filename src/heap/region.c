@@ -50,7 +50,6 @@ static bool commit_metadata(const struct metadata *meta, uint32_t from, uint32_t
 {
     return commit_array(meta->hot, sizeof *meta->hot, from, to) == 0 &&
            commit_array(meta->blocks, sizeof *meta->blocks, from, to) == 0 &&
-           commit_array(meta->free, sizeof *meta->free, from, to) == 0 &&
            commit_array(meta->remote, sizeof *meta->remote, from, to) == 0 &&
            commit_array(meta->mark, sizeof *meta->mark, from, to) == 0 &&
            commit_array(meta->scan, sizeof *meta->scan, from, to) == 0 &&
@@ -140,6 +139,19 @@ static uint32_t free_run_length(const struct heap *heap, uint32_t unit, uint32_t
     return length < wanted ? length : wanted;
 }
 
+/* The first free unit from `unit` on in a group that serves runs; the frontier if there is none. */
+static uint32_t next_free(const struct heap *heap, uint32_t unit)
+{
+    while (unit < heap->frontier) {
+        const struct group *group = group_of(heap, unit);
+        uint32_t free_units = serves_runs(group) ? group->free_units >> unit % UNITS_PER_GROUP : 0;
+        if (free_units != 0)
+            return unit + lowest_bit(free_units);
+        unit = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP;
+    }
+    return heap->frontier;
+}
+
 /* The first unit from `unit` on whose address is a multiple of `alignment` units. */
 static uint32_t align_unit(const struct heap *heap, uint32_t unit, uint32_t alignment)
 {
@@ -161,10 +173,7 @@ static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t align
             *tail = unit;
             return 0;
         }
-        uint32_t next = unit + length + 1;
-        if (length == 0 && !serves_runs(group_of(heap, unit)))
-            next = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP;
-        unit = align_unit(heap, next, alignment);
+        unit = align_unit(heap, next_free(heap, unit + length + 1), alignment);
     }
     return 0;
 }
@@ -275,7 +284,7 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
 {
     gci_lock_acquire(&heap->region_lock);
     for (uint32_t i = 0; i < count; i++)
-        heap->meta.hot[first + i] = (struct hot){0, OWNER_NONE, (uint8_t)past, UNIT_FREE};
+        heap->meta.hot[first + i] = (struct hot){0, 0, (uint8_t)past, UNIT_FREE};
     unclaim(heap, first, count, false);
     gci_lock_release(&heap->region_lock);
 }

@@ -10,7 +10,7 @@
 
 const struct size_class gci_size_classes[CLASS_COUNT] = {SIZE_CLASSES(ROW)};
 
-uint8_t gci_class_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1];
+uint16_t gci_window_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1];
 
 #define IS_IN_GRANULES(bytes) STATIC_ASSERT((bytes) % GRANULE_BYTES == 0, "slots are aligned to 16");
 SIZE_CLASSES(IS_IN_GRANULES)
@@ -21,7 +21,7 @@ void gci_size_class_init(void)
     for (unsigned granules = 0; granules <= SMALL_BYTES_MAX / GRANULE_BYTES; granules++) {
         if (granules * GRANULE_BYTES > gci_size_classes[index].bytes)
             index++;
-        gci_class_of_granules[granules] = (uint8_t)index;
+        gci_window_of_granules[granules] = (uint16_t)(index * WINDOW_BYTES);
     }
 }
 

@@ -39,16 +39,24 @@ struct size_class {
 
 extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;
 
-/* Class by (bytes + 15) / 16; filled by gci_size_class_init, all zero before: class 0 of a thread without a cache is
- * empty, so the first request of the process reaches the slow path whatever its size. */
-extern uint8_t gci_class_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1] HIDDEN;
+/* Of a window (heap/cache.h): what a class adds to an offset in an array with one of them for each class. */
+#define WINDOW_BYTES 24u
+
+/* Class times WINDOW_BYTES by (bytes + 15) / 16; filled by gci_size_class_init, all zero before: class 0 of a thread
+ * without a cache is empty, so the first request of the process reaches the slow path whatever its size. */
+extern uint16_t gci_window_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1] HIDDEN;
 
 void gci_size_class_init(void);
 
-/* bytes <= SMALL_BYTES_MAX. */
+/* bytes <= SMALL_BYTES_MAX in both. */
+ALWAYS_INLINE size_t size_class_window(size_t bytes)
+{
+    return gci_window_of_granules[(bytes + GRANULE_BYTES - 1) / GRANULE_BYTES];
+}
+
 ALWAYS_INLINE size_t size_class_of(size_t bytes)
 {
-    return gci_class_of_granules[(bytes + GRANULE_BYTES - 1) / GRANULE_BYTES];
+    return size_class_window(bytes) / WINDOW_BYTES;
 }
 
 /* The smallest class of at least `bytes` whose size is a multiple of `alignment`, CLASS_COUNT if there is none. */

@@ -13,7 +13,7 @@ static void prepare_small(struct heap *heap, uint32_t unit)
     bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
     for (unsigned i = 0; i < size_class->words; i++) {
         uint64_t not_allocated =
-            heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]) | ~block_valid_bits(size_class, i);
+            block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]) | ~block_valid_bits(size_class, i);
         heap->meta.scan[unit][i] = not_allocated;
         heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated;
     }
@@ -43,16 +43,17 @@ void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, v
     }
 }
 
-static struct owned_blocks *owner_lists(const struct heap *heap, struct hot hot)
+static struct owned_blocks *owner_lists(const struct heap *heap, uint32_t unit)
 {
-    struct cache *cache = gci_cache_by_id(heap, hot.owner);
+    struct hot hot = heap->meta.hot[unit];
+    struct cache *cache = gci_cache_by_id(heap, block_owner(block_at(heap, unit)));
     return cache != NULL ? &cache->owned[hot_kind(hot)][hot_class(hot)] : NULL;
 }
 
 static struct unit_list *list_of(struct heap *heap, uint32_t unit)
 {
     struct hot hot = heap->meta.hot[unit];
-    struct owned_blocks *owned = owner_lists(heap, hot);
+    struct owned_blocks *owned = owner_lists(heap, unit);
     switch ((enum block_state)block_at(heap, unit)->state) {
     case BLOCK_AVAILABLE:
         return &owned->available;
@@ -103,7 +104,7 @@ static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
     }
     if (free_slots >= block_wake_threshold(slots)) {
         if (block->state == BLOCK_FULL)
-            move_to(heap, unit, list, &owner_lists(heap, hot)->available, BLOCK_AVAILABLE);
+            move_to(heap, unit, list, &owner_lists(heap, unit)->available, BLOCK_AVAILABLE);
         else if (block->state == BLOCK_ABANDONED_FULL)
             move_to(heap, unit, NULL, &heap->abandoned[hot_kind(hot)][hot_class(hot)], BLOCK_ABANDONED);
     }
@@ -128,10 +129,10 @@ static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct
         uint64_t dead = dead_bits(heap, unit, i);
         dead_slots += count_bits(dead);
         if (free_dead) {
-            heap->meta.free[unit][i] |= dead;
+            block_at(heap, unit)->free[i] |= dead;
             heap->meta.scan[unit][i] = dead;
         }
-        free_slots += count_bits(heap->meta.free[unit][i] | word_load(&heap->meta.remote[unit][i]));
+        free_slots += count_bits(block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]));
     }
     uint64_t live = size_class->slots - free_slots - (free_dead ? 0 : dead_slots);
     census->live_objects += live;

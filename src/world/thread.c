@@ -107,7 +107,7 @@ bool gci_thread_attach(void)
     is_detached = false;
     if (cache == NULL)
         return false;
-    gci_cache_self = cache;
+    cache_become_self(cache);
     return true;
 }
 
@@ -138,7 +138,7 @@ void gci_thread_detach(void)
     struct thread *thread = gci_thread_self;
     struct cache *cache = gci_cache_self;
     is_detached = true;
-    gci_cache_self = &gci_cache_empty;
+    cache_become_self(&gci_cache_empty);
     gci_thread_self = NULL;
     if (cache != &gci_cache_empty)
         gci_cache_retire(&gci_heap, cache);

@@ -227,7 +227,7 @@ static void *free_remotely(void *data)
     struct block *block = block_at(race->heap, race->unit);
     for (uint32_t slot = 0; slot < race->slots; slot++) {
         word_fetch_or(&race->heap->meta.remote[race->unit][slot / 64], UINT64_C(1) << slot % 64);
-        if (block_is_due(block, u32_add(&block->remote_count, 1) + 1))
+        if (block_is_due(block, block_count_remote(block)))
             u32_store(&race->due, 1);
     }
     return NULL;
@@ -241,7 +241,7 @@ START_TEST(no_wake_up_is_lost)
     for (int round = 0; round < 3000; round++) {
         struct race race = {.heap = &heap, .slots = 1 + (uint32_t)round % 64};
         race.unit = gci_block_create(&heap, (unsigned)size_class_of(1024), KIND_SCANNED, 7);
-        heap.meta.free[race.unit][0] = 0;
+        block_at(&heap, race.unit)->free[0] = 0;
         pthread_t thread;
         pthread_create(&thread, NULL, free_remotely, &race);
         bool armed = false;
@@ -265,13 +265,13 @@ START_TEST(retired_blocks_are_adopted_or_given_back)
     ck_assert_ptr_nonnull(cache);
     uint32_t empty = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
     uint32_t used = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
-    heap.meta.free[used][0] &= ~UINT64_C(1);
+    block_at(&heap, used)->free[0] &= ~UINT64_C(1);
     gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, empty);
     gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, used);
     gci_cache_retire(&heap, cache);
     ck_assert_uint_eq(heap.meta.hot[empty].use, UNIT_FREE);
     ck_assert_uint_eq(heap.abandoned[KIND_SCANNED][3].head, used);
-    ck_assert_uint_eq(heap.meta.hot[used].owner, OWNER_NONE);
+    ck_assert_uint_eq(block_owner(block_at(&heap, used)), OWNER_NONE);
     ck_assert_ptr_eq(gci_cache_create(&heap), cache);
     gci_heap_fini(&heap);
 }
@@ -292,7 +292,7 @@ START_TEST(sweep_frees_what_is_not_marked)
     uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
     gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
     for (unsigned i = 0; i < gci_size_classes[3].words; i++)
-        heap.meta.free[unit][i] = 0;
+        block_at(&heap, unit)->free[i] = 0;
     gci_sweep_prepare(&heap, no_unit, NULL);
     heap.meta.mark[unit][0] |= 5;
     struct census census = gci_sweep_run(&heap, false);
@@ -300,7 +300,7 @@ START_TEST(sweep_frees_what_is_not_marked)
     ck_assert_uint_eq(gci_block_count_free(&heap, unit, BITMAP_WORDS), 0);
     census = gci_sweep_run(&heap, true);
     ck_assert_uint_eq(census.live_objects, 2);
-    ck_assert_uint_eq(heap.meta.free[unit][0], ~UINT64_C(5));
+    ck_assert_uint_eq(block_at(&heap, unit)->free[0], ~UINT64_C(5));
     ck_assert_uint_eq(cache->owned[KIND_SCANNED][3].available.head, unit);
     gci_sweep_prepare(&heap, no_unit, NULL);
     gci_sweep_run(&heap, true);
@@ -317,11 +317,11 @@ START_TEST(the_words_of_windows_are_not_swept)
     block_at(&heap, unit)->state = BLOCK_CURRENT;
     block_at(&heap, unit)->window_word = 1;
     for (unsigned i = 0; i < gci_size_classes[3].words; i++)
-        heap.meta.free[unit][i] = 0;
+        block_at(&heap, unit)->free[i] = 0;
     gci_sweep_prepare(&heap, no_unit, NULL);
     gci_sweep_run(&heap, true);
-    ck_assert_uint_eq(heap.meta.free[unit][0], UINT64_MAX);
-    ck_assert_uint_eq(heap.meta.free[unit][1], 0);
+    ck_assert_uint_eq(block_at(&heap, unit)->free[0], UINT64_MAX);
+    ck_assert_uint_eq(block_at(&heap, unit)->free[1], 0);
     gci_heap_fini(&heap);
 }
 END_TEST
@@ -368,7 +368,7 @@ START_TEST(a_half_done_free_keeps_its_block)
         struct cache *cache = gci_cache_create(&heap);
         uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
         gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
-        heap.meta.free[unit][0] &= ~UINT64_C(1);
+        block_at(&heap, unit)->free[0] &= ~UINT64_C(1);
         word_store(&heap.meta.remote[unit][0], 1); /* a free that has not come to counting yet */
         if (by_sweep) {
             gci_sweep_prepare(&heap, no_unit, NULL);
@@ -377,7 +377,7 @@ START_TEST(a_half_done_free_keeps_its_block)
         }
         gci_cache_retire(&heap, cache);
         ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
-        u32_add(&block_at(&heap, unit)->remote_count, 1);
+        block_count_remote(block_at(&heap, unit));
         ck_assert(block_is_due(block_at(&heap, unit), u32_load(&block_at(&heap, unit)->remote_count)));
         gci_refill_wake(&heap, unit);
         ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);

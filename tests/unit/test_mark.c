@@ -52,7 +52,7 @@ static void make_object(struct heap *heap, uint64_t *random, int node)
         uint32_t unit = open_unit[kind][c];
         uint32_t slot = next_slot[kind][c]++;
         block_at(heap, unit)->state = BLOCK_CURRENT; /* the sweep leaves it where it is */
-        heap->meta.free[unit][slot / 64] &= ~(UINT64_C(1) << slot % 64);
+        block_at(heap, unit)->free[slot / 64] &= ~(UINT64_C(1) << slot % 64);
         model.unit[node] = unit;
         model.slot[node] = slot;
         model.address[node] = unit_address(heap, unit) + (uintptr_t)slot * gci_size_classes[c].bytes;
@@ -128,7 +128,7 @@ START_TEST(a_root_at_a_boundary_keeps_both)
     struct marker marker;
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, OWNER_NONE);
-    heap.meta.free[unit][0] = 0;
+    block_at(&heap, unit)->free[0] = 0;
     gci_sweep_prepare(&heap, no_unit, NULL);
     gci_mark_init(&marker, &heap);
     uintptr_t word = unit_address(&heap, unit) + 2 * 64;
@@ -145,7 +145,7 @@ START_TEST(free_slots_are_never_scanned)
     struct marker marker;
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, OWNER_NONE);
-    heap.meta.free[unit][0] &= ~UINT64_C(3); /* slots 0 and 1 are in use; 2 is free and points at 1 */
+    block_at(&heap, unit)->free[0] &= ~UINT64_C(3); /* slots 0 and 1 are in use; 2 is free and points at 1 */
     uintptr_t start = unit_address(&heap, unit);
     *(uintptr_t *)(start + 2 * 64) = start + 64;
     gci_sweep_prepare(&heap, no_unit, NULL);
@@ -173,7 +173,7 @@ static void *mark_list(void *data)
             uintptr_t node = unit_address(heap, unit) + slot * 32;
             *(uintptr_t *)node = previous;
             previous = node;
-            heap->meta.free[unit][slot / 64] &= ~(UINT64_C(1) << slot % 64);
+            block_at(heap, unit)->free[slot / 64] &= ~(UINT64_C(1) << slot % 64);
         }
         block_at(heap, unit)->state = BLOCK_CURRENT;
     }
@@ -211,7 +211,7 @@ START_TEST(unwritten_parts_are_skipped)
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     uint32_t big = gci_large_create(&heap, KIND_SCANNED, bytes, 0, &is_clean);
     uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, OWNER_NONE);
-    heap.meta.free[unit][0] = 0;
+    block_at(&heap, unit)->free[0] = 0;
     uintptr_t start = unit_address(&heap, big);
     for (unsigned i = 0; i < 64; i++)
         *(uintptr_t *)(start + bytes / 64 * i + 8 * i) = unit_address(&heap, unit) + i * 64;

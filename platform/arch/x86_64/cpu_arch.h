@@ -2,6 +2,7 @@
 #ifndef GCI_PLATFORM_ARCH_CPU_H
 #define GCI_PLATFORM_ARCH_CPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,14 @@
 ALWAYS_INLINE void gci_cpu_or(volatile uint64_t *at, uint64_t bits)
 {
     __asm__ volatile("orq %1, %0" : "+m"(*at) : "r"(bits) : "cc");
+}
+
+/* The compiler loads the word and keeps a copy of the bits; the processor needs neither. */
+ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
+{
+    bool any;
+    __asm__("testq %2, %1" : "=@ccnz"(any) : "m"(*at), "r"(bits));
+    return any;
 }
 
 /* The compiler's builtin is an int, and extending it costs another instruction. bsf, or tzcnt where the processor has it. */
