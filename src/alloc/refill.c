@@ -108,7 +108,8 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     block->window_word = (uint8_t)index;
     window->base = start + (size_t)index * BITS_PER_WORD * slot_bytes;
     window->slot_bytes = slot_bytes;
-    *(uint64_t *volatile *)&window->word = &block->free[index];
+    __asm__ volatile("" : : : "memory");
+    window->word = &block->free[index];
 }
 
 /* First word of the block in [from, to) with a free slot; `to` if there is none. */
