@@ -242,7 +242,7 @@ static void *allocate(struct attempt *attempt)
 static struct attempt plan(size_t bytes, size_t alignment, enum block_kind kind)
 {
     struct attempt attempt = {.bytes = bytes == 0 ? 1 : bytes, .alignment = alignment, .kind = kind};
-    attempt.class_index = gci_size_class_aligned(attempt.bytes, alignment < GRANULE_BYTES ? GRANULE_BYTES : alignment);
+    attempt.class_index = size_class_aligned(attempt.bytes, alignment < GRANULE_BYTES ? GRANULE_BYTES : alignment);
     if (attempt.class_index == CLASS_COUNT)
         attempt.bytes = align_up(attempt.bytes, LARGE_GRAIN_BYTES);
     return attempt;
@@ -267,22 +267,38 @@ static void *take_from_own(struct cache *cache, enum block_kind kind, unsigned c
     return block;
 }
 
-void *gci_alloc_slow(size_t bytes, enum block_kind kind)
-{
-    if (LIKELY(bytes <= SMALL_BYTES_MAX && gci_cache_self != &gci_cache_empty && !critical_is_inside())) {
-        void *block = take_from_own(gci_cache_self, kind, (unsigned)size_class_of(bytes));
-        if (LIKELY(block != NULL))
-            return block;
-    }
-    return gci_alloc_aligned(bytes, GRANULE_BYTES, kind);
-}
-
-void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
+static void *allocate_aligned(size_t bytes, size_t alignment, enum block_kind kind)
 {
     if (is_impossible(bytes, alignment) || !gci_alloc_is_ready())
         return NULL;
     struct attempt attempt = plan(bytes, alignment, kind);
     return allocate(&attempt);
+}
+
+/* Whether the calling thread's own cache may be asked without more ado. */
+static bool may_use_own(void)
+{
+    return gci_cache_self != &gci_cache_empty && !critical_is_inside();
+}
+
+void *gci_alloc_slow(size_t bytes, enum block_kind kind)
+{
+    void *block = NULL;
+    if (LIKELY(bytes <= SMALL_BYTES_MAX && may_use_own()))
+        block = take_from_own(gci_cache_self, kind, (unsigned)size_class_of(bytes));
+    return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
+}
+
+void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
+{
+    void *block = NULL;
+    unsigned class_index = size_class_aligned(bytes, alignment);
+    if (LIKELY(class_index < CLASS_COUNT && may_use_own())) {
+        const struct window *window = &gci_cache_self->windows[kind][class_index];
+        uint64_t bits = *window->word;
+        block = LIKELY(bits != 0) ? window_take(window, bits) : take_from_own(gci_cache_self, kind, class_index);
+    }
+    return LIKELY(block != NULL) ? block : allocate_aligned(bytes, alignment, kind);
 }
 
 void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)

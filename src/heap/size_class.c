@@ -15,7 +15,19 @@ uint16_t gci_window_of_granules[SMALL_BYTES_MAX / GRANULE_BYTES + 1];
 #define IS_IN_GRANULES(bytes) STATIC_ASSERT((bytes) % GRANULE_BYTES == 0, "slots are aligned to 16");
 SIZE_CLASSES(IS_IN_GRANULES)
 
-void gci_size_class_init(void)
+uint8_t gci_class_at_alignment[ALIGNMENT_SHIFT_MAX + 1][CLASS_COUNT];
+
+static void fill_aligned(unsigned shift)
+{
+    unsigned found = CLASS_COUNT;
+    for (unsigned index = CLASS_COUNT; index-- > 0;) {
+        if (gci_size_classes[index].bytes % (1u << shift) == 0)
+            found = index;
+        gci_class_at_alignment[shift][index] = (uint8_t)found;
+    }
+}
+
+static void fill_sizes(void)
 {
     unsigned index = 0;
     for (unsigned granules = 0; granules <= SMALL_BYTES_MAX / GRANULE_BYTES; granules++) {
@@ -25,12 +37,9 @@ void gci_size_class_init(void)
     }
 }
 
-unsigned gci_size_class_aligned(size_t bytes, size_t alignment)
+void gci_size_class_init(void)
 {
-    if (bytes > SMALL_BYTES_MAX || alignment > SMALL_BYTES_MAX)
-        return CLASS_COUNT;
-    unsigned index = (unsigned)size_class_of(bytes);
-    while (index < CLASS_COUNT && gci_size_classes[index].bytes % alignment != 0)
-        index++;
-    return index;
+    for (unsigned shift = 0; shift <= ALIGNMENT_SHIFT_MAX; shift++)
+        fill_aligned(shift);
+    fill_sizes();
 }

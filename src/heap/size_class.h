@@ -59,8 +59,20 @@ ALWAYS_INLINE size_t size_class_of(size_t bytes)
     return size_class_window(bytes) / WINDOW_BYTES;
 }
 
-/* The smallest class of at least `bytes` whose size is a multiple of `alignment`, CLASS_COUNT if there is none. */
-unsigned gci_size_class_aligned(size_t bytes, size_t alignment);
+/* By the logarithm of an alignment and a class: the smallest class from that one on whose size is a multiple of the
+ * alignment, CLASS_COUNT if there is none. Filled by gci_size_class_init. */
+#define ALIGNMENT_SHIFT_MAX 15
+extern uint8_t gci_class_at_alignment[ALIGNMENT_SHIFT_MAX + 1][CLASS_COUNT] HIDDEN;
+STATIC_ASSERT(1u << ALIGNMENT_SHIFT_MAX == SMALL_BYTES_MAX, "larger alignments have no class");
+
+/* The smallest class of at least `bytes` whose size is a multiple of `alignment`, a power of two; CLASS_COUNT if there is
+ * none. */
+static inline unsigned size_class_aligned(size_t bytes, size_t alignment)
+{
+    if (bytes > SMALL_BYTES_MAX || alignment > SMALL_BYTES_MAX)
+        return CLASS_COUNT;
+    return gci_class_at_alignment[__builtin_ctzl(alignment)][size_class_of(bytes)];
+}
 
 /* Slot of an offset in a block, for the class with this reciprocal. Error term: bytes * reciprocal = 2^32 + e with
  * e < bytes, so slot * e < 2^16 <= reciprocal, and the fraction below is less than reciprocal exactly at slot starts. */

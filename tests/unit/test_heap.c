@@ -48,13 +48,13 @@ START_TEST(aligned_classes_are_multiples)
     gci_size_class_init();
     for (size_t alignment = 16; alignment <= SMALL_BYTES_MAX; alignment *= 2) {
         for (size_t bytes = 1; bytes <= SMALL_BYTES_MAX; bytes += 61) {
-            unsigned c = gci_size_class_aligned(bytes, alignment);
+            unsigned c = size_class_aligned(bytes, alignment);
             ck_assert_uint_lt(c, CLASS_COUNT);
             ck_assert_uint_eq(gci_size_classes[c].bytes % alignment, 0);
             ck_assert_uint_ge(gci_size_classes[c].bytes, bytes);
         }
     }
-    ck_assert_uint_eq(gci_size_class_aligned(1, 2 * SMALL_BYTES_MAX), CLASS_COUNT);
+    ck_assert_uint_eq(size_class_aligned(1, 2 * SMALL_BYTES_MAX), CLASS_COUNT);
 }
 END_TEST
 
