@@ -13,25 +13,14 @@ static struct owned_blocks *lists_of(struct heap *heap, struct cache *cache, uin
     return &cache->owned[hot_kind(hot)][hot_class(hot)];
 }
 
-/* From here on somebody looks again when the block is empty. An arming that comes too late only delays that. */
-static void arm_until_empty(struct heap *heap, uint32_t unit, uint32_t free_slots)
+/* From here on somebody looks again when the block is empty. */
+static void expect_until_empty(struct block *block, const struct size_class *size_class, uint32_t free_slots)
 {
-    uint32_t slots = block_class(heap, unit)->slots;
-    if (free_slots < slots)
-        gci_block_arm(block_at(heap, unit), slots - free_slots);
+    uint32_t missing = size_class->slots - free_slots;
+    if (missing != 0)
+        block_expect(block, missing, missing);
     else
-        block_disarm(block_at(heap, unit));
-}
-
-/* Returns the free slots; fewer than the threshold, and the block is armed for the rest. */
-static uint32_t fold_until_armed(struct heap *heap, uint32_t unit)
-{
-    struct block *block = block_at(heap, unit);
-    uint32_t threshold = block_wake_threshold(block_class(heap, unit)->slots);
-    uint32_t count = gci_block_fold(heap, unit);
-    while (count < threshold && !gci_block_arm(block, threshold - count))
-        count = gci_block_fold(heap, unit);
-    return count;
+        block_expect(block, COUNTDOWN_OFF, WAKE_NEVER);
 }
 
 /* The class lock keeps a late wake-up off: see gci_block_destroy. False if one has come already, or a free is half done. */
@@ -46,56 +35,64 @@ static bool destroy_empty(struct heap *heap, uint32_t unit)
     return may_go;
 }
 
-static void list_available(struct heap *heap, struct owned_blocks *owned, uint32_t unit, uint32_t free_slots)
+static void list_available(struct heap *heap, struct owned_blocks *owned, uint32_t unit,
+                           const struct size_class *size_class, uint32_t free_slots)
 {
     block_at(heap, unit)->state = BLOCK_AVAILABLE;
-    gci_unit_list_push_tail(heap, &owned->available, unit);
-    arm_until_empty(heap, unit, free_slots);
+    unit_list_push_tail(heap, &owned->available, unit);
+    expect_until_empty(block_at(heap, unit), size_class, free_slots);
 }
 
 /* A block whose words have all been handed out once. */
-static void leave_used_up(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+static void leave_used_up(struct heap *heap, struct owned_blocks *owned, uint32_t unit,
+                          const struct size_class *size_class)
 {
-    uint32_t count = fold_until_armed(heap, unit);
-    if (count >= block_wake_threshold(block_class(heap, unit)->slots)) {
-        list_available(heap, owned, unit, count);
-    } else {
-        block_at(heap, unit)->state = BLOCK_FULL;
-        gci_unit_list_push_head(heap, &owned->full, unit);
+    struct block *block = block_at(heap, unit);
+    uint32_t count = block_fold(heap, unit, size_class);
+    if (count >= size_class->worth) {
+        list_available(heap, owned, unit, size_class, count);
+        return;
     }
+    block->state = BLOCK_FULL;
+    block->countdown = size_class->worth - count;
+    unit_list_push_head(heap, &owned->full, unit);
 }
 
 /* A block with slots that may not be handed out, as they would pass the heap limit, and no others. The next free makes it
  * useful again. One that was taken in vain goes back at once. */
-static void leave_at_limit(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+static void leave_at_limit(struct heap *heap, struct owned_blocks *owned, uint32_t unit,
+                           const struct size_class *size_class)
 {
     struct block *block = block_at(heap, unit);
-    uint32_t count = gci_block_fold(heap, unit);
+    uint32_t count = gci_block_fold_all(heap, unit);
     block->state = BLOCK_FULL;
-    if (count == block_class(heap, unit)->slots && destroy_empty(heap, unit))
+    if (count == size_class->slots && destroy_empty(heap, unit))
         return;
     if (gci_block_arm(block, 1))
-        gci_unit_list_push_head(heap, &owned->full, unit);
+        unit_list_push_head(heap, &owned->full, unit);
     else
-        list_available(heap, owned, unit, gci_block_fold(heap, unit));
+        list_available(heap, owned, unit, size_class, gci_block_fold_all(heap, unit));
 }
 
-static void leave_current(struct heap *heap, struct owned_blocks *owned, bool is_at_limit)
+static void leave_current(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index,
+                          bool is_at_limit)
 {
+    struct owned_blocks *owned = &cache->owned[kind][class_index];
     uint32_t unit = owned->current;
+    gci_cache_close_window(cache, kind, class_index);
     owned->current = 0;
     block_at(heap, unit)->window_word = NO_WINDOW;
     if (is_at_limit)
-        leave_at_limit(heap, owned, unit);
+        leave_at_limit(heap, owned, unit, &gci_size_classes[class_index]);
     else
-        leave_used_up(heap, owned, unit);
+        leave_used_up(heap, owned, unit, &gci_size_classes[class_index]);
 }
 
-static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t unit, uint32_t worth)
 {
     struct block *block = block_at(heap, unit);
     block->state = BLOCK_CURRENT;
-    block_disarm(block);
+    block_expect(block, COUNTDOWN_OFF, worth);
     owned->current = unit;
 }
 
@@ -130,7 +127,7 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
     if (unit == 0)
         return WINDOW_NONE;
     struct block *block = block_at(heap, unit);
-    unsigned words = block_class(heap, unit)->words;
+    unsigned words = gci_size_classes[class_index].words;
     unsigned index = find_word(heap, unit, block->window_word == NO_WINDOW ? 0 : block->window_word + 1u, words);
     if (index == words)
         return WINDOW_NONE;
@@ -169,7 +166,7 @@ static uint32_t take_available(struct heap *heap, struct owned_blocks *owned)
 {
     uint32_t unit = owned->available.head;
     if (unit != 0)
-        gci_unit_list_remove(heap, &owned->available, unit);
+        unit_list_remove(heap, &owned->available, unit);
     return unit;
 }
 
@@ -180,6 +177,7 @@ static uint32_t pop_woken(struct heap *heap, struct owned_blocks *owned, unsigne
     if (unit != 0) {
         u32_store(&owned->woken, block_at(heap, unit)->woken_next);
         block_at(heap, unit)->is_woken = false;
+        u32_store(&block_at(heap, unit)->remote_wake, gci_size_classes[class_index].worth);
     }
     gci_lock_release(&heap->class_locks[class_index]);
     return unit;
@@ -211,7 +209,7 @@ static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, en
     gci_lock_acquire(&heap->class_locks[class_index]);
     uint32_t unit = list->head;
     if (unit != 0) {
-        gci_unit_list_remove(heap, list, unit);
+        unit_list_remove(heap, list, unit);
         block_at(heap, unit)->state = BLOCK_CURRENT;
         block_set_owner(block_at(heap, unit), cache->id);
     }
@@ -225,7 +223,7 @@ static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
     for (uint32_t unit = owned->full.head; unit != 0; unit = block_at(heap, unit)->next) {
         if (gci_block_count_free(heap, unit, block_at(heap, unit)->touched_words) == 0)
             continue;
-        gci_unit_list_remove(heap, &owned->full, unit);
+        unit_list_remove(heap, &owned->full, unit);
         return unit;
     }
     return 0;
@@ -258,10 +256,8 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
     bool is_at_limit = false;
     while ((result = open_window(heap, cache, kind, class_index)) != WINDOW_OPEN) {
         is_at_limit = is_at_limit || result == WINDOW_AT_LIMIT;
-        if (owned->current != 0) {
-            gci_cache_close_window(cache, kind, class_index);
-            leave_current(heap, owned, is_at_limit);
-        }
+        if (owned->current != 0)
+            leave_current(heap, cache, kind, class_index, is_at_limit);
         uint32_t unit = next_block(heap, cache, kind, class_index);
         if (unit == 0 && may_collect && gci_cycle_is_due(BLOCK_BYTES))
             return REFILL_NEEDS_CYCLE;
@@ -269,7 +265,7 @@ enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block
             unit = is_at_limit ? take_from_full(heap, owned) : take_new(heap, cache, kind, class_index);
         if (unit == 0)
             return REFILL_NEEDS_MEMORY;
-        make_current(heap, owned, unit);
+        make_current(heap, owned, unit, gci_size_classes[class_index].worth);
     }
     return REFILL_DONE;
 }
@@ -285,27 +281,31 @@ static bool is_spare(const struct owned_blocks *owned, uint32_t unit)
 static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
-    uint32_t slots = block_class(heap, unit)->slots;
-    uint32_t count = fold_until_armed(heap, unit);
-    if (count < block_wake_threshold(slots) && block->state == BLOCK_FULL)
+    const struct size_class *size_class = block_class(heap, unit);
+    uint32_t count = block_fold(heap, unit, size_class);
+    if (count < size_class->worth && block->state == BLOCK_FULL) {
+        block->countdown = size_class->worth - count;
         return;
-    gci_unit_list_remove(heap, block->state == BLOCK_FULL ? &owned->full : &owned->available, unit);
+    }
+    unit_list_remove(heap, block->state == BLOCK_FULL ? &owned->full : &owned->available, unit);
     block->state = BLOCK_AVAILABLE;
-    bool is_empty = count == slots && owned->available.head != 0;
+    bool is_empty = count == size_class->slots && owned->available.head != 0;
     if (is_empty && destroy_empty(heap, unit))
         return;
-    gci_unit_list_push_head(heap, &owned->available, unit);
-    arm_until_empty(heap, unit, count);
+    unit_list_push_head(heap, &owned->available, unit);
+    expect_until_empty(block, size_class, count);
 }
 
 void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
     struct owned_blocks *owned = lists_of(heap, cache, unit);
-    if (block->state == BLOCK_FULL || (block->state == BLOCK_AVAILABLE && !is_spare(owned, unit)))
+    if (block->state == BLOCK_FULL || (block->state == BLOCK_AVAILABLE && !is_spare(owned, unit))) {
         look_at_listed(heap, owned, unit);
-    else
-        block_disarm(block);
+    } else {
+        gci_block_fold_all(heap, unit);
+        block->countdown = COUNTDOWN_OFF;
+    }
 }
 
 /* ---- Remote frees ------------------------------------------------------------------------------------------------- */
@@ -326,7 +326,7 @@ static void wake_abandoned(struct heap *heap, uint32_t unit)
 {
     struct hot hot = heap->meta.hot[unit];
     if (block_at(heap, unit)->state == BLOCK_ABANDONED)
-        gci_unit_list_remove(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
+        unit_list_remove(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
     gci_cache_abandon_block(heap, unit);
 }
 

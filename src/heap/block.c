@@ -24,7 +24,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .slots_bytes = size_class->slots * size_class->bytes,
                             .state = BLOCK_FULL,
                             .window_word = NO_WINDOW,
-                            .remote_wake = WAKE_NEVER};
+                            .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++) {
         block->free[i] = block_valid_bits(size_class, i);
         word_store(&heap->meta.remote[unit][i], 0);
@@ -116,7 +116,7 @@ uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
     return *free_word;
 }
 
-uint32_t gci_block_fold(struct heap *heap, uint32_t unit)
+uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
     unsigned words = block_class(heap, unit)->words;
@@ -140,43 +140,6 @@ bool gci_block_arm(struct block *block, uint32_t slots)
     block->countdown = slots;
     u32_exchange(&block->remote_wake, slots); /* the caller has folded: the count is of what came since */
     return !block_is_due(block, u32_load(&block->remote_count));
-}
-
-void gci_unit_list_push_head(struct heap *heap, struct unit_list *list, uint32_t unit)
-{
-    struct block *block = block_at(heap, unit);
-    block->previous = 0;
-    block->next = list->head;
-    if (list->head != 0)
-        block_at(heap, list->head)->previous = unit;
-    else
-        list->tail = unit;
-    list->head = unit;
-}
-
-void gci_unit_list_push_tail(struct heap *heap, struct unit_list *list, uint32_t unit)
-{
-    struct block *block = block_at(heap, unit);
-    block->next = 0;
-    block->previous = list->tail;
-    if (list->tail != 0)
-        block_at(heap, list->tail)->next = unit;
-    else
-        list->head = unit;
-    list->tail = unit;
-}
-
-void gci_unit_list_remove(struct heap *heap, struct unit_list *list, uint32_t unit)
-{
-    struct block *block = block_at(heap, unit);
-    if (block->previous != 0)
-        block_at(heap, block->previous)->next = block->next;
-    else
-        list->head = block->next;
-    if (block->next != 0)
-        block_at(heap, block->next)->previous = block->previous;
-    else
-        list->tail = block->previous;
 }
 
 /* ---- Large runs --------------------------------------------------------------------------------------------------- */

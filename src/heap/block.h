@@ -91,12 +91,6 @@ static inline void block_note_remote(struct block *block)
         seen = u32_load(&block->custody);
 }
 
-/* A block is worth searching again when an eighth of its slots is free: with less, each search yields a slot or two. */
-ALWAYS_INLINE uint32_t block_wake_threshold(uint32_t slots)
-{
-    return slots < 16 ? 1 : slots / 8;
-}
-
 ALWAYS_INLINE struct block *block_at(const struct heap *heap, uint32_t unit)
 {
     return &heap->meta.blocks[unit];
@@ -141,18 +135,28 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned w
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
 
 /* As gci_block_fold_word for all words, and HAS_REMOTE is cleared; returns the number of free slots. */
-uint32_t gci_block_fold(struct heap *heap, uint32_t unit);
+uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit);
 
-/* Sets when the block must be looked at again: after `slots` more frees, by its owner or by others. False: others have
- * freed that many meanwhile, so count again now. */
-bool gci_block_arm(struct block *block, uint32_t slots);
-
-/* Nobody looks at the block before its window is used up. */
-ALWAYS_INLINE void block_disarm(struct block *block)
+static inline uint32_t block_fold(struct heap *heap, uint32_t unit, const struct size_class *size_class)
 {
-    block->countdown = COUNTDOWN_OFF;
-    u32_store(&block->remote_wake, WAKE_NEVER);
+    const struct block *block = block_at(heap, unit);
+    if (size_class->words == 1 && !(u32_load_acquire(&block->custody) & HAS_REMOTE))
+        return count_bits(block->free[0]);
+    return gci_block_fold_all(heap, unit);
 }
+
+/* When a block with an owner is looked at again: after `own` more frees by its owner (COUNTDOWN_OFF: never), or once
+ * `remote` frees of others wait in it. No barrier: a freer that counts in the same moment may still go by the old value of
+ * `remote`, and then the next free wakes the block, or a collection. */
+ALWAYS_INLINE void block_expect(struct block *block, uint32_t own, uint32_t remote)
+{
+    block->countdown = own;
+    u32_store(&block->remote_wake, remote);
+}
+
+/* For a block without an owner, or where no wake-up may come late: wakes it after `slots` more frees by others. False:
+ * others have freed that many meanwhile, so count again now. */
+bool gci_block_arm(struct block *block, uint32_t slots);
 
 /* After the bit of a remote free is set: notes it first, so that who knows of the count finds the bit. Returns the count. */
 static inline uint32_t block_count_remote(struct block *block)
@@ -169,9 +173,42 @@ ALWAYS_INLINE bool block_is_due(const struct block *block, uint32_t count)
 }
 
 /* Lists through next and previous. */
-void gci_unit_list_push_head(struct heap *heap, struct unit_list *list, uint32_t unit);
-void gci_unit_list_push_tail(struct heap *heap, struct unit_list *list, uint32_t unit);
-void gci_unit_list_remove(struct heap *heap, struct unit_list *list, uint32_t unit);
+static inline void unit_list_push_head(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->previous = 0;
+    block->next = list->head;
+    if (list->head != 0)
+        block_at(heap, list->head)->previous = unit;
+    else
+        list->tail = unit;
+    list->head = unit;
+}
+
+static inline void unit_list_push_tail(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->next = 0;
+    block->previous = list->tail;
+    if (list->tail != 0)
+        block_at(heap, list->tail)->next = unit;
+    else
+        list->head = unit;
+    list->tail = unit;
+}
+
+static inline void unit_list_remove(struct heap *heap, struct unit_list *list, uint32_t unit)
+{
+    const struct block *block = block_at(heap, unit);
+    if (block->previous != 0)
+        block_at(heap, block->previous)->next = block->next;
+    else
+        list->head = block->next;
+    if (block->next != 0)
+        block_at(heap, block->next)->previous = block->previous;
+    else
+        list->tail = block->previous;
+}
 
 /* A run for one large object; 0 where there is none. `usable` is what the user may touch. */
 uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean);

@@ -92,21 +92,21 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
     const struct size_class *size_class = block_class(heap, unit);
     struct hot hot = heap->meta.hot[unit];
     struct unit_list *list = &heap->abandoned[hot_kind(hot)][hot_class(hot)];
-    uint32_t threshold = block_wake_threshold(size_class->slots);
+    uint32_t threshold = size_class->worth;
     block_set_owner(block, OWNER_NONE);
     block->window_word = NO_WINDOW;
-    uint32_t count = gci_block_fold(heap, unit);
+    uint32_t count = gci_block_fold_all(heap, unit);
     if (count < threshold) {
         block->state = BLOCK_ABANDONED_FULL;
         while (count < threshold && !gci_block_arm(block, threshold - count))
-            count = gci_block_fold(heap, unit);
+            count = gci_block_fold_all(heap, unit);
     }
     if (count >= size_class->slots && gci_block_is_settled(heap, unit)) {
         gci_block_destroy(heap, unit, PAST_FREED);
     } else if (count >= threshold) {
         block->state = BLOCK_ABANDONED;
         gci_block_arm(block, size_class->slots - count); /* none missing: the free that is half done wakes it */
-        gci_unit_list_push_tail(heap, list, unit);
+        unit_list_push_tail(heap, list, unit);
     }
     block->countdown = COUNTDOWN_OFF; /* no owner: every free is remote */
 }
@@ -115,7 +115,7 @@ static void abandon_list(struct heap *heap, struct unit_list *list)
 {
     while (list->head != 0) {
         uint32_t unit = list->head;
-        gci_unit_list_remove(heap, list, unit);
+        unit_list_remove(heap, list, unit);
         gci_cache_abandon_block(heap, unit);
     }
 }

@@ -35,6 +35,7 @@ struct size_class {
     uint32_t reciprocal; /* ceil(2^32 / bytes): offset * reciprocal >> 32 is the slot for every offset in a block */
     uint32_t slots;      /* whole slots in a block */
     uint32_t words;      /* words of bitmap that hold them */
+    uint32_t worth;      /* free slots that make a block worth searching again: with less, a search yields one or two */
 };
 
 extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;

@@ -70,9 +70,9 @@ static void move_to(struct heap *heap, uint32_t unit, struct unit_list *from, st
                     enum block_state state)
 {
     if (from != NULL)
-        gci_unit_list_remove(heap, from, unit);
+        unit_list_remove(heap, from, unit);
     block_at(heap, unit)->state = (uint8_t)state;
-    gci_unit_list_push_tail(heap, to, unit);
+    unit_list_push_tail(heap, to, unit);
 }
 
 /* The world is stopped: no remote free can come between the count and the arming. */
@@ -80,7 +80,7 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
     struct block *block = block_at(heap, unit);
     uint32_t slots = block_class(heap, unit)->slots;
-    uint32_t threshold = block_wake_threshold(slots);
+    uint32_t threshold = block_class(heap, unit)->worth;
     bool waits_to_be_used = block->state == BLOCK_FULL || block->state == BLOCK_ABANDONED_FULL;
     uint32_t missing = (waits_to_be_used && free_slots < threshold ? threshold : slots) - free_slots;
     gci_block_arm(block, missing);
@@ -98,11 +98,11 @@ static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
     struct unit_list *list = list_of(heap, unit);
     if (free_slots == slots && gci_block_is_settled(heap, unit)) {
         if (list != NULL)
-            gci_unit_list_remove(heap, list, unit);
+            unit_list_remove(heap, list, unit);
         gci_block_destroy(heap, unit, block->has_reclaimed ? PAST_RECLAIMED : PAST_FREED);
         return;
     }
-    if (free_slots >= block_wake_threshold(slots)) {
+    if (free_slots >= block_class(heap, unit)->worth) {
         if (block->state == BLOCK_FULL)
             move_to(heap, unit, list, &owner_lists(heap, unit)->available, BLOCK_AVAILABLE);
         else if (block->state == BLOCK_ABANDONED_FULL)

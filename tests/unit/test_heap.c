@@ -245,12 +245,12 @@ START_TEST(no_wake_up_is_lost)
         pthread_t thread;
         pthread_create(&thread, NULL, free_remotely, &race);
         bool armed = false;
-        uint32_t count = gci_block_fold(&heap, race.unit);
+        uint32_t count = gci_block_fold_all(&heap, race.unit);
         while (count < race.slots && !(armed = gci_block_arm(block_at(&heap, race.unit), race.slots - count)))
-            count = gci_block_fold(&heap, race.unit);
+            count = gci_block_fold_all(&heap, race.unit);
         pthread_join(thread, NULL);
         ck_assert(!armed || u32_load(&race.due) == 1);
-        ck_assert_uint_eq(gci_block_fold(&heap, race.unit), race.slots);
+        ck_assert_uint_eq(gci_block_fold_all(&heap, race.unit), race.slots);
         gci_block_destroy(&heap, race.unit, PAST_FREED);
     }
     gci_heap_fini(&heap);
@@ -266,8 +266,8 @@ START_TEST(retired_blocks_are_adopted_or_given_back)
     uint32_t empty = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
     uint32_t used = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
     block_at(&heap, used)->free[0] &= ~UINT64_C(1);
-    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, empty);
-    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, used);
+    unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, empty);
+    unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, used);
     gci_cache_retire(&heap, cache);
     ck_assert_uint_eq(heap.meta.hot[empty].use, UNIT_FREE);
     ck_assert_uint_eq(heap.abandoned[KIND_SCANNED][3].head, used);
@@ -290,7 +290,7 @@ START_TEST(sweep_frees_what_is_not_marked)
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     struct cache *cache = gci_cache_create(&heap);
     uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
-    gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
+    unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
     for (unsigned i = 0; i < gci_size_classes[3].words; i++)
         block_at(&heap, unit)->free[i] = 0;
     gci_sweep_prepare(&heap, no_unit, NULL);
@@ -367,7 +367,7 @@ START_TEST(a_half_done_free_keeps_its_block)
     for (int by_sweep = 0; by_sweep < 2; by_sweep++) {
         struct cache *cache = gci_cache_create(&heap);
         uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
-        gci_unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
+        unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
         block_at(&heap, unit)->free[0] &= ~UINT64_C(1);
         word_store(&heap.meta.remote[unit][0], 1); /* a free that has not come to counting yet */
         if (by_sweep) {
