@@ -9,8 +9,11 @@
 #define BALANCE_BYTES (UINT64_C(256) << 20)
 
 #define POOR_YIELD_SHARE 20 /* freed less than 1/20 of what grew */
-#define POOR_YIELDS_BEFORE_PATIENCE 2
 #define PATIENCE_MAX 16
+
+/* However patient: of what lives, so much may be added before the next collection, besides the least headroom. A program
+ * that leaks after it has grown stays below three times what lives. */
+#define GROWTH_SHARE_MAX 2
 
 #define LEAST_GROWTH_SHARE 4 /* of the way to the threshold: with less growth a collection is not worth its while */
 
@@ -33,6 +36,11 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t multiply_saturated(uint64_t a, uint64_t factor)
+{
+    return a > UINT64_MAX / factor ? UINT64_MAX : a * factor;
 }
 
 /* Rates in bytes per microsecond, so that products stay within 64 bits for heaps up to a terabyte. */
@@ -70,12 +78,10 @@ static void learn_patience(struct pacer *pacer, const struct cycle_figures *figu
 {
     if (pacer->used_after_bytes + figures->grown_bytes < word_load(&pacer->least_bytes))
         return;
-    if (figures->freed_bytes >= figures->grown_bytes / POOR_YIELD_SHARE) {
-        pacer->poor_yields = 0;
+    if (figures->freed_bytes >= figures->grown_bytes / POOR_YIELD_SHARE)
         pacer->patience = 1;
-    } else if (++pacer->poor_yields >= POOR_YIELDS_BEFORE_PATIENCE && pacer->patience < PATIENCE_MAX) {
+    else if (pacer->patience < PATIENCE_MAX)
         pacer->patience *= 2;
-    }
 }
 
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes)
@@ -84,7 +90,9 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
     uint64_t headroom = gci_pacer_headroom(figures);
     if (headroom < min_headroom_bytes)
         headroom = min_headroom_bytes;
-    headroom = headroom > UINT64_MAX / PATIENCE_MAX ? UINT64_MAX : headroom * pacer->patience;
+    headroom = multiply_saturated(headroom, pacer->patience);
+    headroom = clamp(headroom, min_headroom_bytes,
+                     add_saturated(multiply_saturated(figures->live_bytes, GROWTH_SHARE_MAX), min_headroom_bytes));
     uint64_t wanted = add_saturated(figures->live_bytes, headroom);
     uint64_t least = add_saturated(figures->used_bytes, headroom / FRESH_SHARE);
     set_threshold(pacer, figures->used_bytes, wanted > least ? wanted : least);
@@ -95,6 +103,6 @@ void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_he
     if (pacer->patience < PATIENCE_MAX)
         pacer->patience *= 2;
     uint64_t headroom = used_bytes / 4 < min_headroom_bytes ? min_headroom_bytes : used_bytes / 4;
-    headroom = headroom > UINT64_MAX / PATIENCE_MAX ? UINT64_MAX : headroom * pacer->patience;
+    headroom = multiply_saturated(headroom, pacer->patience);
     set_threshold(pacer, used_bytes, add_saturated(used_bytes, headroom));
 }

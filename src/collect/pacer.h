@@ -27,7 +27,6 @@ struct pacer {
     volatile shared_word least_bytes; /* a heap that has not grown to this yields too little, whatever is asked for */
     uint64_t used_after_bytes;
     uint64_t patience; /* factor on the headroom: doubles while collections yield little */
-    uint64_t poor_yields;
 };
 
 void gci_pacer_init(struct pacer *pacer, uint64_t min_headroom_bytes);

@@ -48,13 +48,17 @@ START_TEST(poor_yield_makes_patient)
     struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
     gci_pacer_init(&pacer, 32 * MIB);
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 32 * MIB);
+    figures.freed_bytes = figures.grown_bytes;
     gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
     uint64_t first = word_load(&pacer.threshold_bytes);
+    figures.freed_bytes = 0;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 100 * MIB + 2 * (first - 100 * MIB));
     for (int i = 0; i < 10; i++) {
         figures.grown_bytes = word_load(&pacer.threshold_bytes) - 100 * MIB;
         gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
     }
-    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 100 * MIB + 16 * (first - 100 * MIB));
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 3 * 100 * MIB + 32 * MIB);
     figures.freed_bytes = figures.grown_bytes;
     gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), first);
