@@ -96,6 +96,13 @@ static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t
     owned->current = unit;
 }
 
+/* The slots of the word get a new life: what was reclaimed is history. */
+static void forget_reclaimed(struct heap *heap, uint32_t unit, unsigned index)
+{
+    if (block_at(heap, unit)->has_reclaimed)
+        heap->meta.scan[unit][index] = 0;
+}
+
 /* The word comes last: before, the window has nothing, so that not even a signal handler that allocates (none should)
  * gets a slot of the one word at an address of the other. */
 static void set_window(struct heap *heap, struct window *window, uint32_t unit, unsigned index, size_t slot_bytes)
@@ -138,8 +145,7 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
     }
     if (index == words)
         return WINDOW_AT_LIMIT;
-    if (block->has_reclaimed)
-        heap->meta.scan[unit][index] = 0; /* these slots get a new life: what was reclaimed is history */
+    forget_reclaimed(heap, unit, index);
     set_window(heap, &cache->windows[kind][class_index], unit, index, gci_size_classes[class_index].bytes);
     return WINDOW_OPEN;
 }
@@ -148,7 +154,7 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
 {
     uint32_t unit = cache->owned[kind][class_index].current;
     struct block *block = block_at(heap, unit);
-    if (unit == 0 || block->window_word == NO_WINDOW || block->has_reclaimed)
+    if (unit == 0 || block->window_word == NO_WINDOW)
         return false;
     unsigned index = block->window_word + 1u;
     while (index < block->touched_words && block->free[index] == 0)
@@ -156,6 +162,7 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     if (index >= block->touched_words)
         return false;
     struct window *window = &cache->windows[kind][class_index];
+    forget_reclaimed(heap, unit, index);
     set_window(heap, window, unit, index, window->slot_bytes);
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Size classes: which slot size serves a request.
  *
- * Steps of 16 bytes to 128, then four to a doubling (at most 25 % of a slot is unused), and above 2 KiB the sizes that
+ * Steps of 16 bytes to 256, then eight to a doubling (at most 12.5 % of a slot is unused), and above 2 KiB the sizes that
  * fill a block of 64 KiB best: 65536 / n rounded down to 16. Powers of two are all there, so an alignment up to half a
  * block is served by a class whose size is a multiple of it (slots start at a multiple of their size in the block).
  */
@@ -20,9 +20,10 @@
 
 // clang-format off
 #define SIZE_CLASSES(X)                                                                                                \
-    X(16) X(32) X(48) X(64) X(80) X(96) X(112) X(128) X(160) X(192) X(224) X(256) X(320) X(384) X(448) X(512) X(640)   \
-    X(768) X(896) X(1024) X(1280) X(1536) X(1792) X(2048) X(2336) X(2720) X(3120) X(3632) X(4096) X(4672) X(5456)      \
-    X(6544) X(7280) X(8192) X(9360) X(10912) X(13104) X(16384) X(21840) X(32768)
+    X(16) X(32) X(48) X(64) X(80) X(96) X(112) X(128) X(144) X(160) X(176) X(192) X(208) X(224) X(240) X(256)          \
+    X(288) X(320) X(352) X(384) X(416) X(448) X(480) X(512) X(576) X(640) X(704) X(768) X(832) X(896) X(960)           \
+    X(1024) X(1152) X(1280) X(1408) X(1536) X(1664) X(1792) X(1920) X(2048) X(2336) X(2720) X(3120) X(3632)            \
+    X(4096) X(4672) X(5456) X(6544) X(7280) X(8192) X(9360) X(10912) X(13104) X(16384) X(21840) X(32768)
 // clang-format on
 
 #define COUNT_ONE(bytes) +1

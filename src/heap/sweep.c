@@ -3,9 +3,11 @@
 #include "heap/sweep.h"
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "heap/block.h"
 #include "heap/cache.h"
 #include "heap/region.h"
+#include "platform/vm.h"
 
 static void prepare_small(struct heap *heap, uint32_t unit)
 {
@@ -182,4 +184,19 @@ struct census gci_sweep_run(struct heap *heap, bool free_dead)
             sweep_large(heap, unit, free_dead, &census);
     }
     return census;
+}
+
+static void forget(void *bitmaps, uint32_t units)
+{
+    size_t bytes = align_down(units * sizeof(uint64_t[BITMAP_WORDS]), gci_vm_page_bytes());
+    if (bytes != 0)
+        gci_vm_decommit(bitmaps, bytes);
+}
+
+void gci_sweep_forget(struct heap *heap, bool has_reclaimed)
+{
+    uint32_t units = heap->frontier; /* racy: what is new has not been marked */
+    forget(heap->meta.mark, units);
+    if (!has_reclaimed)
+        forget(heap->meta.scan, units);
 }

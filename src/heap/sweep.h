@@ -22,4 +22,8 @@ void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, v
 /* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */
 struct census gci_sweep_run(struct heap *heap, bool free_dead);
 
+/* After a cycle, the world running again: the memory of the mark bitmaps goes back until the next one, and that of the scan
+ * bitmaps where they tell of no reclaimed slot. Collector's lock held. */
+void gci_sweep_forget(struct heap *heap, bool has_reclaimed);
+
 #endif
