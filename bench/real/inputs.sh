@@ -16,8 +16,8 @@ mkdir -p "$directory"
 # An Nth of an amount, but never less than LEAST.
 amount() {
     part=$(($1 / share))
-    [ $part -ge "$2" ] || part=$2
-    echo $part
+    [ "$part" -ge "$2" ] || part=$2
+    echo "$part"
 }
 
 # Rows with text, an index, a join, groups and an ordered result.
