@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,16 +32,28 @@ static void report(const char *name, long value)
     close(file);
 }
 
+/* A program that is not position-independent and takes the address of malloc gives it one inside itself: that of a jump to
+ * the real one, which is then what follows this library. */
+static void *real_malloc(Dl_info *found)
+{
+    ElfW(Sym) *entry = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "malloc");
+    if (symbol == NULL || dladdr1(symbol, found, (void **)&entry, RTLD_DL_SYMENT) == 0)
+        return NULL;
+    if (entry == NULL || entry->st_shndx != SHN_UNDEF)
+        return symbol;
+    symbol = dlsym(RTLD_NEXT, "malloc");
+    return symbol != NULL && dladdr(symbol, found) != 0 ? symbol : NULL;
+}
+
 /* Files are compared, not their names: the same library has several. */
 static int is_malloc_of(const char *wanted)
 {
     Dl_info found;
     struct stat wanted_file;
     struct stat found_file;
-    void *symbol = dlsym(RTLD_DEFAULT, "malloc");
-    return symbol != NULL && dladdr(symbol, &found) != 0 && stat(found.dli_fname, &found_file) == 0 &&
-           stat(wanted, &wanted_file) == 0 && found_file.st_dev == wanted_file.st_dev &&
-           found_file.st_ino == wanted_file.st_ino;
+    return real_malloc(&found) != NULL && stat(found.dli_fname, &found_file) == 0 && stat(wanted, &wanted_file) == 0 &&
+           found_file.st_dev == wanted_file.st_dev && found_file.st_ino == wanted_file.st_ino;
 }
 
 __attribute__((constructor)) static void bench_begins(void)

@@ -37,7 +37,7 @@ function absolute_line(title,    p, line) {
 }
 
 END {
-    printf "name%s", chart == "absolute" ? " gcalloc" : ""
+    printf "name%s", (chart == "absolute" ? " gcalloc" : "")
     for (p = 1; p <= peer_count; p++)
         printf " %s", peer[p]
     printf "\n"

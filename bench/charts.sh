@@ -31,25 +31,45 @@ figures() {
     [ "$(wc -l <"$tmp/$1")" -gt 1 ]
 }
 
-# Columns of FILE as bars in groups, each of them through the function of gnuplot that is named.
+# Columns of FILE as bars in groups, each of them through the function of gnuplot that is named; none for an empty column.
 bars() {
-    awk -v file="$tmp/$1" -v through="$2" '{
-        printf "plot"
-        for (i = 2; i <= NF; i++)
-            printf "%s \"%s\" using (%s(column(%d))):xtic(1) title \"%s\"", i > 2 ? "," : "", file, through, i, $i
+    awk -v file="$tmp/$1" -v through="$2" '
+    NR == 1 { columns = split($0, head, " ") }
+    NR > 1 { for (i = 2; i <= columns; i++) is_used[i] = is_used[i] || $i != "?" }
+    END {
+        between = "plot"
+        for (i = 2; i <= columns; i++) {
+            if (!is_used[i])
+                continue
+            printf "%s \"%s\" using (%s(column(%d))):xtic(1) title \"%s\" lt %d", between, file, through, i, head[i], i - 1
+            between = ","
+        }
         printf "\n"
-        exit
     }' "$tmp/$1"
 }
 
-# Ratios go up and down from 1, as far for a half as for a double: logarithms on an axis that is labelled by hand.
+# ratio_axis FILE: ratios go up and down from 1, as far for a half as for a double. These are logarithms on an axis that is
+# labelled by hand, as bars on a logarithmic one begin at its bottom.
 ratio_axis() {
-    cat <<'END'
-half(x) = log(x) / log(2)
-set ytics ("1/32" -5, "1/16" -4, "1/8" -3, "1/4" -2, "1/2" -1, "1" 0, "2" 1, "4" 2, "8" 3, "16" 4, "32" 5)
-set yrange [-1:1]
-set autoscale y
-END
+    awk '
+    function outward(x) { return x < 0 ? -int(-2 * x + 0.999) / 2 : int(2 * x + 0.999) / 2 }
+    NR > 1 { for (i = 2; i <= NF; i++) if ($i != "?") {
+        x = log($i) / log(2)
+        low = x < low ? x : low
+        high = x > high ? x : high
+    } }
+    END {
+        low = outward(low < -0.5 ? low : -0.5)
+        high = outward(high > 0.5 ? high : 0.5)
+        step = high - low > 4 ? 1 : 0.5
+        print "half(x) = log(x) / log(2)"
+        printf "set yrange [%.1f:%.1f]\nset ytics (\"1\" 0", low, high
+        for (at = step; at <= high; at += step)
+            printf ", \"%.3g\" %.1f", 2 ^ at, at
+        for (at = -step; at >= low; at -= step)
+            printf ", \"%.2g\" %.1f", 2 ^ at, at
+        print ")"
+    }' "$tmp/$1"
 }
 
 # style WIDTH HEIGHT: what all charts share.
@@ -85,7 +105,7 @@ ratio_chart() {
     figures "$1" rows "$2" || return 0
     {
         style "$(width_for "$1")" 420
-        ratio_axis
+        ratio_axis "$1"
         echo "set output \"$directory/$1.svg\""
         echo "set title \"$3: gcalloc / other, below 1 gcalloc needs less\""
         bars "$1" half
@@ -98,12 +118,14 @@ overview_chart() {
     figures memory groups peak_kib || return 0
     {
         style 860 520
-        ratio_axis
         echo "set output \"$directory/overview.svg\""
+        echo "set xtics rotate by 0"
         echo "set multiplot layout 2,1"
         echo "set title \"processor time, means: gcalloc / other, below 1 gcalloc needs less\""
+        ratio_axis cpu
         bars cpu half
         echo "set title \"peak memory, means: gcalloc / other\""
+        ratio_axis memory
         bars memory half
         echo "unset multiplot"
     } | gnuplot

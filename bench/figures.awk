@@ -2,7 +2,7 @@
 # Reads the lines of a results file: medians and spreads of each figure by row and allocator. Tables, charts and the
 # README's text are made of these by a second file that follows this one, in its END.
 #
-#   peer[1..peer_count]       allocators beside gcalloc
+#   peer[1..peer_count]       allocators beside gcalloc that ran something
 #   group[1..group_count]     groups; row_of[g, 1..rows[g]] the titles in each
 #   figure[1..figure_count]   names of what programs report of themselves
 
@@ -116,6 +116,7 @@ function keep_reported(title, allocator,    rest, parts, count, i, pair) {
     title = field("title")
     allocator = field("allocator")
     note_row(field("group"), title)
+    seen_allocator[allocator] = 1
     if (field("failed") != "") {
         failures[title, allocator] = field("failed")
         next
@@ -124,4 +125,12 @@ function keep_reported(title, allocator,    rest, parts, count, i, pair) {
     keep(title SUBSEP allocator SUBSEP "wall_ms", field("wall_ms") + 0)
     keep(title SUBSEP allocator SUBSEP "peak_kib", field("peak_kib") + 0)
     keep_reported(title, allocator)
+}
+
+# A peer that ran nothing that was chosen has no column.
+END {
+    for (p = 1; p <= peer_count; p++)
+        if (peer[p] in seen_allocator)
+            peer[++peers_kept] = peer[p]
+    peer_count = peers_kept + 0
 }

@@ -159,7 +159,7 @@ static void add_figure(const char *line)
     size_t length = strcspn(line, " ");
     char *end = NULL;
     double value = strtod(line + length, &end);
-    if (length == 0 || length >= NAME_BYTES || end == line + length || strspn(line, "abcdefghijklmnopqrstuvwxyz_0123456789") != length)
+    if (length == 0 || length >= NAME_BYTES || end == line + length || strpbrk(line, "\"\\") != NULL)
         return;
     memcpy(name, line, length);
     name[length] = '\0';
@@ -192,14 +192,14 @@ static void fail_with(const struct request *request, const char *what, int numbe
     exit(3);
 }
 
-static void judge(const struct request *request, const char *who, int status)
+static void judge(const struct request *request, int is_driver, int status)
 {
     if (is_late)
-        fail_with(request, "seconds were not enough:", (int)request->seconds_max);
+        fail_with(request, "took more seconds than", (int)request->seconds_max);
     if (WIFSIGNALED(status))
-        fail_with(request, who, WTERMSIG(status));
+        fail_with(request, is_driver ? "its load ended by signal" : "signal", WTERMSIG(status));
     if (WEXITSTATUS(status) != 0)
-        fail_with(request, strcmp(who, "signal") == 0 ? "exit code" : who, WEXITSTATUS(status));
+        fail_with(request, is_driver ? "its load ended with code" : "exit code", WEXITSTATUS(status));
 }
 
 /* The preloaded bench_end.so says whose malloc it found. Where it says nothing it was not loaded, and nor was PRELOAD. */
@@ -211,31 +211,27 @@ static void check_allocator(void)
     exit(4);
 }
 
-static struct sample run_once(const struct request *request)
+/* Until program and driver have ended. A driver that fails takes the program with it. */
+static struct sample wait_for(const struct request *request, pid_t program, pid_t driver, double begin)
 {
     struct sample sample = {0, 0, 0};
-    int status = 0;
+    int program_status = 0;
     int driver_status = 0;
-    unlink(report_path);
-    double begin = now();
-    pid_t program = start(0, request->preload, request->program);
-    running = program;
-    alarm((unsigned)request->seconds_max);
-    pid_t driver = request->driver != NULL ? start(program, NULL, request->driver) : 0;
     for (int left = driver != 0 ? 2 : 1; left > 0; left--) {
         struct rusage used;
-        int one_status = 0;
-        pid_t ended = wait4(-1, &one_status, 0, &used);
-        if (ended < 0)
-            fail("wait4");
-        if (ended == driver) {
-            driver_status = one_status;
-            if (one_status != 0)
+        int status = 0;
+        pid_t ended = wait4(-1, &status, 0, &used);
+        if (ended == program) {
+            program_status = status;
+            sample = (struct sample){seconds(used.ru_utime) + seconds(used.ru_stime), now() - begin, used.ru_maxrss};
+        } else if (ended == driver && driver != 0) {
+            /* The load of a server that has crashed fails too, and is not to blame. */
+            driver_status = program_status == 0 ? status : 0;
+            if (status != 0)
                 end_group();
-            continue;
+        } else {
+            fail("wait4");
         }
-        status = one_status;
-        sample = (struct sample){seconds(used.ru_utime) + seconds(used.ru_stime), now() - begin, used.ru_maxrss};
     }
     alarm(0);
     end_group();
@@ -243,9 +239,20 @@ static struct sample run_once(const struct request *request)
     read_report();
     if (figure_named("wrong_allocator")->count > 0)
         check_allocator();
-    judge(request, "driver's code", driver_status);
-    judge(request, "signal", status);
+    judge(request, 1, driver_status);
+    judge(request, 0, program_status);
     return sample;
+}
+
+static struct sample run_once(const struct request *request)
+{
+    unlink(report_path);
+    double begin = now();
+    pid_t program = start(0, request->preload, request->program);
+    running = program;
+    alarm((unsigned)request->seconds_max);
+    pid_t driver = request->driver != NULL ? start(program, NULL, request->driver) : 0;
+    return wait_for(request, program, driver, begin);
 }
 
 static void print_result(const struct request *request, struct sample sum)
@@ -271,9 +278,13 @@ static int read_request(int count, char **words, struct request *request)
 {
     if (count <= FIRST_PROGRAM_WORD)
         return 0;
-    *request = (struct request){.group = words[1], .title = words[2], .allocator = words[3], .preload = words[4],
-                                .repeat = positive(words[5]), .seconds_max = positive(words[6]),
-                                .program = words + FIRST_PROGRAM_WORD};
+    request->group = words[1];
+    request->title = words[2];
+    request->allocator = words[3];
+    request->preload = words[4];
+    request->repeat = positive(words[5]);
+    request->seconds_max = positive(words[6]);
+    request->program = words + FIRST_PROGRAM_WORD;
     for (int i = FIRST_PROGRAM_WORD; i < count; i++) {
         if (strcmp(words[i], "+") != 0)
             continue;
@@ -287,12 +298,13 @@ static int read_request(int count, char **words, struct request *request)
 
 int main(int count, char **words)
 {
-    struct request request;
+    struct request request = {0};
     struct sample sum = {0, 0, 0};
     report_path = getenv("BENCH_REPORT");
     if (report_path == NULL || !read_request(count, words, &request)) {
         fputs("usage: BENCH_REPORT=FILE measure GROUP TITLE ALLOCATOR PRELOAD REPEAT SECONDS PROGRAM ARGS... "
-              "[+ DRIVER ARGS...]\n", stderr);
+              "[+ DRIVER ARGS...]\n",
+              stderr);
         return 2;
     }
     handle_signals();

@@ -267,7 +267,8 @@ while [ $round -le "${rounds_wanted:-$rounds}" ]; do
     round=$((round + 1))
 done
 
-awk -f "$here/figures.awk" -f "$here/table.awk" "$results" | tee "${results%.jsonl}.txt"
+awk -f "$here/figures.awk" -f "$here/table.awk" "$results" >"${results%.jsonl}.txt"
+cat "${results%.jsonl}.txt"
 echo
 echo "$results"
 sh "$here/charts.sh" "$results" "$build/bench/charts"

@@ -19,7 +19,7 @@ function mean_row(text, name, only,    p, one) {
     printf "%-46s", text
     for (p = 1; p <= peer_count; p++) {
         one = mean(peer[p], name, only)
-        printf " %12s", one > 0 ? sprintf("%.2f", one) : ""
+        printf " %12s", (one > 0 ? sprintf("%.2f", one) : "")
     }
     printf "\n"
 }
@@ -57,7 +57,7 @@ function reported_row(title, name,    p, who) {
     printf "%-22s %-22s", title, name
     for (p = 0; p <= peer_count; p++) {
         who = p == 0 ? "gcalloc" : peer[p]
-        printf " %12s", (title, who) in failures ? "failed" : has(title, who, name) ? plain(median(title, who, name)) : ""
+        printf " %12s", ((title, who) in failures ? "failed" : has(title, who, name) ? plain(median(title, who, name)) : "")
     }
     printf "\n"
 }

@@ -55,7 +55,8 @@ c_program() {
                 printf "        case %d: sum += table[i] * %d - (sum >> %d); break;\n", c, c * 31 + f, 1 + (c + f) % 7
             print "        default: sum ^= i;\n        }\n    }"
             printf "    for (at = list; at; at = at->next)\n        for (k = 0; k < %d; k++)\n", 4 + f % 13
-            printf "            at->name[k] = (char)(at->key * (k + %d) %% 96 + 32), at->weight += sum / (k + %d.5);\n", f % 5, f % 3
+            printf "            at->name[k] = (char)(at->key * (k + %d) %% 96 + 32), ", f % 5
+            printf "at->weight += sum / (k + %d.5);\n", f % 3
             print "    for (i = 1; i < length; i++)\n        if (table[i - 1] > table[i] && sum % 3)"
             printf "            sum += table[i] %% (i + %d);\n", 1 + f % 11
             if (f > 0)

@@ -17,8 +17,8 @@ die() {
 tries=0
 until [ "$(redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]; do
     tries=$((tries + 1))
-    [ $tries -le 200 ] || die "the server does not answer"
-    sleep 0.05
+    [ $tries -le 1000 ] || die "the server does not answer"
+    sleep 0.01
 done
 
 figures=$(timeout "$seconds_max" redis-benchmark -s "$socket" --csv -n "$requests" -c 20 -P 16 -r 100000 -d 120 \
