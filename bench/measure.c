@@ -93,6 +93,8 @@ static void on_alarm(int signal_number)
 static void on_end(int signal_number)
 {
     end_group();
+    while (running != 0 && waitpid(-1, NULL, 0) > 0)
+        ;
     _exit(128 + signal_number);
 }
 

@@ -159,6 +159,8 @@ done <<END
 $(workloads)
 END
 [ -f "$tmp/plan" ] || die "nothing to measure"
+twice=$(workloads | awk '($2 in group) && group[$2] != $1 { print $2 } { group[$2] = $1 }')
+[ -z "$twice" ] || die "workloads.txt: two groups have the title" "$twice"
 
 inputs=$build/bench/inputs/$share
 made=$(cksum <"$here/real/inputs.sh")
@@ -188,15 +190,24 @@ expand() {
     esac
 }
 
-# The allocators that run a line, by its WHO.
+# The allocators that run a line, by its WHO. Each round another one is the first, who may find files that are not cached.
 allocators_for() {
-    case $1 in
-    "" | malloc)
-        [ -n "$1" ] || echo gcalloc
-        for peer in $present; do [ "$peer" = libgc ] || echo "$peer"; done
-        ;;
-    *) case " gcalloc $present " in *" $1 "*) echo "$1" ;; esac ;;
-    esac
+    who=$1
+    # shellcheck disable=SC2086
+    set -- gcalloc $present
+    turn=1
+    while [ $turn -lt $round ]; do
+        first=$1
+        shift
+        set -- "$@" "$first"
+        turn=$((turn + 1))
+    done
+    for one; do
+        case $who/$one in
+        /libgc | malloc/libgc | malloc/gcalloc) ;;
+        "/$one" | "malloc/$one" | "$one/$one") echo "$one" ;;
+        esac
+    done
 }
 
 # measure_with ALLOCATOR WORDS...: once; the row has `group` and `title`, `repeat` and `settings`.

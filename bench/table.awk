@@ -24,7 +24,17 @@ function mean_row(text, name, only,    p, one) {
     printf "\n"
 }
 
+function has_rows(name,    g, r) {
+    for (g = 1; g <= group_count; g++)
+        for (r = 1; group[g] != "start" && r <= rows[g]; r++)
+            if (has(row_of[g, r], "gcalloc", name))
+                return 1
+    return 0
+}
+
 function ratio_table(text, name, unit, divisor,    g, r) {
+    if (!has_rows(name))
+        return
     head(text, "gcalloc", "spread", "/ ")
     for (g = 1; g <= group_count; g++) {
         if (group[g] == "start")
@@ -69,22 +79,30 @@ function is_reported(title, name,    p) {
     return has(title, "gcalloc", name)
 }
 
-function reported_table(    g, r, f, p) {
+function reported_head(    p) {
     printf "\n%-22s %-22s %12s", "reported, medians", "", "gcalloc"
     for (p = 1; p <= peer_count; p++)
         printf " %12s", peer[p]
     printf "\n"
+}
+
+function reported_table(    g, r, f, lines) {
     for (g = 1; g <= group_count; g++)
         for (r = 1; r <= rows[g]; r++)
-            for (f = 1; f <= figure_count; f++)
-                if (figure[f] != "end_kib" && is_reported(row_of[g, r], figure[f]))
-                    reported_row(row_of[g, r], figure[f])
+            for (f = 1; f <= figure_count; f++) {
+                if (figure[f] == "end_kib" || !is_reported(row_of[g, r], figure[f]))
+                    continue
+                if (lines++ == 0)
+                    reported_head()
+                reported_row(row_of[g, r], figure[f])
+            }
 }
 
 END {
     for (g = 1; g <= group_count; g++)
         is_partial = is_partial || !is_in_mean(g)
-    print "\nMedians; a number under a peer is gcalloc's divided by the peer's: below 1, gcalloc needs less."
+    if (has_rows("cpu_ms"))
+        print "\nMedians; a number under a peer is gcalloc's divided by the peer's: below 1, gcalloc needs less."
     ratio_table("processor time", "cpu_ms", "ms ", 1)
     ratio_table("wall time", "wall_ms", "ms ", 1)
     ratio_table("peak memory", "peak_kib", "MiB", 1024)

@@ -21,8 +21,9 @@ until [ "$(redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]; do
     sleep 0.01
 done
 
-figures=$(timeout "$seconds_max" redis-benchmark -s "$socket" --csv -n "$requests" -c 20 -P 16 -r 100000 -d 120 \
-    -t set,get,incr,lpush,lpop,sadd,hset,zadd) || die "redis-benchmark failed"
+# In the foreground: `measure` ends the process group, and it would make one of its own.
+figures=$(timeout --foreground "$seconds_max" redis-benchmark -s "$socket" --csv -n "$requests" -c 20 -P 16 \
+    -r 100000 -d 120 -t set,get,incr,lpush,lpop,sadd,hset,zadd) || die "redis-benchmark failed"
 
 # "test","rps",... then one line for each command: all requests by the time that they took together.
 echo "$figures" | tr -d '"' | awk -F , -v requests="$requests" '
