@@ -40,8 +40,9 @@ END {
             if (group[g] != "start")
                 row(group[g] ": " row_of[g, r], row_of[g, r])
     mean_row()
-    printf "\nEach number is gcalloc's divided by the other's: below 1, gcalloc needs less. Medians of %s runs on %s (%s\n",
+    printf "\nEach number is gcalloc's divided by the other's: below 1, gcalloc needs less. Medians of %d runs on %s (%s\n",
         round_count, machine, (processors == 1 ? "one processor)," : processors " processors),")
+    sub(/[^0-9.].*/, "", kernel)
     printf "Linux %s, at revision %s. Made by `sh bench/run.sh` and `sh bench/readme.sh`.", kernel, revision
     print "\nThe mean leaves out `collect`, where the others run a program that frees."
 }

@@ -49,4 +49,4 @@ awk -v section="$tmp/section" '
 ' "$readme" >"$tmp/readme"
 cat "$tmp/readme" >"$readme"
 cp "$tmp/overview.svg" "$here/results.svg"
-echo "README.md and bench/results.svg show $results"
+echo "README.md and bench/results.svg show ${results##*/}"

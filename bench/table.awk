@@ -48,13 +48,18 @@ function ratio_table(text, name, unit, divisor,    g, r) {
     mean_row("geometric mean of all" (is_partial ? " but start and collect" : ""), name, 0)
 }
 
-function start_table(title,    p, name) {
-    printf "\n%-22s %12s %12s\n", title ", added to glibc", "wall", "memory"
+# What a process costs that does nothing, beyond what it costs with glibc if that was measured.
+function start_table(title,    p, who, wall, memory) {
+    if (has(title, "glibc", "wall_ms")) {
+        wall = median(title, "glibc", "wall_ms")
+        memory = median(title, "glibc", "peak_kib")
+    }
+    printf "\n%-30s %12s %12s\n", title (memory > 0 ? ", added to glibc" : ""), "wall", "memory"
     for (p = 0; p <= peer_count; p++) {
-        name = p == 0 ? "gcalloc" : peer[p]
-        if (name != "glibc" && has(title, name, "wall_ms"))
-            printf "%-22s %9.3f ms %8.0f KiB\n", name, median(title, name, "wall_ms") - median(title, "glibc", "wall_ms"),
-                median(title, name, "peak_kib") - median(title, "glibc", "peak_kib")
+        who = p == 0 ? "gcalloc" : peer[p]
+        if (who != "glibc" && has(title, who, "wall_ms"))
+            printf "%-30s %9.3f ms %8.0f KiB\n", who, median(title, who, "wall_ms") - wall,
+                median(title, who, "peak_kib") - memory
     }
 }
 
@@ -110,8 +115,7 @@ END {
     reported_table()
     for (g = 1; g <= group_count; g++)
         for (r = 1; group[g] == "start" && r <= rows[g]; r++)
-            if (has(row_of[g, r], "glibc", "wall_ms"))
-                start_table(row_of[g, r])
+            start_table(row_of[g, r])
     for (key in failures) {
         split(key, part, SUBSEP)
         printf "%s failed with %s: %s\n", part[1], part[2], failures[key]
