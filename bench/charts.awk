@@ -2,7 +2,7 @@
 # What charts.sh draws, as columns. After figures.awk. Set -v chart:
 #   rows      ratio of the figure -v name, for each row:      TITLE RATIO...
 #   groups    geometric mean of that ratio for each group:    GROUP RATIO...
-#   absolute  the figure -v name itself, for each row:        TITLE GCALLOC PEER...
+#   absolute  the figure -v name itself, for each row of hot: TITLE GCALLOC PEER...
 # The first line names the columns; `?` is a figure that is missing.
 
 function value(number) {
@@ -45,7 +45,7 @@ END {
         if (chart == "groups" && group[g] != "start")
             mean_line(group[g], g)
         for (r = 1; r <= rows[g]; r++)
-            if (chart == "absolute")
+            if (chart == "absolute" && group[g] == "hot")
                 absolute_line(row_of[g, r])
             else if (chart == "rows" && group[g] != "start")
                 ratio_line(row_of[g, r])

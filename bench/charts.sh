@@ -7,7 +7,7 @@
 #   overview.svg   means of processor time and peak memory for each group, the chart of the README
 #   cpu.svg        processor time of each row
 #   memory.svg     peak memory of each row
-#   hot.svg        nanoseconds for an operation, where programs report it
+#   hot.svg        nanoseconds for an operation of the group hot, where programs report it
 set -eu
 export LC_ALL=C
 
@@ -38,10 +38,12 @@ bars() {
     NR > 1 { for (i = 2; i <= columns; i++) is_used[i] = is_used[i] || $i != "?" }
     END {
         between = "plot"
+        peers_from = head[2] == "gcalloc" ? 3 : 2 # a peer has the same colour in all charts
         for (i = 2; i <= columns; i++) {
             if (!is_used[i])
                 continue
-            printf "%s \"%s\" using (%s(column(%d))):xtic(1) title \"%s\" lt %d", between, file, through, i, head[i], i - 1
+            printf "%s \"%s\" using (%s(column(%d))):xtic(1) title \"%s\" lt %d", between, file, through, i, head[i],
+                (i < peers_from ? 7 : i - peers_from + 1)
             between = ","
         }
         printf "\n"
@@ -92,6 +94,7 @@ set linetype 3 lc rgb "#228833"
 set linetype 4 lc rgb "#ccbb44"
 set linetype 5 lc rgb "#66ccee"
 set linetype 6 lc rgb "#aa3377"
+set linetype 7 lc rgb "#333333"
 END
 }
 
