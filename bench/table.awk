@@ -49,17 +49,18 @@ function ratio_table(text, name, unit, divisor,    g, r) {
 }
 
 # What a process costs that does nothing, beyond what it costs with glibc if that was measured.
-function start_table(title,    p, who, wall, memory) {
+function start_table(title,    p, who, cpu, wall, memory) {
     if (has(title, "glibc", "wall_ms")) {
+        cpu = median(title, "glibc", "cpu_ms")
         wall = median(title, "glibc", "wall_ms")
         memory = median(title, "glibc", "peak_kib")
     }
-    printf "\n%-30s %12s %12s\n", title (memory > 0 ? ", added to glibc" : ""), "wall", "memory"
+    printf "\n%-30s %12s %12s %12s\n", title (memory > 0 ? ", added to glibc" : ""), "processor", "wall", "memory"
     for (p = 0; p <= peer_count; p++) {
         who = p == 0 ? "gcalloc" : peer[p]
         if (who != "glibc" && has(title, who, "wall_ms"))
-            printf "%-30s %9.3f ms %8.0f KiB\n", who, median(title, who, "wall_ms") - wall,
-                median(title, who, "peak_kib") - memory
+            printf "%-30s %9.3f ms %9.3f ms %8.0f KiB\n", who, median(title, who, "cpu_ms") - cpu,
+                median(title, who, "wall_ms") - wall, median(title, who, "peak_kib") - memory
     }
 }
 
