@@ -1,51 +1,94 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Measures gcalloc against every other malloc that is installed, preloaded into the same programs, and prints tables.
+# Measures gcalloc against every other allocator that is installed, in the same programs, and prints tables.
 #
-#   sh bench/run.sh [--smoke] [--peers LIST] [--build DIR]
+#   sh bench/run.sh [--quick] [--smoke] [--peers LIST] [--build DIR] [--rounds N] [GROUP...]
 #
-#   --smoke   a second or two in all: shows that everything runs, says nothing about speed
-#   --peers   some of "glibc mimalloc jemalloc tcmalloc", in quotes; all of them without it
+#   --quick   a tenth of the work, three rounds: a first impression
+#   --smoke   a hundredth, one round: shows that everything runs, says nothing about speed
+#   --peers   some of "glibc mimalloc jemalloc tcmalloc libgc", in quotes or with commas; all of them without it
 #   --build   where gcalloc is built; build/ of this tree without it
+#   GROUP     some of the groups of workloads.txt; all of them without it
 #
 # Allocators take turns, so that a change of the machine's mood meets all of them. Every run is one line of JSON in
-# BUILD/bench/results/; its first line names the machine.
-set -eu
+# BUILD/bench/results/; the first line names the machine. The tables are kept beside it, charts in BUILD/bench/charts/.
+# A peer that fails is named and left out of its row; when gcalloc fails everything ends, with code 1.
+set -euf
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=$here/../build
-peers="glibc mimalloc jemalloc tcmalloc"
+peers="glibc mimalloc jemalloc tcmalloc libgc"
+groups=
 rounds=7
-share=1 # of the work
+rounds_wanted=
+share=1 # of the work: 1 / share
+seconds_max=600 # for one run
+
+# What is measured comes from the system, not from a wrapper of the same name.
+PATH=/usr/bin:/bin:$PATH
+export LC_ALL=C
+unset LD_PRELOAD
 
 die() {
     echo "bench: $*" >&2
     exit 1
 }
 
+usage() {
+    echo "bench: $*" >&2
+    echo "usage: run.sh [--quick] [--smoke] [--peers LIST] [--build DIR] [--rounds N] [GROUP...]" >&2
+    exit 2
+}
+
+# The workloads without their comments.
+workloads() {
+    grep -v -e '^ *#' -e '^ *$' "$here/workloads.txt"
+}
+
 while [ $# -gt 0 ]; do
     case $1 in
+    --quick) rounds=3 share=10 ;;
     --smoke) rounds=1 share=100 ;;
-    --peers) peers=${2:?"--peers wants a list"} && shift ;;
-    --build) build=${2:?"--build wants a directory"} && shift ;;
-    *) die "usage: run.sh [--smoke] [--peers LIST] [--build DIR]" ;;
+    --peers | --build | --rounds)
+        [ -n "${2:-}" ] || usage "$1 wants a value"
+        case $1 in
+        --peers) peers=$(echo "$2" | tr ',' ' ') ;;
+        --build) build=$2 ;;
+        --rounds) rounds_wanted=$2 ;;
+        esac
+        shift
+        ;;
+    -*) usage "$1: no such option" ;;
+    *) groups="$groups $1" ;;
     esac
     shift
 done
+case $rounds_wanted in
+*[!0-9]* | 0*) usage "--rounds wants a number from 1 on" ;;
+?*) rounds=$rounds_wanted ;;
+esac
+for group in $groups; do
+    workloads | grep -q "^$group " ||
+        usage "$group: no such group; there are: $(workloads | cut -d ' ' -f 1 | uniq | tr '\n' ' ')"
+done
 
 build=$(cd "$build" 2>/dev/null && pwd) || die "no build directory; cmake -S . -B build && cmake --build build"
-[ -x "$build/bench/measure" ] || die "$build/bench is not built"
+[ -f "$build/bench/bench_end.so" ] || die "$build/bench is not built"
+case $build in *[\ :]*) die "$build: the loader cannot preload from a path with a space or a colon" ;; esac
 
 # The library of an allocator, or nothing.
 library_of() {
+    set +f
     case $1 in
     gcalloc) set -- "$build/lib/libgcalloc.so" ;;
     glibc) set -- /lib/*-linux-gnu*/libc.so.6 /usr/lib*/libc.so.6 ;;
     mimalloc) set -- /usr/lib/*-linux-gnu*/libmimalloc.so* /usr/local/lib/libmimalloc.so* ;;
     jemalloc) set -- /usr/lib/*-linux-gnu*/libjemalloc.so* /usr/local/lib/libjemalloc.so* ;;
     tcmalloc) set -- /usr/lib/*-linux-gnu*/libtcmalloc_minimal.so* /usr/local/lib/libtcmalloc_minimal.so* ;;
-    *) die "$1: no such peer" ;;
+    libgc) set -- /usr/lib/*-linux-gnu*/libgc.so* /usr/local/lib/libgc.so* ;;
+    *) usage "$1: no such peer" ;;
     esac
+    set -f
     for file; do
         [ -e "$file" ] && readlink -f "$file" && return
     done
@@ -54,7 +97,7 @@ library_of() {
 
 present=
 for peer in $peers; do
-    library=$(library_of "$peer") || exit 1
+    library=$(library_of "$peer") || exit
     if [ -n "$library" ]; then
         present="$present $peer"
         echo "$peer: $library"
@@ -62,51 +105,182 @@ for peer in $peers; do
         echo "$peer: not installed, skipped"
     fi
 done
+present=${present# }
 [ -n "$(library_of gcalloc)" ] || die "$build/lib/libgcalloc.so is not built"
 [ -n "$present" ] || die "no peer is installed"
+env | grep '^GCALLOC_' || : # whoever sets options wants to see that they were set
 
-mkdir -p "$build/bench/results"
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/gcalloc-bench.XXXXXX") || exit 1
+measuring=
+clean_up() {
+    if [ -n "$measuring" ] && kill "$measuring" 2>/dev/null; then
+        wait "$measuring" || :
+    fi
+    rm -rf "$tmp"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Leaves in `program` what a word of workloads.txt names in the group; empty if there is no such program.
+find_program() {
+    case $1 in
+    real | start) program=$(command -v "$2") || program= ;;
+    *) program=$build/bench/$2 && [ -x "$program" ] || program= ;;
+    esac
+}
+
+# Whether a line's program is there. Those of the system may be absent, and so may that which needs libgc.
+is_there() {
+    group=$1
+    shift 2
+    while :; do
+        case $1 in
+        \** | *=*) shift ;;
+        *) break ;;
+        esac
+    done
+    find_program "$group" "${1##*:}"
+    [ "$1" != redis-server ] || command -v redis-benchmark >/dev/null || program=
+    [ -z "$program" ] || return 0
+    case "$group $1" in
+    real\ * | start\ * | *\ libgc:*) echo "${1##*:}: not installed, skipped" && return 1 ;;
+    esac
+    die "$build/bench/${1##*:} is not built"
+}
+
+while read -r line; do
+    # shellcheck disable=SC2086
+    set -- $line
+    case " ${groups:-$1} " in *" $1 "*) ;; *) continue ;; esac
+    # shellcheck disable=SC2086
+    ! is_there $line || echo "$line" >>"$tmp/plan"
+done <<END
+$(workloads)
+END
+[ -f "$tmp/plan" ] || die "nothing to measure"
+twice=$(workloads | awk '($2 in group) && group[$2] != $1 { print $2 } { group[$2] = $1 }')
+[ -z "$twice" ] || die "workloads.txt: two groups have the title" "$twice"
+
+inputs=$build/bench/inputs/$share
+made=$(cksum <"$here/real/inputs.sh")
+if grep -q '^real ' "$tmp/plan" && [ "$(cat "$inputs/made" 2>/dev/null)" != "$made" ]; then
+    sh "$here/real/inputs.sh" "$inputs" "$share"
+    echo "$made" >"$inputs/made"
+fi
+
+mkdir -p "$build/bench/results" "$build/bench/charts"
 results=$build/bench/results/$(date -u +%Y%m%dT%H%M%SZ)-$$.jsonl
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] ()@.-')
 revision=$(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo unknown)
-printf '{"machine": "%s", "processors": %s, "kernel": "%s", "revision": "%s", "rounds": %s, "share": "1/%s"}\n' \
-    "$processor" "$(nproc)" "$(uname -r)" "$revision" "$rounds" "$share" >"$results"
+printf '{"machine": "%s", "processors": %s, "kernel": "%s", "revision": "%s", "rounds": %s, "share": "1/%s", "peers": "%s"}\n' \
+    "$processor" "$(nproc)" "$(uname -r)" "$revision" "${rounds_wanted:-$rounds}" "$share" "$present" >"$results"
 
-# one TITLE REPEAT PROGRAM ARGS...: each allocator once
-one() {
-    title=$1 repeat=$2
-    shift 2
-    for allocator in gcalloc $present; do
-        library=$(library_of "$allocator")
-        preload=$library
-        [ "$allocator" != glibc ] || preload=-
-        BENCH_ALLOCATOR=$library "$build/bench/measure" "$title" "$allocator" "$preload" "$repeat" "$@" >>"$results" ||
-            die "$title failed with $allocator"
+# A word of a line as this run means it, in `word`.
+expand() {
+    word=$1
+    case $word in
+    @[0-9]*)
+        word=$((${word#@} / share))
+        [ "$word" -gt 0 ] || word=1
+        ;;
+    *"{inputs}"*) word=${word%%"{inputs}"*}$inputs${word#*"{inputs}"} ;;
+    *"{jobs}"*) word=${word%%"{jobs}"*}$here/real${word#*"{jobs}"} ;;
+    *"{tmp}"*) word=${word%%"{tmp}"*}$tmp${word#*"{tmp}"} ;;
+    esac
+}
+
+# The allocators that run a line, by its WHO. Each round another one is the first, who may find files that are not cached.
+allocators_for() {
+    who=$1
+    # shellcheck disable=SC2086
+    set -- gcalloc $present
+    turn=1
+    while [ $turn -lt $round ]; do
+        first=$1
+        shift
+        set -- "$@" "$first"
+        turn=$((turn + 1))
+    done
+    for one; do
+        case $who/$one in
+        /libgc | malloc/libgc | malloc/gcalloc) ;;
+        "/$one" | "malloc/$one" | "$one/$one") echo "$one" ;;
+        esac
     done
 }
 
-unset LD_PRELOAD
+# measure_with ALLOCATOR WORDS...: once; the row has `group` and `title`, `repeat` and `settings`.
+failed=
+measure_with() {
+    allocator=$1
+    shift
+    case " $failed " in *" $title/$allocator "*) return 0 ;; esac
+    library=$(library_of "$allocator")
+    preload=$build/bench/bench_end.so
+    case $allocator in
+    libgc) library=$(library_of glibc) ;; # programs call it by name, malloc stays the C library's
+    *) preload="$preload $library" ;; # glibc's too: some programs are linked with another malloc
+    esac
+    code=0
+    # In the background, as a shell looks at signals only between commands and while it waits.
+    # shellcheck disable=SC2086
+    env $settings BENCH_ALLOCATOR="$library" BENCH_REPORT="$tmp/report" "$build/bench/measure" "$group" "$title" \
+        "$allocator" "$preload" "$repeat" "$seconds_max" "$@" >>"$results" 2>"$tmp/messages" &
+    measuring=$!
+    wait "$measuring" || code=$?
+    measuring=
+    [ $code -ne 0 ] || return 0
+    tail -n 5 "$tmp/messages" >&2
+    [ $code -ne 4 ] || die "$title: malloc is not that of $allocator ($library)"
+    [ $code -eq 3 ] || die "$title could not be measured with $allocator (code $code)"
+    reason=$(tail -n 1 "$results" | sed 's/.*"failed": "\(.*\)"}/\1/')
+    [ "$allocator" != gcalloc ] || die "$title failed with gcalloc: $reason"
+    echo "$title failed with $allocator, which is left out of it: $reason"
+    failed="$failed $title/$allocator"
+}
+
+# run_line GROUP TITLE WORDS...: a line of workloads.txt with each of its allocators
+run_line() {
+    group=$1 title=$2 repeat=1 settings=
+    shift 2
+    while :; do
+        case $1 in
+        \**) expand "${1#\*}" && repeat=$word ;;
+        *=*) settings="$settings $1" ;;
+        *) break ;;
+        esac
+        shift
+    done
+    who=
+    case $1 in *:*) who=${1%%:*} ;; esac
+    find_program "$group" "${1##*:}"
+    shift
+    left=$#
+    while [ $left -gt 0 ]; do
+        expand "$1"
+        set -- "$@" "$word"
+        shift
+        left=$((left - 1))
+    done
+    for allocator in $(allocators_for "$who"); do
+        measure_with "$allocator" "$program" "$@"
+    done
+}
+
 round=1
-while [ $round -le $rounds ]; do
-    echo "round $round of $rounds"
-    one churn_ring 1 "$build/bench/alloc_churn" ring 65536 $((20000000 / share))
-    one churn_random 1 "$build/bench/alloc_churn" random 65536 $((20000000 / share))
-    one churn_small 1 "$build/bench/alloc_churn" random 1000 $((40000000 / share))
-    one pairs_16 1 "$build/bench/alloc_pairs" 16 1 $((100000000 / share))
-    one pairs_2000 1 "$build/bench/alloc_pairs" 2000 1 $((50000000 / share))
-    one batch_64 1 "$build/bench/alloc_pairs" 64 1000 $((100000 / share))
-    one stack 1 "$build/bench/alloc_shapes" stack $((40000000 / share))
-    one grow 1 "$build/bench/alloc_shapes" grow $((3000000 / share))
-    one large 1 "$build/bench/alloc_shapes" large $((20000 / share))
-    one aligned 1 "$build/bench/alloc_shapes" aligned $((10000000 / share))
-    one drift 1 "$build/bench/alloc_shapes" drift $((10000000 / share))
-    one remote 1 "$build/bench/alloc_remote" 1 $((80000 / share))
-    one threads 1 "$build/bench/alloc_threads" $((10000 / share)) 500
-    one startup $((200 / share)) /bin/true
+while [ $round -le "${rounds_wanted:-$rounds}" ]; do
+    echo "round $round of ${rounds_wanted:-$rounds}"
+    while read -r line; do
+        # shellcheck disable=SC2086
+        run_line $line
+    done <"$tmp/plan"
     round=$((round + 1))
 done
 
-awk -v peers="$present" -f "$here/table.awk" "$results"
+awk -f "$here/figures.awk" -f "$here/table.awk" "$results" >"${results%.jsonl}.txt"
+cat "${results%.jsonl}.txt"
 echo
 echo "$results"
-[ $share -eq 1 ] || echo "smoke: the numbers above mean nothing"
+sh "$here/charts.sh" "$results" "$build/bench/charts"
+[ $share -eq 1 ] || echo "1/$share of the work: the numbers above mean little"

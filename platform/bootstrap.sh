@@ -3,6 +3,7 @@
 # From a bare Debian 12 to a result, in one command:
 #   sh platform/bootstrap.sh demo    build, and show a real program that leaks, with malloc and with gcalloc
 #   sh platform/bootstrap.sh test    build, and run every test
+#   sh platform/bootstrap.sh bench   build, and measure against other allocators; takes the arguments of bench/run.sh
 #   sh platform/bootstrap.sh build   build only
 #   sh platform/bootstrap.sh deps    install the packages that building and testing need
 set -eu
@@ -14,6 +15,8 @@ build=${GCALLOC_BUILD_DIR:-$top/build}
 packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev check python3-minimal python3
   clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace gdb procps file
   bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"
+# What only the benchmarks need: the other allocators, more programs to run with them, charts.
+bench_packages="libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libgc-dev ghostscript z3 gnuplot-nox"
 
 die() {
     echo "bootstrap: $*" >&2
@@ -69,13 +72,20 @@ test)
     cd "$build"
     exec ctest --output-on-failure --label-exclude slow
     ;;
+bench)
+    shift
+    packages="$packages $bench_packages"
+    deps
+    build
+    exec sh "$top/bench/run.sh" --build "$build" "$@"
+    ;;
 demo)
     deps
     build
     exec sh "$top/tests/integration/demo.sh" "$build"
     ;;
 *)
-    sed -n '3,8s/^# \{0,1\}//p' "$0" >&2
+    sed -n '3,9s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

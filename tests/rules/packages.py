@@ -16,8 +16,7 @@ SKIPPED = 77
 
 
 def package_names(text):
-    found = re.findall(r'^packages="([^"]*)"', text, flags=re.M)
-    return found[0].split() if len(found) == 1 else []
+    return " ".join(re.findall(r'^(?:bench_)?packages="([^"]*)"', text, flags=re.M)).split()
 
 
 def run(*words):
@@ -42,7 +41,7 @@ def has_lists():
 
 def check(arguments):
     names = package_names(source_tree.read(arguments.top, BOOTSTRAP))
-    found = [] if names else [f'{BOOTSTRAP}: not one list packages="..." with names in it']
+    found = [] if names else [f'{BOOTSTRAP}: not one list packages="..." or bench_packages="..." with names in it']
     found += [f"{BOOTSTRAP}: {name}: twice" for name in sorted(set(names)) if names.count(name) > 1]
     found += [f"{BOOTSTRAP}: {name}: no name of a package" for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name)]
     if not found and not (shutil.which("dpkg-query") and shutil.which("apt-cache")):
