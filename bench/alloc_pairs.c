@@ -13,6 +13,7 @@ int main(int count, char **words)
     char **blocks = malloc(batch * sizeof *blocks);
     if (blocks == NULL)
         bench_fail("out of memory");
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (uint64_t round = 0; round < rounds; round++) {
         for (uint64_t i = 0; i < batch; i++) {
             blocks[i] = malloc(bytes);
@@ -23,6 +24,8 @@ int main(int count, char **words)
         for (uint64_t i = 0; i < batch; i++)
             free(blocks[i]);
     }
+    double seconds = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
+    bench_report("ns_per_operation", seconds * 1e9 / (double)(rounds * batch));
     free(blocks);
     return 0;
 }

@@ -64,6 +64,7 @@ int main(int count, char **words)
     uint64_t batches = bench_number(count, words, 2);
     if (pairs > PAIRS_MAX)
         bench_fail("too many PAIRS");
+    double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
     for (uint64_t i = 0; i < pairs; i++) {
         channels[i].batches = batches;
         if (pthread_create(&threads[2 * i], NULL, produce, &channels[i]) != 0 ||
@@ -72,5 +73,7 @@ int main(int count, char **words)
     }
     for (uint64_t i = 0; i < 2 * pairs; i++)
         pthread_join(threads[i], NULL);
+    double seconds = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
+    bench_report("frees_per_cpu_second", (double)(pairs * batches * BATCH_BLOCKS) / seconds);
     return 0;
 }

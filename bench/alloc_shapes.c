@@ -3,9 +3,10 @@
  *
  *   stack   LIFO: blocks are freed in the opposite order, depth up and down
  *   grow    buffers that grow by realloc from 16 bytes to 1 MiB
- *   large   blocks of 64 KiB to 4 MiB, each written to
+ *   append  one buffer that grows by 4 KiB at a time to 64 MiB
+ *   large   blocks of 64 KiB to 4 MiB, a sixteenth of each written
+ *   huge    blocks of 4 to 64 MiB, a byte in each page written
  *   aligned blocks at multiples of 64 to 4096
- *   drift   a full heap whose block sizes grow and shrink: what was free must serve other sizes
  */
 #include "bench.h"
 
@@ -13,12 +14,15 @@
 #define DEPTH 4096
 #define BUFFERS 16
 #define BUFFER_BYTES_MAX ((size_t)1 << 20)
+#define APPEND_BYTES 4096
+#define APPEND_BYTES_MAX ((size_t)64 << 20)
 #define LARGE_BLOCKS 32
 #define LARGE_BYTES_LOW ((size_t)64 << 10)
 #define LARGE_BYTES_HIGH ((size_t)4 << 20)
-#define DRIFT_BLOCKS 100000
-#define DRIFT_BYTES_LOW 16
-#define DRIFT_PHASES 10
+#define HUGE_BLOCKS 4
+#define HUGE_BYTES_LOW ((size_t)4 << 20)
+#define HUGE_BYTES_HIGH ((size_t)64 << 20)
+#define PAGE_BYTES 4096
 
 static uint64_t state = SEED;
 
@@ -31,11 +35,6 @@ static void *checked(void *block, size_t bytes)
     return block;
 }
 
-static void *make(size_t bytes)
-{
-    return checked(malloc(bytes), bytes);
-}
-
 static void run_stack(uint64_t operations)
 {
     static void *blocks[DEPTH];
@@ -43,7 +42,7 @@ static void run_stack(uint64_t operations)
     for (uint64_t i = 0; i < operations; i++) {
         uint64_t random = bench_random(&state);
         if (depth < DEPTH && (depth == 0 || (random >> 32 & 1)))
-            blocks[depth++] = make(16 + random % 256);
+            blocks[depth++] = bench_make(16 + random % 256);
         else
             free(blocks[--depth]);
     }
@@ -67,6 +66,31 @@ static void run_grow(uint64_t operations)
     }
 }
 
+static void run_append(uint64_t operations)
+{
+    char *buffer = NULL;
+    size_t bytes = 0;
+    for (uint64_t i = 0; i < operations; i++) {
+        bytes = bytes == APPEND_BYTES_MAX ? APPEND_BYTES : bytes + APPEND_BYTES;
+        buffer = checked(realloc(buffer, bytes), bytes);
+    }
+    free(buffer);
+}
+
+static void run_huge(uint64_t operations)
+{
+    static char *blocks[HUGE_BLOCKS];
+    for (uint64_t i = 0; i < operations; i++) {
+        uint64_t random = bench_random(&state);
+        size_t bytes = HUGE_BYTES_LOW + (random >> 20) % (HUGE_BYTES_HIGH - HUGE_BYTES_LOW);
+        char **place = &blocks[random % HUGE_BLOCKS];
+        free(*place);
+        *place = bench_make(bytes);
+        for (size_t at = 0; at < bytes; at += PAGE_BYTES)
+            (*place)[at] = 1;
+    }
+}
+
 static void run_large(uint64_t operations)
 {
     static char *blocks[LARGE_BLOCKS];
@@ -74,7 +98,7 @@ static void run_large(uint64_t operations)
         uint64_t random = bench_random(&state);
         size_t bytes = LARGE_BYTES_LOW + (random >> 20) % (LARGE_BYTES_HIGH - LARGE_BYTES_LOW);
         free(blocks[random % LARGE_BLOCKS]);
-        blocks[random % LARGE_BLOCKS] = make(bytes);
+        blocks[random % LARGE_BLOCKS] = bench_make(bytes);
         memset(blocks[random % LARGE_BLOCKS], 1, bytes / 16);
     }
 }
@@ -90,27 +114,13 @@ static void run_aligned(uint64_t operations)
     }
 }
 
-static void run_drift(uint64_t operations)
-{
-    static void *blocks[DRIFT_BLOCKS];
-    uint64_t in_phase = operations / DRIFT_PHASES + 1;
-    for (uint64_t i = 0; i < operations; i++) {
-        uint64_t phase = i / in_phase;
-        uint64_t step = phase < DRIFT_PHASES / 2 ? phase : DRIFT_PHASES - phase;
-        uint64_t random = bench_random(&state);
-        size_t bytes = ((size_t)DRIFT_BYTES_LOW << step) + (random >> 32) % 16;
-        free(blocks[random % DRIFT_BLOCKS]);
-        blocks[random % DRIFT_BLOCKS] = make(bytes);
-    }
-}
-
 int main(int count, char **words)
 {
     static const struct {
         const char *name;
         void (*run)(uint64_t operations);
-    } shapes[] = {
-        {"stack", run_stack}, {"grow", run_grow}, {"large", run_large}, {"aligned", run_aligned}, {"drift", run_drift}};
+    } shapes[] = {{"stack", run_stack}, {"grow", run_grow}, {"append", run_append},
+                  {"large", run_large}, {"huge", run_huge}, {"aligned", run_aligned}};
     bench_check_allocator();
     uint64_t operations = bench_number(count, words, 2);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -119,5 +129,5 @@ int main(int count, char **words)
         shapes[i].run(operations);
         return 0;
     }
-    bench_fail("SHAPE is one of stack, grow, large, aligned, drift");
+    bench_fail("SHAPE is one of stack, grow, append, large, huge, aligned");
 }
