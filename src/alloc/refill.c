@@ -124,6 +124,34 @@ static unsigned find_word(struct heap *heap, uint32_t unit, unsigned from, unsig
     return from;
 }
 
+/* First word from `from` on with a free slot, of those that have been handed out from before; touched_words if none has. */
+static unsigned next_touched(const struct block *block, unsigned from)
+{
+    while (from < block->touched_words && block->free[from] == 0)
+        from++;
+    return from < block->touched_words ? from : block->touched_words;
+}
+
+/* Own frees into the current block since the last question: nobody waits for its countdown. */
+static uint32_t take_frees(struct block *block)
+{
+    uint32_t frees = COUNTDOWN_OFF - block->countdown;
+    block->countdown = COUNTDOWN_OFF;
+    return frees;
+}
+
+/* Before slots that were never used come those that were freed, if they are a quarter: programs with few blocks stay on
+ * few pages. */
+#define RETURN_SHARE 4
+
+/* Whether the word to come was never used although others have freed many slots before it. */
+static bool should_return(const struct block *block, unsigned next)
+{
+    int32_t freed = (int32_t)u32_load(&block->remote_count); /* may be below zero: see block_is_due */
+    return next >= block->touched_words && freed > 0 &&
+           (uint32_t)freed >= block->touched_words * BITS_PER_WORD / RETURN_SHARE;
+}
+
 /* Whether the current block has slots that only the heap limit keeps back. */
 enum window_result { WINDOW_OPEN, WINDOW_AT_LIMIT, WINDOW_NONE };
 
@@ -135,7 +163,8 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
         return WINDOW_NONE;
     struct block *block = block_at(heap, unit);
     unsigned words = gci_size_classes[class_index].words;
-    unsigned index = find_word(heap, unit, block->window_word == NO_WINDOW ? 0 : block->window_word + 1u, words);
+    unsigned index = block->window_word == NO_WINDOW ? 0 : block->window_word + 1u;
+    index = find_word(heap, unit, should_return(block, index) ? 0 : index, words);
     if (index == words)
         return WINDOW_NONE;
     bool is_at_limit = !gci_block_touch_word(heap, unit, index);
@@ -156,10 +185,10 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     struct block *block = block_at(heap, unit);
     if (unit == 0 || block->window_word == NO_WINDOW)
         return false;
-    unsigned index = block->window_word + 1u;
-    while (index < block->touched_words && block->free[index] == 0)
-        index++;
-    if (index >= block->touched_words)
+    unsigned index = next_touched(block, block->window_word + 1u);
+    if (index == block->touched_words && take_frees(block) >= index * BITS_PER_WORD / RETURN_SHARE)
+        index = next_touched(block, 0);
+    if (index == block->touched_words)
         return false;
     struct window *window = &cache->windows[kind][class_index];
     forget_reclaimed(heap, unit, index);
