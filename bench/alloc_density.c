@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* alloc_density BYTES COUNT SLEEP_MS: COUNT blocks of BYTES bytes, every byte written. Reports resident over requested memory, then
- * frees all and sleeps, and reports what share has gone back to the system without another call.
+/* alloc_density BYTES COUNT SLEEP_MS: COUNT blocks of BYTES bytes, every byte written. Reports resident over requested
+ * memory, then frees all and sleeps, and reports what share has gone back to the system without another call.
  */
 #include "bench.h"
 

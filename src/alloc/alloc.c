@@ -257,9 +257,16 @@ static bool is_impossible(size_t bytes, size_t alignment)
 static void *take_from_own(struct cache *cache, enum block_kind kind, unsigned class_index)
 {
     const struct window *window = &cache->windows[kind][class_index];
-    if (LIKELY(gci_refill_window(&gci_heap, cache, kind, class_index)))
-        return window_take(window, *window->word);
     void *block = NULL;
+    if (class_index >= CLASS_FEW_SLOTS) {
+        critical_enter_brief();
+        block = gci_refill_take_recent(&gci_heap, cache, kind, class_index);
+        critical_leave_brief();
+    } else if (LIKELY(gci_refill_window(&gci_heap, cache, kind, class_index))) {
+        block = window_take(window, *window->word);
+    }
+    if (LIKELY(block != NULL))
+        return block;
     critical_enter();
     if (gci_refill(&gci_heap, cache, kind, class_index, true) == REFILL_DONE)
         block = window_take(window, *window->word);

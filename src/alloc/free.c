@@ -12,21 +12,28 @@ static uint64_t slot_bit(struct object object)
     return UINT64_C(1) << (object.slot % BITS_PER_WORD);
 }
 
+static void look(struct heap *heap, uint32_t unit)
+{
+    critical_enter();
+    if (block_owner(block_at(heap, unit)) == gci_cache_self_id) /* else a collection has just found the block empty */
+        gci_refill_look(heap, gci_cache_self, unit);
+    critical_leave();
+}
+
 /* The last free that the block has waited for. In a signal handler that came in the middle of a slow path the look is left
  * to the next free. */
 static void free_last(struct heap *heap, uint32_t unit, uint32_t slot)
 {
     struct block *block = block_at(heap, unit);
     bool may_look = !critical_is_inside();
-    if (!may_look)
-        block->countdown = 1;
+    critical_enter_brief();
     gci_cpu_or(&block->free[slot / BITS_PER_WORD], UINT64_C(1) << (slot % BITS_PER_WORD));
     if (!may_look)
-        return;
-    critical_enter();
-    if (block_owner(block) == gci_cache_self_id) /* else a collection has just found the block empty */
-        gci_refill_look(heap, gci_cache_self, unit);
-    critical_leave();
+        block->countdown = 1;
+    bool is_done = !may_look || gci_refill_remember(heap, gci_cache_self, unit, slot);
+    critical_leave_brief();
+    if (!is_done)
+        look(heap, unit);
 }
 
 /* The block has remote frees, so that a second free may hide among them; the caller has looked. */

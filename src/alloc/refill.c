@@ -344,6 +344,54 @@ void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
     }
 }
 
+/* ---- Slots freed last, where blocks have few ---------------------------------------------------------------------- */
+
+static struct recent *recent_of(struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    return &cache->recent[kind][class_index - CLASS_FEW_SLOTS];
+}
+
+/* A block that is wholly free is not kept for the sake of a hint. */
+bool gci_refill_remember(struct heap *heap, struct cache *cache, uint32_t unit, uint32_t slot)
+{
+    struct hot hot = heap->meta.hot[unit];
+    struct block *block = block_at(heap, unit);
+    if (hot_class(hot) < CLASS_FEW_SLOTS || block->state != BLOCK_FULL)
+        return false;
+    struct recent *recent = recent_of(cache, hot_kind(hot), hot_class(hot));
+    if (recent->count == RECENT_SLOTS || block->free[0] == low_bits(gci_size_classes[hot_class(hot)].slots))
+        return false;
+    recent->slots[recent->count++] = unit << RECENT_SLOT_BITS | slot;
+    block->countdown = 1;
+    return true;
+}
+
+/* The unit may have become another block meanwhile, or the slot have been taken another way. */
+static bool is_still_free(const struct heap *heap, const struct cache *cache, uint32_t unit, uint32_t slot,
+                          uint8_t class_kind)
+{
+    struct hot hot = heap->meta.hot[unit];
+    return hot.use == UNIT_SMALL && hot.class_kind == class_kind && block_owner(block_at(heap, unit)) == cache->id &&
+           (block_at(heap, unit)->free[0] >> slot & 1);
+}
+
+void *gci_refill_take_recent(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
+{
+    struct recent *recent = recent_of(cache, kind, class_index);
+    while (recent->count > 0) {
+        uint32_t entry = recent->slots[--recent->count];
+        uint32_t unit = entry >> RECENT_SLOT_BITS;
+        uint32_t slot = entry & ((1u << RECENT_SLOT_BITS) - 1);
+        if (!is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind)))
+            continue;
+        forget_reclaimed(heap, unit, 0);
+        block_at(heap, unit)->free[0] &= ~(UINT64_C(1) << slot);
+        uintptr_t offset = (uintptr_t)slot * gci_size_classes[class_index].bytes;
+        return (void *)(unit_address(heap, unit) + offset); // NOLINT(performance-no-int-to-ptr)
+    }
+    return NULL;
+}
+
 /* ---- Remote frees ------------------------------------------------------------------------------------------------- */
 
 static void wake_owned(struct heap *heap, uint32_t unit, struct cache *cache)

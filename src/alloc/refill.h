@@ -24,6 +24,13 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
 enum refill_result gci_refill(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index,
                               bool may_collect);
 
+/* Where blocks have few slots: the owner has just freed a slot of a full block of its own. True: it is remembered for the
+ * next request. False: the block has to be looked at. */
+bool gci_refill_remember(struct heap *heap, struct cache *cache, uint32_t unit, uint32_t slot);
+
+/* A slot that was remembered and still is free, now taken; NULL if there is none. Classes of few slots only. */
+void *gci_refill_take_recent(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index);
+
 /* The owner looks at a block whose countdown ended: lists it as available, or gives it back when it is empty. */
 void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit);
 

@@ -38,6 +38,7 @@ static void reset(struct cache *cache)
 {
     __builtin_memcpy(cache->windows, gci_cache_empty.windows, sizeof cache->windows);
     __builtin_memset(cache->owned, 0, sizeof cache->owned);
+    __builtin_memset(cache->recent, 0, sizeof cache->recent);
     cache->allocated = 0;
 }
 

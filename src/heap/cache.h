@@ -34,9 +34,20 @@ struct owned_blocks {
     volatile u32_shared woken;  /* first of the blocks that remote frees have woken; class lock */
 };
 
+/* Slots that the owner has freed last in full blocks of few slots, the newest at the end: taken again before another block
+ * is searched. Only a hint: the slot is free in its block's bitmap, and whoever takes it looks whether it still is. */
+#define RECENT_SLOTS 7
+struct recent {
+    uint32_t count;
+    uint32_t slots[RECENT_SLOTS]; /* unit << RECENT_SLOT_BITS | slot */
+};
+#define RECENT_SLOT_BITS 5
+STATIC_ASSERT(BLOCK_BYTES / FEW_SLOTS_BYTES_MIN <= 1 << RECENT_SLOT_BITS, "a slot's number fits");
+
 struct cache {
     struct window windows[KIND_COUNT][CLASS_COUNT];
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
+    struct recent recent[KIND_COUNT][CLASS_COUNT - CLASS_FEW_SLOTS];
     uint16_t id;        /* what blocks name as owner; OWNER_NOBODY in the empty cache */
     bool is_in_use;     /* has a thread; under the region lock */
     uint32_t allocated; /* counts slow allocations, for the torture switch */

@@ -5,10 +5,10 @@
 #include "base/bits.h"
 
 #define SLOTS(bytes) (BLOCK_BYTES / (bytes))
-#define WORTH(slots) ((slots) < 16 ? 1 : (slots) / 8)
+#define WORTH(bytes) ((bytes) >= FEW_SLOTS_BYTES_MIN ? 1 : SLOTS(bytes) / 8)
 #define ROW(bytes)                                                                                                     \
     {(bytes), (uint32_t)(((UINT64_C(1) << 32) + (bytes)-1) / (bytes)), SLOTS(bytes), (SLOTS(bytes) + 63) / 64,         \
-     WORTH(SLOTS(bytes))},
+     WORTH(bytes)},
 
 const struct size_class gci_size_classes[CLASS_COUNT] = {SIZE_CLASSES(ROW)};
 

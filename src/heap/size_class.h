@@ -31,12 +31,19 @@ enum { CLASS_COUNT = 0 SIZE_CLASSES(COUNT_ONE) };
 #undef COUNT_ONE
 STATIC_ASSERT(CLASS_COUNT <= 64, "a class fits six bits of the hot word");
 
+/* Blocks of the classes from CLASS_FEW_SLOTS on have at most 32 slots. */
+#define FEW_SLOTS_BYTES_MIN 2048u
+#define COUNT_SMALLER(bytes) +((bytes) < FEW_SLOTS_BYTES_MIN)
+enum { CLASS_FEW_SLOTS = 0 SIZE_CLASSES(COUNT_SMALLER) };
+#undef COUNT_SMALLER
+
 struct size_class {
     uint32_t bytes;
     uint32_t reciprocal; /* ceil(2^32 / bytes): offset * reciprocal >> 32 is the slot for every offset in a block */
     uint32_t slots;      /* whole slots in a block */
     uint32_t words;      /* words of bitmap that hold them */
-    uint32_t worth;      /* free slots that make a block worth searching again: with less, a search yields one or two */
+    uint32_t worth;      /* free slots that make a block worth searching again: with less, a search yields one or two;
+                            1 where there are few slots */
 };
 
 extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;

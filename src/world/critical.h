@@ -42,6 +42,20 @@ static inline void critical_leave(void)
         gci_world_answer_stop();
 }
 
+/* The same for a few instructions without a system call: errno needs no care. */
+static inline void critical_enter_brief(void)
+{
+    gci_critical.depth++;
+    __asm__ volatile("" : : : "memory");
+}
+
+static inline void critical_leave_brief(void)
+{
+    __asm__ volatile("" : : : "memory");
+    if (--gci_critical.depth == 0 && UNLIKELY(gci_critical.stop_is_pending))
+        gci_world_answer_stop();
+}
+
 static inline bool critical_is_inside(void)
 {
     return gci_critical.depth != 0;
