@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc_burst MIB KEPT_PERCENT ROUNDS SLEEP_MS: a burst of MIB mebibytes in blocks of 16 to 2,000 bytes, of which
- * KEPT_PERCENT less one per cent live on at random and the rest is freed; then a sleep. Reports what is resident then over what lives, and
- * what share of the burst's memory went back to the system.
+ * KEPT_PERCENT less one per cent live on at random and the rest is freed; then a sleep. Reports what is resident then
+ * over what lives, and what share of the burst's memory went back to the system.
  */
 #include "bench.h"
 
