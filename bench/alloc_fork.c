@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* alloc_fork FORKS: three threads allocate and free all the time while the main thread forks FORKS times; each child allocates,
- * starts a thread that does, and ends. Reports how many children hung: not at their end after ten seconds.
+/* alloc_fork FORKS: three threads allocate and free all the time while the main thread forks FORKS times. Each child
+ * allocates, gives memory back (malloc_trim, which collects in gcalloc), starts a thread that allocates, and ends. Reports
+ * how many children hung: not at their end after ten seconds.
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -48,6 +50,7 @@ static void live_as_child(void)
 {
     pthread_t thread;
     allocate_some((void *)1);
+    malloc_trim(0);
     if (pthread_create(&thread, NULL, allocate_some, (void *)2) == 0)
         pthread_join(thread, NULL);
     _exit(0);
