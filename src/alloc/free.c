@@ -112,9 +112,28 @@ void gci_free_slow(void *block, const char *function)
     KEEP_ALIVE(block);
 }
 
+/* The short way to the size of a slot that starts at `block` and is in the program's hands; 0 where more is to be looked at:
+ * a large block, one with remote frees, or a wrong address. */
+static size_t slot_bytes_of(const struct heap *heap, const void *block)
+{
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (offset >= word_load(&heap->limit_bytes))
+        return 0;
+    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
+    struct hot hot = heap->meta.hot[unit];
+    const struct block *descriptor = block_at(heap, unit);
+    uint32_t offset_in_block = offset & (BLOCK_BYTES - 1);
+    uint64_t product = (uint64_t)offset_in_block * hot.reciprocal;
+    if (hot.use != UNIT_SMALL || (uint32_t)product >= hot.reciprocal || offset_in_block >= descriptor->slots_bytes ||
+        (u32_load(&descriptor->custody) & HAS_REMOTE) || (descriptor->free[product >> 38] >> (product >> 32 & 63) & 1))
+        return 0;
+    return (size_t)hot.granules * GRANULE_BYTES;
+}
+
 size_t gci_usable_bytes(const void *block, const char *function)
 {
-    return resolve_start(block, function).bytes;
+    size_t bytes = slot_bytes_of(&gci_heap, block);
+    return bytes != 0 ? bytes : resolve_start(block, function).bytes;
 }
 
 /* ---- Realloc ------------------------------------------------------------------------------------------------------ */
@@ -126,15 +145,20 @@ static void zero_tail(uintptr_t start, size_t from, size_t to)
         __builtin_memset((char *)start + from, 0, to - from); // NOLINT(performance-no-int-to-ptr)
 }
 
-/* In place: within the slot unless more than half of it would be idle; a large object as far as its neighbours allow. */
+/* Within the slot unless more than half of it would be idle. */
+static bool resize_in_slot(uintptr_t start, size_t slot_bytes, size_t bytes, bool zero_added)
+{
+    bool stays = bytes <= slot_bytes && (bytes > slot_bytes / 2 || slot_bytes <= 2 * (size_t)GRANULE_BYTES);
+    if (stays && zero_added)
+        zero_tail(start, bytes, slot_bytes);
+    return stays;
+}
+
+/* In place: a large object as far as its neighbours allow. */
 static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
 {
-    if (!object.is_large) {
-        bool stays = bytes <= object.bytes && (bytes > object.bytes / 2 || object.bytes <= 2 * (size_t)GRANULE_BYTES);
-        if (stays && zero_added)
-            zero_tail(object.start, bytes, object.bytes);
-        return stays;
-    }
+    if (!object.is_large)
+        return resize_in_slot(object.start, object.bytes, bytes, zero_added);
     if (bytes <= SMALL_BYTES_MAX || bytes > PTRDIFF_MAX - BLOCK_BYTES)
         return false;
     size_t clean_from;
@@ -147,14 +171,24 @@ static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
     return done;
 }
 
-void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
+/* A small block that has to move in order to grow gets room for a quarter more than it had: what is appended to again and
+ * again is copied once for each quarter, not once for each step. */
+static size_t with_room(struct object object, size_t bytes)
+{
+    size_t room = object.bytes + object.bytes / 4;
+    return bytes > object.bytes && bytes < room && room <= SMALL_BYTES_MAX ? room : bytes;
+}
+
+/* All that resizing in the slot is not enough for, and every wrong address. */
+static void *resize_or_move(void *block, size_t bytes, bool zero_added, const char *function)
 {
     if (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block))
         return NULL; /* its size is not known */
     struct object object = resolve_start(block, function);
     if (resize_in_place(object, bytes, zero_added))
         return block;
-    void *moved = zero_added ? gci_alloc_zeroed(bytes, object.kind) : alloc_fast(bytes, object.kind);
+    size_t wanted = with_room(object, bytes);
+    void *moved = zero_added ? gci_alloc_zeroed(wanted, object.kind) : alloc_fast(wanted, object.kind);
     if (moved == NULL && bytes <= object.bytes) { /* shrinking never fails */
         if (zero_added)
             zero_tail(object.start, bytes, object.bytes);
@@ -165,4 +199,12 @@ void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *functi
     __builtin_memcpy(moved, block, object.bytes < bytes ? object.bytes : bytes);
     free_fast(block, function);
     return moved;
+}
+
+void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
+{
+    size_t slot_bytes = slot_bytes_of(&gci_heap, block);
+    if (slot_bytes != 0 && resize_in_slot((uintptr_t)block, slot_bytes, bytes, zero_added))
+        return block;
+    return resize_or_move(block, bytes, zero_added, function);
 }
