@@ -17,6 +17,7 @@ struct interruption {
     uintptr_t handler_sp;    /* lowest address of the interrupted thread's saved registers */
     uintptr_t stack_pointer; /* of the interrupted code, red zone allowed for */
     struct range alternate;  /* the thread's alternate signal stack, or {0, 0} */
+    bool is_tick;            /* by the timer with the value of gci_stop_timer_value, not by gci_stop_send */
 };
 
 typedef void (*interruption_fn)(const struct interruption *interruption);
@@ -29,6 +30,12 @@ int gci_stop_signal(void);
 
 /* Whether the handler is still ours; if the program has taken the signal, another one is chosen. False: none is left. */
 bool gci_stop_verify(void);
+
+/* Whether the handler is still ours. */
+bool gci_stop_is_in_force(void);
+
+/* What the signals of a timer of ours carry. */
+uintptr_t gci_stop_timer_value(void);
 
 /* Sends it. 0, ESRCH for a thread that has ended, EAGAIN where the queue is full. */
 int gci_stop_send(uint32_t thread_id);

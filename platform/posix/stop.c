@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* platform/stop.h on signals: one real-time signal, sent by tgkill.
+/* platform/stop.h on signals: one real-time signal, sent by tgkill or by a timer of ours.
  *
  * SA_ONSTACK, because code with small stacks of its own (Go, coroutines) gives its threads an alternate stack and
  * expects handlers there. SA_RESTART, because most system calls are then resumed by the kernel.
@@ -69,15 +69,27 @@ static void tell_watcher(const ucontext_t *user, uintptr_t stack_pointer)
         gci_stop_watched_frame |= GCI_STOP_CAME;
 }
 
+uintptr_t gci_stop_timer_value(void)
+{
+    static const char marker; /* its address: nobody else's timer carries it */
+    return (uintptr_t)&marker;
+}
+
+static bool is_of_timer(const siginfo_t *info)
+{
+    return info->si_code == SI_TIMER && (uintptr_t)info->si_value.sival_ptr == gci_stop_timer_value();
+}
+
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
-    if (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id())
+    bool is_tick = is_of_timer(info);
+    if (!is_tick && (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
         return;
     int saved = errno;
     const ucontext_t *user = context;
-    struct interruption interruption = {.handler_sp = (uintptr_t)context,
-                                        .stack_pointer = gci_context_stack_pointer(context)};
+    struct interruption interruption = {
+        .handler_sp = (uintptr_t)context, .stack_pointer = gci_context_stack_pointer(context), .is_tick = is_tick};
     if (!(user->uc_stack.ss_flags & SS_DISABLE) && user->uc_stack.ss_size != 0)
         interruption.alternate = range_of(user->uc_stack.ss_sp, user->uc_stack.ss_size);
     on_interruption(&interruption);
@@ -136,13 +148,16 @@ int gci_stop_signal(void)
     return signal_in_use;
 }
 
-bool gci_stop_verify(void)
+bool gci_stop_is_in_force(void)
 {
     struct sigaction action;
-    if (signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
-        action.sa_sigaction == handle_signal)
-        return true;
-    return on_interruption != NULL && gci_stop_install(0, on_interruption) == 0;
+    return signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+           action.sa_sigaction == handle_signal;
+}
+
+bool gci_stop_verify(void)
+{
+    return gci_stop_is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
 }
 
 int gci_stop_send(uint32_t thread_id)

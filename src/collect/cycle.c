@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
+#include "heap/release.h"
 #include "heap/resolve.h"
 #include "mark/mark.h"
 #include "platform/clock.h"
@@ -170,6 +171,8 @@ static void clean_up(const struct cycle *cycle)
         gci_thread_retire_ended(gci_world_generation() - 1);
     gci_region_release(&gci_heap, (uint32_t)gci_options.release_ms);
     gci_sweep_forget(&gci_heap, cycle->report.census.freed_objects != 0 || !cycle->frees);
+    if (cycle->frees)
+        gci_release_note(&gci_heap, cycle->report.census.freed_bytes);
     critical_leave();
 }
 

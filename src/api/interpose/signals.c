@@ -5,6 +5,7 @@
 
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
+#include "world/idle.h"
 
 DECLARE_NEXT(pthread_sigmask)
 DECLARE_NEXT(sigprocmask)
@@ -33,6 +34,8 @@ EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct
 {
     struct sigaction open;
     int own = gci_stop_signal();
+    if (action != NULL && own != 0 && own == signal)
+        gci_idle_end_timer();
     if (action != NULL && own != 0 && own != signal && sigismember(&action->sa_mask, own) == 1) {
         open = *action;
         sigdelset(&open.sa_mask, own);
