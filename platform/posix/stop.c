@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
 
 #define KERNEL_SIGSET_BYTES 8
+#define NS_PER_SECOND 1000000000u
 #define CALL_STACK_BYTES 1024   /* more than the C library needs for a system call, less than a signal's frame */
 #define RESERVED_TOP_SIGNALS 14 /* programs count down from SIGRTMAX or up from SIGRTMIN: ours is in the middle */
 
@@ -69,15 +71,12 @@ static void tell_watcher(const ucontext_t *user, uintptr_t stack_pointer)
         gci_stop_watched_frame |= GCI_STOP_CAME;
 }
 
-uintptr_t gci_stop_timer_value(void)
-{
-    static const char marker; /* its address: nobody else's timer carries it */
-    return (uintptr_t)&marker;
-}
+/* Its address is what the signals of our timer carry, and nobody else's. */
+static char timer_value;
 
 static bool is_of_timer(const siginfo_t *info)
 {
-    return info->si_code == SI_TIMER && (uintptr_t)info->si_value.sival_ptr == gci_stop_timer_value();
+    return info->si_code == SI_TIMER && info->si_value.sival_ptr == &timer_value;
 }
 
 static void handle_signal(int signal, siginfo_t *info, void *context)
@@ -148,7 +147,7 @@ int gci_stop_signal(void)
     return signal_in_use;
 }
 
-bool gci_stop_is_in_force(void)
+static bool is_in_force(void)
 {
     struct sigaction action;
     return signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
@@ -157,7 +156,7 @@ bool gci_stop_is_in_force(void)
 
 bool gci_stop_verify(void)
 {
-    return gci_stop_is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
+    return is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
 }
 
 int gci_stop_send(uint32_t thread_id)
@@ -167,6 +166,54 @@ int gci_stop_send(uint32_t thread_id)
     errno = saved;
     return error;
 }
+
+/* ---- The timer ---------------------------------------------------------------------------------------------------- */
+
+/* The system is called directly: the C library's functions allocate, and ours of the same names remember what the program's
+ * timers hold. */
+static int timer;           /* the kernel's id */
+static int signal_of_timer; /* 0: there is none */
+
+static int create_timer(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal_in_use};
+    event.sigev_value.sival_ptr = &timer_value;
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) != 0)
+        return errno;
+    signal_of_timer = signal_in_use;
+    return 0;
+}
+
+int gci_stop_tick_after(uint64_t nanoseconds)
+{
+    if (!is_in_force())
+        return EBUSY;
+    int saved = errno;
+    struct itimerspec when = {.it_value = {(time_t)(nanoseconds / NS_PER_SECOND), (long)(nanoseconds % NS_PER_SECOND)}};
+    if (signal_of_timer != signal_in_use)
+        gci_stop_end_ticks();
+    int error = signal_of_timer != 0 ? 0 : create_timer();
+    if (error == 0 && syscall(SYS_timer_settime, timer, 0, &when, NULL) != 0)
+        error = errno;
+    errno = saved;
+    return error;
+}
+
+void gci_stop_end_ticks(void)
+{
+    int saved = errno;
+    if (signal_of_timer != 0)
+        syscall(SYS_timer_delete, timer);
+    signal_of_timer = 0;
+    errno = saved;
+}
+
+void gci_stop_forget_ticks(void)
+{
+    signal_of_timer = 0;
+}
+
+/* ---- Masks -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t change_mask(int how, uint64_t set)
 {

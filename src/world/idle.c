@@ -11,7 +11,6 @@
 #include "platform/clock.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
-#include "platform/timer.h"
 #include "world/critical.h"
 #include "world/thread.h"
 
@@ -46,14 +45,14 @@ static uint64_t tick_ns(void)
 
 static bool may_use_timer(void)
 {
-    return u32_load(&is_on) != 0 && gci_process_id() == process && gci_stop_is_in_force();
+    return u32_load(&is_on) != 0 && gci_process_id() == process;
 }
 
 static void start_timer(uint64_t after_ns)
 {
     uint64_t due = gci_clock_ns() + after_ns;
     bool is_early = due_ns != 0 && due_ns <= due;
-    if (!is_early && gci_timer_start(gci_stop_signal(), gci_stop_timer_value(), after_ns) == 0)
+    if (!is_early && gci_stop_tick_after(after_ns) == 0)
         due_ns = due;
     gci_release_watch(&gci_heap, due_ns == 0);
 }
@@ -211,7 +210,7 @@ void gci_idle_end_timer(void)
     critical_enter();
     gci_lock_acquire(&timer_lock);
     if (u32_load(&is_on) != 0 && gci_process_id() == process) {
-        gci_timer_end();
+        gci_stop_end_ticks();
         due_ns = 0;
         gci_release_watch(&gci_heap, true);
     }
@@ -230,7 +229,7 @@ void gci_idle_init(void)
 void gci_idle_reset(void)
 {
     gci_lock_reset(&timer_lock);
-    gci_timer_forget();
+    gci_stop_forget_ticks();
     due_ns = 0;
     u32_store(&tick_is_due, 0);
     process = gci_process_id();
