@@ -46,12 +46,20 @@ static bool are_slots_free(const struct heap *heap, uint32_t unit, uint32_t firs
     return true;
 }
 
+/* Words of the bitmap whose slots may have memory. */
+static unsigned in_use_words(const struct heap *heap, uint32_t unit)
+{
+    const struct block *block = block_at(heap, unit);
+    return block->was_clean ? block->touched_words : block_class(heap, unit)->words;
+}
+
 uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit)
 {
     const struct size_class *size_class = block_class(heap, unit);
     uint32_t page = (uint32_t)page_bytes();
+    uint32_t end = in_use_words(heap, unit) * BITS_PER_WORD * size_class->bytes;
     uint32_t pages = 0;
-    for (uint32_t i = 0; (i + 1) * page <= BLOCK_BYTES; i++) {
+    for (uint32_t i = 0; i * page < end && (i + 1) * page <= BLOCK_BYTES; i++) {
         uint32_t first = slot_of_offset(i * page, size_class->reciprocal);
         uint32_t last = slot_of_offset((i + 1) * page - 1, size_class->reciprocal);
         if (last >= size_class->slots) /* what is left behind the last slot */
@@ -206,7 +214,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
     const struct size_class *size_class = block_class(heap, unit);
     if (needs_no_look(block))
         return 0;
-    size_t bytes = (size_t)gci_block_count_free(heap, unit, size_class->words) * size_class->bytes;
+    size_t bytes = (size_t)gci_block_count_free(heap, unit, in_use_words(heap, unit)) * size_class->bytes;
     size_t absent = count_bits(block->absent_pages) * page_bytes();
     return bytes > absent ? bytes - absent : 0;
 }

@@ -27,11 +27,9 @@ struct cache;
 #define RELEASE_WORTH_BYTES ((uint64_t)2 << 20)
 
 /* Values of a block's idle_since besides the numbers of ticks. */
-#define IDLE_NOT 0u         /* a window was opened, or frees have brought something new, since the last tick */
-#define IDLE_SERVED 0xffffu /* what was found has been dropped; nobody need look until IDLE_NOT */
-#define ABSENT_NONE 0u      /* of absent_pages */
-#define ABSENT_ALL 0xffffu
-#define PAGES_PER_BLOCK_MAX 16u
+#define IDLE_NOT 0u             /* a window was opened, or frees have brought something new, since the last tick */
+#define IDLE_SERVED 0xffffu     /* what was found has been dropped; nobody need look until IDLE_NOT */
+#define PAGES_PER_BLOCK_MAX 16u /* bits of absent_pages */
 
 /* One thread's share of one tick. */
 struct release_work {
@@ -42,7 +40,8 @@ struct release_work {
     bool is_cut_short;    /* the budget is used up and there is more */
 };
 
-/* Pages of the block that hold nothing but free slots, and none of the window's word. Owner or class lock. */
+/* Pages of the block, of those that may have memory, that hold nothing but free slots, and none of the window's word. Owner
+ * or class lock. */
 uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit);
 
 /* Drops what the cache's blocks have not used since the tick before. On the owner's thread, lists whole: in a critical
