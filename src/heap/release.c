@@ -26,9 +26,7 @@ static size_t page_bytes(void)
 
 static bool is_word_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
 {
-    const struct block *block = block_at(heap, unit);
-    return block->window_word != index &&
-           (~(block->free[index] | word_load(&heap->meta.remote[unit][index])) & bits) == 0;
+    return (~(block_at(heap, unit)->free[index] | word_load(&heap->meta.remote[unit][index])) & bits) == 0;
 }
 
 /* Whether the slots from `first` to `last` are all free. */
@@ -70,8 +68,8 @@ uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit)
     return pages;
 }
 
-/* The owner's thread may be interrupted by a tick anywhere here: it then finds the pages of the word left out, and marks
- * that it sets, or clears, elsewhere may be lost, at the price of a system call. */
+/* The owner's thread may be interrupted by a tick anywhere here, and marks that it sets may be lost: the next tick then drops
+ * pages that are gone already. */
 void gci_release_reopen(struct block *block, unsigned index, size_t slot_bytes)
 {
     size_t page = page_bytes();

@@ -12,9 +12,9 @@
  * - A slot whose bit a free has not set yet counts as handed out, and so does one whose bit a request has cleared.
  * A block without an owner is dropped from under its class lock, which keeps owners from coming.
  *
- * The pages of the window's word are left out: slots go in and out there all the time, and the mark that a page is absent
- * must not outlive the next request from it. All other pages get their next request through a window that is opened over
- * them, and that takes the mark away (release_reopen).
+ * A page that was dropped is marked, so that nobody does it again. It gets its next request through a window that is opened
+ * over it, and that takes the mark away (release_reopen); through a window that has been open all the time the request leaves
+ * the mark, and the page is not dropped again before the next window.
  */
 #ifndef GCI_HEAP_RELEASE_H
 #define GCI_HEAP_RELEASE_H
@@ -40,8 +40,7 @@ struct release_work {
     bool is_cut_short;    /* the budget is used up and there is more */
 };
 
-/* Pages of the block, of those that may have memory, that hold nothing but free slots, and none of the window's word. Owner
- * or class lock. */
+/* Pages of the block, of those that may have memory, that hold nothing but free slots. Owner or class lock. */
 uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit);
 
 /* Drops what the cache's blocks have not used since the tick before. On the owner's thread, lists whole: in a critical
