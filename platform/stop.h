@@ -45,6 +45,9 @@ void gci_stop_forget_ticks(void); /* fork child: it has no timer of ours */
 uint64_t gci_stop_block_signals(void);
 void gci_stop_restore_signals(uint64_t blocked);
 
+/* Between those two: ours too. */
+void gci_stop_block_own(void);
+
 /* Unblocks the signal in the calling thread. */
 void gci_stop_unblock(void);
 

@@ -229,6 +229,11 @@ uint64_t gci_stop_block_signals(void)
     return change_mask(SIG_BLOCK, signal_in_use == 0 ? ~UINT64_C(0) : ~signal_bit(signal_in_use));
 }
 
+void gci_stop_block_own(void)
+{
+    change_mask(SIG_BLOCK, ~UINT64_C(0));
+}
+
 void gci_stop_restore_signals(uint64_t blocked)
 {
     change_mask(SIG_SETMASK, blocked);

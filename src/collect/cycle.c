@@ -210,11 +210,13 @@ static void run_cycle(struct cycle *cycle)
 }
 
 /* While a thread has the collector's lock no handler of the program runs on it: one that forks would wait for the lock for
- * ever. The stop signal stays open, as another thread may be collecting. Returns what unlock_collector needs. */
+ * ever. While it waits for the lock the stop signal stays open, as another thread is collecting; from then on a tick can wait.
+ * Returns what unlock_collector needs. */
 static uint64_t lock_collector(void)
 {
     uint64_t blocked = gci_stop_block_signals();
     gci_lock_acquire(&collector_lock);
+    gci_stop_block_own();
     return blocked;
 }
 

@@ -68,17 +68,23 @@ uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit)
     return pages;
 }
 
-/* The owner's thread may be interrupted by a tick anywhere here, and marks that it sets may be lost: the next tick then drops
- * pages that are gone already. */
-void gci_release_reopen(struct block *block, unsigned index, size_t slot_bytes)
+/* Pages that hold something of the word's slots. */
+static uint32_t pages_of_word(unsigned index, size_t slot_bytes)
 {
     size_t page = page_bytes();
     size_t word_bytes = BITS_PER_WORD * slot_bytes;
     size_t end = (index + 1) * word_bytes;
     unsigned first = (unsigned)(index * word_bytes / page);
     unsigned last = (unsigned)(((end < BLOCK_BYTES ? end : BLOCK_BYTES) - 1) / page);
+    return (uint32_t)(low_bits(last + 1) & ~low_bits(first));
+}
+
+/* The owner's thread may be interrupted by a tick anywhere here, and marks that it sets may be lost: the next tick then drops
+ * pages that are gone already. */
+void gci_release_reopen(struct block *block, unsigned index, size_t slot_bytes)
+{
     block->idle_since = IDLE_NOT;
-    block->absent_pages &= (uint16_t)(low_bits(first) | ~low_bits(last + 1));
+    block->absent_pages &= (uint16_t)~pages_of_word(index, slot_bytes);
 }
 
 /* ---- Dropping ----------------------------------------------------------------------------------------------------- */
@@ -128,6 +134,13 @@ static bool needs_no_look(const struct block *block)
     return block->idle_since == IDLE_SERVED && u32_load(&block->remote_wake) != WAKE_NEVER;
 }
 
+/* Nobody knows which slots of a window were ever used: its pages go, but they are no reason for a tick. */
+static uint32_t pages_of_window(const struct heap *heap, uint32_t unit)
+{
+    unsigned window = block_at(heap, unit)->window_word;
+    return window == NO_WINDOW ? 0 : pages_of_word(window, block_class(heap, unit)->bytes);
+}
+
 static void release_block(struct heap *heap, uint32_t unit, struct release_work *work)
 {
     struct block *block = block_at(heap, unit);
@@ -137,7 +150,7 @@ static void release_block(struct heap *heap, uint32_t unit, struct release_work 
     if (block->idle_since == IDLE_NOT)
         block->idle_since = work->tick;
     if (block->idle_since == work->tick)
-        work->waiting_bytes += count_bits(pages) * page_bytes();
+        work->waiting_bytes += count_bits(pages & ~pages_of_window(heap, unit)) * page_bytes();
     else
         drop_pages(heap, unit, pages, work);
     expect_soon(block, block_class(heap, unit));
@@ -205,16 +218,21 @@ void gci_release_abandoned(struct heap *heap, struct release_work *work)
 
 /* ---- Whether it is worth it --------------------------------------------------------------------------------------- */
 
-/* What is free in a block and not known to be absent; a figure, read while others change it. */
+/* What is free in a block, not in a window and not known to be absent; a figure, read while others change it. */
 static size_t free_bytes(const struct heap *heap, uint32_t unit)
 {
     const struct block *block = block_at(heap, unit);
-    const struct size_class *size_class = block_class(heap, unit);
     if (needs_no_look(block))
         return 0;
-    size_t bytes = (size_t)gci_block_count_free(heap, unit, in_use_words(heap, unit)) * size_class->bytes;
-    size_t absent = count_bits(block->absent_pages) * page_bytes();
-    return bytes > absent ? bytes - absent : 0;
+    uint32_t slots = gci_block_count_free(heap, unit, in_use_words(heap, unit));
+    uint32_t in_window = 0;
+    if (block->window_word < BITMAP_WORDS)
+        in_window =
+            count_bits(block->free[block->window_word] | word_load(&heap->meta.remote[unit][block->window_word]));
+    size_t not_counted =
+        (size_t)in_window * block_class(heap, unit)->bytes + count_bits(block->absent_pages) * page_bytes();
+    size_t bytes = (size_t)slots * block_class(heap, unit)->bytes;
+    return bytes > not_counted ? bytes - not_counted : 0;
 }
 
 static size_t dirty_bytes(const struct group *group)
