@@ -8,4 +8,7 @@
 /* Nanoseconds since some fixed moment; never goes back. */
 uint64_t gci_clock_ns(void);
 
+/* The same clock in milliseconds, cheaper and up to some milliseconds late. Wraps around. */
+uint32_t gci_clock_coarse_ms(void);
+
 #endif

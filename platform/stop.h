@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contract: interrupting another thread.
+/* Contract: interrupting another thread, and after a while any thread.
  *
  * One signal, chosen at install time. The handler runs on the interrupted thread with every signal blocked, may run at
  * any instruction, keeps errno, and is never entered for signals that this process did not send.
@@ -17,6 +17,7 @@ struct interruption {
     uintptr_t handler_sp;    /* lowest address of the interrupted thread's saved registers */
     uintptr_t stack_pointer; /* of the interrupted code, red zone allowed for */
     struct range alternate;  /* the thread's alternate signal stack, or {0, 0} */
+    bool is_tick;            /* by gci_stop_tick_after, not by gci_stop_send */
 };
 
 typedef void (*interruption_fn)(const struct interruption *interruption);
@@ -33,9 +34,19 @@ bool gci_stop_verify(void);
 /* Sends it. 0, ESRCH for a thread that has ended, EAGAIN where the queue is full. */
 int gci_stop_send(uint32_t thread_id);
 
+/* Interrupts a thread of the process that does not block the signal, once, in so many nanoseconds (not 0) from now, and not
+ * when it was to do so before. 0 or an errno value; EBUSY where the program has taken the signal. In these three, callers see
+ * to it that there is one at a time. Async-signal-safe; errno is kept. */
+int gci_stop_tick_after(uint64_t nanoseconds);
+void gci_stop_end_ticks(void);
+void gci_stop_forget_ticks(void); /* fork child: it has no timer of ours */
+
 /* Blocks every signal of the calling thread but ours, and puts back what was. */
 uint64_t gci_stop_block_signals(void);
 void gci_stop_restore_signals(uint64_t blocked);
+
+/* Between those two: ours too. */
+void gci_stop_block_own(void);
 
 /* Unblocks the signal in the calling thread. */
 void gci_stop_unblock(void);

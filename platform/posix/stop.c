@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* platform/stop.h on signals: one real-time signal, sent by tgkill.
+/* platform/stop.h on signals: one real-time signal, sent by tgkill or by a timer of ours.
  *
  * SA_ONSTACK, because code with small stacks of its own (Go, coroutines) gives its threads an alternate stack and
  * expects handlers there. SA_RESTART, because most system calls are then resumed by the kernel.
@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
 
 #define KERNEL_SIGSET_BYTES 8
+#define NS_PER_SECOND 1000000000u
 #define CALL_STACK_BYTES 1024   /* more than the C library needs for a system call, less than a signal's frame */
 #define RESERVED_TOP_SIGNALS 14 /* programs count down from SIGRTMAX or up from SIGRTMIN: ours is in the middle */
 
@@ -69,15 +71,24 @@ static void tell_watcher(const ucontext_t *user, uintptr_t stack_pointer)
         gci_stop_watched_frame |= GCI_STOP_CAME;
 }
 
+/* Its address is what the signals of our timer carry, and nobody else's. */
+static char timer_value;
+
+static bool is_of_timer(const siginfo_t *info)
+{
+    return info->si_code == SI_TIMER && info->si_value.sival_ptr == &timer_value;
+}
+
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
-    if (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id())
+    bool is_tick = is_of_timer(info);
+    if (!is_tick && (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
         return;
     int saved = errno;
     const ucontext_t *user = context;
-    struct interruption interruption = {.handler_sp = (uintptr_t)context,
-                                        .stack_pointer = gci_context_stack_pointer(context)};
+    struct interruption interruption = {
+        .handler_sp = (uintptr_t)context, .stack_pointer = gci_context_stack_pointer(context), .is_tick = is_tick};
     if (!(user->uc_stack.ss_flags & SS_DISABLE) && user->uc_stack.ss_size != 0)
         interruption.alternate = range_of(user->uc_stack.ss_sp, user->uc_stack.ss_size);
     on_interruption(&interruption);
@@ -136,13 +147,16 @@ int gci_stop_signal(void)
     return signal_in_use;
 }
 
-bool gci_stop_verify(void)
+static bool is_in_force(void)
 {
     struct sigaction action;
-    if (signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
-        action.sa_sigaction == handle_signal)
-        return true;
-    return on_interruption != NULL && gci_stop_install(0, on_interruption) == 0;
+    return signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+           action.sa_sigaction == handle_signal;
+}
+
+bool gci_stop_verify(void)
+{
+    return is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
 }
 
 int gci_stop_send(uint32_t thread_id)
@@ -152,6 +166,54 @@ int gci_stop_send(uint32_t thread_id)
     errno = saved;
     return error;
 }
+
+/* ---- The timer ---------------------------------------------------------------------------------------------------- */
+
+/* The system is called directly: the C library's functions allocate, and ours of the same names remember what the program's
+ * timers hold. */
+static int timer;           /* the kernel's id */
+static int signal_of_timer; /* 0: there is none */
+
+static int create_timer(void)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal_in_use};
+    event.sigev_value.sival_ptr = &timer_value;
+    if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) != 0)
+        return errno;
+    signal_of_timer = signal_in_use;
+    return 0;
+}
+
+int gci_stop_tick_after(uint64_t nanoseconds)
+{
+    if (!is_in_force())
+        return EBUSY;
+    int saved = errno;
+    struct itimerspec when = {.it_value = {(time_t)(nanoseconds / NS_PER_SECOND), (long)(nanoseconds % NS_PER_SECOND)}};
+    if (signal_of_timer != signal_in_use)
+        gci_stop_end_ticks();
+    int error = signal_of_timer != 0 ? 0 : create_timer();
+    if (error == 0 && syscall(SYS_timer_settime, timer, 0, &when, NULL) != 0)
+        error = errno;
+    errno = saved;
+    return error;
+}
+
+void gci_stop_end_ticks(void)
+{
+    int saved = errno;
+    if (signal_of_timer != 0)
+        syscall(SYS_timer_delete, timer);
+    signal_of_timer = 0;
+    errno = saved;
+}
+
+void gci_stop_forget_ticks(void)
+{
+    signal_of_timer = 0;
+}
+
+/* ---- Masks -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t change_mask(int how, uint64_t set)
 {
@@ -165,6 +227,11 @@ static uint64_t change_mask(int how, uint64_t set)
 uint64_t gci_stop_block_signals(void)
 {
     return change_mask(SIG_BLOCK, signal_in_use == 0 ? ~UINT64_C(0) : ~signal_bit(signal_in_use));
+}
+
+void gci_stop_block_own(void)
+{
+    change_mask(SIG_BLOCK, ~UINT64_C(0));
 }
 
 void gci_stop_restore_signals(uint64_t blocked)

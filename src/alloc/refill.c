@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/block.h"
+#include "heap/release.h"
 
 static struct owned_blocks *lists_of(struct heap *heap, struct cache *cache, uint32_t unit)
 {
@@ -41,6 +42,7 @@ static void list_available(struct heap *heap, struct owned_blocks *owned, uint32
     block_at(heap, unit)->state = BLOCK_AVAILABLE;
     unit_list_push_tail(heap, &owned->available, unit);
     expect_until_empty(block_at(heap, unit), size_class, free_slots);
+    gci_release_note_block(heap, unit, free_slots);
 }
 
 /* A block whose words have all been handed out once. */
@@ -114,6 +116,7 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     window->slot_bytes = slot_bytes;
     __asm__ volatile("" : : : "memory");
     window->word = &block->free[index];
+    release_reopen(block, index, slot_bytes);
 }
 
 /* First word of the block in [from, to) with a free slot; `to` if there is none. */
@@ -314,6 +317,13 @@ static bool is_spare(const struct owned_blocks *owned, uint32_t unit)
     return owned->available.head == unit && owned->available.tail == unit;
 }
 
+/* A tick may have asked for the look long before the block is empty. */
+static void expect_spare(struct heap *heap, uint32_t unit, uint32_t free_slots)
+{
+    expect_until_empty(block_at(heap, unit), block_class(heap, unit), free_slots);
+    gci_release_note_block(heap, unit, free_slots);
+}
+
 static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
@@ -330,6 +340,7 @@ static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32
         return;
     unit_list_push_head(heap, &owned->available, unit);
     expect_until_empty(block, size_class, count);
+    gci_release_note_block(heap, unit, count);
 }
 
 void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
@@ -339,8 +350,10 @@ void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
     if (block->state == BLOCK_FULL || (block->state == BLOCK_AVAILABLE && !is_spare(owned, unit))) {
         look_at_listed(heap, owned, unit);
     } else {
-        gci_block_fold_all(heap, unit);
+        uint32_t count = gci_block_fold_all(heap, unit);
         block->countdown = COUNTDOWN_OFF;
+        if (block->state == BLOCK_AVAILABLE)
+            expect_spare(heap, unit, count);
     }
 }
 
@@ -385,6 +398,7 @@ void *gci_refill_take_recent(struct heap *heap, struct cache *cache, enum block_
         if (!is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind)))
             continue;
         forget_reclaimed(heap, unit, 0);
+        release_reopen(block_at(heap, unit), 0, gci_size_classes[class_index].bytes);
         block_at(heap, unit)->free[0] &= ~(UINT64_C(1) << slot);
         uintptr_t offset = (uintptr_t)slot * gci_size_classes[class_index].bytes;
         return (void *)(unit_address(heap, unit) + offset); // NOLINT(performance-no-int-to-ptr)
@@ -404,6 +418,8 @@ static void wake_owned(struct heap *heap, uint32_t unit, struct cache *cache)
     block->is_woken = true;
     block->woken_next = u32_load(&owned->woken);
     u32_store(&owned->woken, unit);
+    u32_store(&cache->may_release, 1);
+    gci_release_note(heap, (size_t)block_class(heap, unit)->worth * block_class(heap, unit)->bytes);
 }
 
 static void wake_abandoned(struct heap *heap, uint32_t unit)

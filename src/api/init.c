@@ -10,6 +10,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/torture.h"
+#include "api/interpose/real.h"
 #include "base/options.h"
 #include "collect/cycle.h"
 #include "platform/env.h"
@@ -17,6 +18,7 @@
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/delay.h"
+#include "world/idle.h"
 #include "world/stop.h"
 
 const char gci_init_link = 1; /* see api/family.h */
@@ -70,6 +72,8 @@ bool gci_init_apply_options(void)
         return true;
     if (gci_world_init((int)gci_options.stop_signal) == 0) {
         gci_stop_unblock(); /* inherited masks may block it */
+        if (gci_interpose_hides_signal())
+            gci_idle_init();
         return true;
     }
     gci_env_report_string("no real-time signal is free; nothing will be collected");

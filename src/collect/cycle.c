@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
+#include "heap/release.h"
 #include "heap/resolve.h"
 #include "mark/mark.h"
 #include "platform/clock.h"
@@ -170,6 +171,8 @@ static void clean_up(const struct cycle *cycle)
         gci_thread_retire_ended(gci_world_generation() - 1);
     gci_region_release(&gci_heap, (uint32_t)gci_options.release_ms);
     gci_sweep_forget(&gci_heap, cycle->report.census.freed_objects != 0 || !cycle->frees);
+    if (cycle->frees)
+        gci_release_note(&gci_heap, cycle->report.census.freed_bytes);
     critical_leave();
 }
 
@@ -207,11 +210,13 @@ static void run_cycle(struct cycle *cycle)
 }
 
 /* While a thread has the collector's lock no handler of the program runs on it: one that forks would wait for the lock for
- * ever. The stop signal stays open, as another thread may be collecting. Returns what unlock_collector needs. */
+ * ever. While it waits for the lock the stop signal stays open, as another thread is collecting; from then on a tick can wait.
+ * Returns what unlock_collector needs. */
 static uint64_t lock_collector(void)
 {
     uint64_t blocked = gci_stop_block_signals();
     gci_lock_acquire(&collector_lock);
+    gci_stop_block_own();
     return blocked;
 }
 

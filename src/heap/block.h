@@ -48,7 +48,10 @@ struct block {
     uint32_t next;         /* in the list of its state */
     uint32_t previous;
     uint32_t run_units;    /* LARGE: units of the run */
+    uint16_t absent_pages; /* bit = page of the block: has lost its memory, and not been open to requests since */
+    uint16_t idle_since;   /* the tick that found no window opened since before it, or one of IDLE_* (heap/release.h) */
     uint64_t usable_bytes; /* LARGE: what the user may touch */
+    bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool is_queued;        /* while marking, marker's: the unit is in the queue */
     bool has_special;      /* some slot has more to it than memory (destructor, weak reference, sample) */
 

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "heap/region.h"
+#include "heap/release.h"
 
 static uint64_t no_bits; /* always 0: the word behind every closed window */
 
@@ -40,6 +41,8 @@ static void reset(struct cache *cache)
     __builtin_memset(cache->owned, 0, sizeof cache->owned);
     __builtin_memset(cache->recent, 0, sizeof cache->recent);
     cache->allocated = 0;
+    u32_store(&cache->may_release, 0);
+    u32_store(&cache->is_asked, 0);
 }
 
 static struct cache *take_shell(struct heap *heap)
@@ -106,6 +109,7 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
         gci_block_destroy(heap, unit, PAST_FREED);
     } else if (count >= threshold) {
         block->state = BLOCK_ABANDONED;
+        gci_release_note_block(heap, unit, count);
         gci_block_arm(block, size_class->slots - count); /* none missing: the free that is half done wakes it */
         unit_list_push_tail(heap, list, unit);
     }

@@ -48,9 +48,11 @@ struct cache {
     struct window windows[KIND_COUNT][CLASS_COUNT];
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
     struct recent recent[KIND_COUNT][CLASS_COUNT - CLASS_FEW_SLOTS];
-    uint16_t id;        /* what blocks name as owner; OWNER_NOBODY in the empty cache */
-    bool is_in_use;     /* has a thread; under the region lock */
-    uint32_t allocated; /* counts slow allocations, for the torture switch */
+    uint16_t id;                     /* what blocks name as owner; OWNER_NOBODY in the empty cache */
+    bool is_in_use;                  /* has a thread; under the region lock */
+    uint32_t allocated;              /* counts slow allocations, for the torture switch */
+    volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
+    volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
 };
 
 /* `class_offset` is what size_class_window says. */

@@ -57,7 +57,7 @@ struct group {
     uint32_t free_units;  /* bit set: unit is free */
     uint32_t clean_units; /* bit set: the unit reads as zero and has no memory behind it */
     uint32_t kind;        /* enum block_kind, or one of GROUP_* */
-    uint32_t idle_since;  /* in milliseconds: when the group last became wholly free */
+    uint32_t idle_since;  /* in milliseconds of the coarse clock: when a unit of the group was last given back */
 };
 #define GROUP_UNUSED 0x10u
 #define GROUP_LARGE 0x11u
@@ -95,6 +95,11 @@ struct heap {
      * were never handed out are not counted: they have cost no memory yet. */
     volatile shared_word touched_bytes;
     volatile shared_word peak_bytes;
+
+    /* Atomic: see heap/release.h. */
+    volatile shared_word noted_bytes;
+    volatile shared_word note_limit;
+    void (*on_worth)(void); /* NULL: nobody wants to know */
 
     /* Guarded by the region lock. */
     struct lock region_lock;

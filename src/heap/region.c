@@ -8,20 +8,15 @@
 #include "base/bits.h"
 #include "base/options.h"
 #include "heap/block.h"
+#include "heap/release.h"
 #include "platform/clock.h"
 #include "platform/vm.h"
 
 #define ALL_UNITS UINT32_MAX
-#define NS_PER_MS 1000000u
 
 /* The frontier moves by a sixteenth of what is committed, at least this: few system calls, little commit charge. */
 #define STEP_UNITS_MIN (4 * UNITS_PER_GROUP)
 #define STEP_SHARE 16
-
-static uint32_t now_ms(void)
-{
-    return (uint32_t)(gci_clock_ns() / NS_PER_MS);
-}
 
 static struct group *group_of(const struct heap *heap, uint32_t unit)
 {
@@ -270,11 +265,8 @@ static void unclaim(struct heap *heap, uint32_t first, uint32_t count, bool is_c
         group->free_units |= bits;
         if (is_clean)
             group->clean_units |= bits;
-        if ((group->free_units | reserved) == ALL_UNITS) {
+        if ((group->free_units | reserved) == ALL_UNITS)
             group->kind = GROUP_UNUSED;
-            if (!is_clean)
-                group->idle_since = now_ms();
-        }
     }
     if (first / UNITS_PER_GROUP < heap->lowest_free)
         heap->lowest_free = first / UNITS_PER_GROUP;
@@ -286,19 +278,27 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
     for (uint32_t i = 0; i < count; i++)
         heap->meta.hot[first + i] = (struct hot){0, 0, (uint8_t)past, UNIT_FREE};
     unclaim(heap, first, count, false);
+    uint32_t now = gci_clock_coarse_ms();
+    for (uint32_t i = first / UNITS_PER_GROUP; i <= (first + count - 1) / UNITS_PER_GROUP; i++)
+        heap->meta.groups[i].idle_since = now;
     gci_lock_release(&heap->region_lock);
+    gci_release_note(heap, (size_t)count << BLOCK_SHIFT);
 }
 
 /* ---- Returning memory to the system ------------------------------------------------------------------------------- */
 
-/* The units of the group that are free and have memory behind them, if the group has been idle for long enough. */
-static uint32_t releasable(const struct group *group, uint32_t idle_ms, uint32_t now)
+/* The units of the group that are free and have memory behind them. */
+static uint32_t dirty_units(const struct group *group)
 {
-    uint32_t dirty = group->free_units & ~group->clean_units;
-    if (idle_ms == 0)
-        return dirty;
-    bool is_idle = group->kind == GROUP_UNUSED && now - group->idle_since >= idle_ms;
-    return is_idle ? dirty : 0;
+    return group->free_units & ~group->clean_units;
+}
+
+/* The same, if the group has been idle for long enough. The clock is read under the lock, so that it is not behind that of
+ * the last give. */
+static uint32_t releasable(const struct group *group, uint32_t idle_ms)
+{
+    uint32_t dirty = dirty_units(group);
+    return dirty != 0 && gci_clock_coarse_ms() - group->idle_since >= idle_ms ? dirty : 0;
 }
 
 /* Releases one run of units. They are taken out of the free ones meanwhile, so the system call runs without the lock. */
@@ -314,11 +314,10 @@ static size_t release_run(struct heap *heap, uint32_t first, uint32_t count)
     return released ? bytes : 0;
 }
 
-static size_t release_group(struct heap *heap, uint32_t index, uint32_t idle_ms, uint32_t now)
+static size_t release_group(struct heap *heap, uint32_t index, uint32_t dirty, size_t limit_bytes)
 {
     size_t bytes = 0;
-    uint32_t dirty = releasable(&heap->meta.groups[index], idle_ms, now);
-    while (dirty != 0) {
+    while (dirty != 0 && bytes < limit_bytes) {
         uint32_t first = lowest_bit(dirty);
         uint32_t count = lowest_bit(~((uint64_t)dirty >> first));
         bytes += release_run(heap, index * UNITS_PER_GROUP + first, count);
@@ -328,17 +327,31 @@ static size_t release_group(struct heap *heap, uint32_t index, uint32_t idle_ms,
     return bytes;
 }
 
-size_t gci_region_release(struct heap *heap, uint32_t idle_ms)
+size_t gci_region_release_some(struct heap *heap, uint32_t idle_ms, size_t limit_bytes)
 {
     size_t bytes = 0;
-    uint32_t now = now_ms();
     gci_lock_acquire(&heap->region_lock);
-    for (uint32_t i = heap->lowest_free; i < group_count(heap); i++)
-        if (releasable(&heap->meta.groups[i], idle_ms, now) != 0)
-            bytes += release_group(heap, i, idle_ms, now);
+    for (uint32_t i = heap->lowest_free; i < group_count(heap) && bytes < limit_bytes; i++)
+        bytes += release_group(heap, i, releasable(&heap->meta.groups[i], idle_ms), limit_bytes - bytes);
     gci_lock_release(&heap->region_lock);
     word_add(&heap->released_bytes, bytes);
     return bytes;
+}
+
+size_t gci_region_release(struct heap *heap, uint32_t idle_ms)
+{
+    return gci_region_release_some(heap, idle_ms, SIZE_MAX);
+}
+
+size_t gci_region_waiting_bytes(struct heap *heap, uint32_t idle_ms)
+{
+    size_t units = 0;
+    gci_lock_acquire(&heap->region_lock);
+    for (uint32_t i = heap->lowest_free; i < group_count(heap); i++)
+        if (releasable(&heap->meta.groups[i], idle_ms) == 0)
+            units += count_bits(dirty_units(&heap->meta.groups[i]));
+    gci_lock_release(&heap->region_lock);
+    return units << BLOCK_SHIFT;
 }
 
 void gci_region_shrink(struct heap *heap, size_t address_space)

@@ -16,9 +16,13 @@ bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is
 /* Gives units back; their hot words become UNIT_FREE first. */
 void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past);
 
-/* Returns memory of free units to the system: groups wholly free for `idle_ms`, and with idle_ms 0 every free unit.
- * Returns the bytes released. */
+/* Returns memory of free units to the system, of groups to which none was given for `idle_ms`: at most `limit_bytes` and what
+ * is left of a run. Returns the bytes released. */
+size_t gci_region_release_some(struct heap *heap, uint32_t idle_ms, size_t limit_bytes);
 size_t gci_region_release(struct heap *heap, uint32_t idle_ms);
+
+/* What gci_region_release_some leaves because it has not been idle for so long. */
+size_t gci_region_waiting_bytes(struct heap *heap, uint32_t idle_ms);
 
 /* Makes the reservation fit into `address_space` bytes, as far as units in use allow: for programs that lower their
  * own limit. */

@@ -7,6 +7,7 @@
 #include "heap/block.h"
 #include "heap/cache.h"
 #include "heap/region.h"
+#include "heap/release.h"
 #include "platform/vm.h"
 
 static void prepare_small(struct heap *heap, uint32_t unit)
@@ -143,6 +144,8 @@ static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct
     census->freed_objects += dead_slots;
     census->freed_bytes += (uint64_t)dead_slots * size_class->bytes;
     block_at(heap, unit)->has_reclaimed = free_dead && dead_slots > 0;
+    if (free_dead && dead_slots > 0)
+        gci_release_mark_block(heap, unit);
     if (free_dead)
         relist(heap, unit, free_slots);
 }

@@ -17,13 +17,13 @@
 /* The calling thread's, read by the stop handler on the same thread: volatile is all the ordering that takes. */
 struct critical {
     volatile uint32_t depth;
-    volatile bool stop_is_pending;
+    volatile bool stop_is_pending; /* the signal has come, whatever for */
     int saved_errno;
 };
 
 extern __thread struct critical gci_critical TLS_INITIAL_EXEC HIDDEN;
 
-/* Answers a stop that was put off. */
+/* Answers a stop, or a tick, that was put off. */
 void gci_world_answer_stop(void);
 
 static inline void critical_enter(void)

@@ -12,6 +12,7 @@
 #include "platform/thread.h"
 #include "world/critical.h"
 #include "world/delay.h"
+#include "world/idle.h"
 #include "world/thread.h"
 
 #define RECHECK_NS 1000000u /* how often the collector looks whether a thread it waits for has ended */
@@ -74,12 +75,21 @@ static void on_interruption(const struct interruption *interruption)
 {
     bool has_own_locals;
     struct thread *self = own_record(&has_own_locals);
-    if (self == NULL)
+    if (interruption->is_tick)
+        gci_idle_note_tick();
+    if (self == NULL) {
+        gci_idle_pass_on();
         return;
-    if (has_own_locals && gci_critical.depth != 0)
+    }
+    if (has_own_locals && gci_critical.depth != 0) {
         gci_critical.stop_is_pending = true;
+        return;
+    }
+    join_stop(self, interruption);
+    if (has_own_locals)
+        gci_idle_serve();
     else
-        join_stop(self, interruption);
+        gci_idle_pass_on();
 }
 
 static void answer_with_registers_saved(uintptr_t stack_pointer, void *record)
@@ -101,11 +111,14 @@ void gci_world_answer_stop(void)
 {
     int saved = errno;
     uint64_t blocked = gci_stop_block_signals(); /* no handler of the program runs in a stopped world */
-    gci_critical.stop_is_pending = false;
     bool has_own_locals;
     struct thread *self = own_record(&has_own_locals);
-    if (self != NULL)
-        gci_context_call(answer_with_registers_saved, self);
+    do {
+        gci_critical.stop_is_pending = false;
+        if (self != NULL)
+            gci_context_call(answer_with_registers_saved, self);
+        gci_idle_serve();
+    } while (gci_critical.stop_is_pending);
     gci_stop_restore_signals(blocked);
     errno = saved;
 }
@@ -246,6 +259,7 @@ static bool stop_threads(uint32_t g, uint64_t deadline_ns)
 
 bool gci_world_stop(uint64_t deadline_ns)
 {
+    critical_enter();
     uint32_t g = u32_add(&generation, 1) + 1;
     stopped_count = 0;
     if (gci_thread_count() == 1)
@@ -261,6 +275,7 @@ void gci_world_restart(void)
     world_delay();
     u32_add(&generation, 1);
     gci_wake_all(&generation);
+    critical_leave();
 }
 
 void gci_world_reset(void)
@@ -268,6 +283,7 @@ void gci_world_reset(void)
     uint32_t g = u32_load(&generation);
     u32_store(&generation, g + (g & 1));
     gci_critical.stop_is_pending = false;
+    gci_idle_reset();
 }
 
 int gci_world_init(int signal)

@@ -22,7 +22,8 @@
  * holds no lock while it waits, and a deferred thread waits for no lock that a stopped thread could hold, since holders
  * are deferred too: so a deferred thread leaves its section. (7) Nobody waits for a thread that sleeps with the signal
  * blocked and has never come to the heap; it comes to it through gci_world_listen, where the signal that it was sent
- * before it was passed by is delivered, and then (3) holds.
+ * before it was passed by is delivered, and then (3) holds. (8) The thread that stops the world does not join its own stop
+ * when a tick (idle.h) or a late signal comes: from before G is odd until it is even it counts as in a critical section.
  */
 #ifndef GCI_WORLD_STOP_H
 #define GCI_WORLD_STOP_H

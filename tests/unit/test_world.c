@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "platform/stop.h"
+#include "platform/thread.h"
 #include "support.h"
 #include "world/critical.h"
 #include "world/stop.h"
@@ -240,5 +242,27 @@ START_TEST(an_ended_leader_is_not_waited_for)
 }
 END_TEST
 
-MAKE_SUITE(stop, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for,
-           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
+START_TEST(who_stops_the_world_goes_on)
+{
+    pthread_t thread;
+    counters[0] = 0;
+    done = 0;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    pthread_create(&thread, NULL, count_up, (void *)(uintptr_t)&counters[0]);
+    for (int round = 0; round < 100; round++) {
+        ck_assert(gci_world_stop(DEADLINE_NS));
+        ck_assert_int_eq(gci_stop_send(gci_thread_id()), 0); /* a tick that asks it for something may come now */
+        ck_assert(critical_is_inside());
+        gci_world_restart();
+        ck_assert(!critical_is_inside());
+        ck_assert(!gci_critical.stop_is_pending);
+    }
+    done = 1;
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+MAKE_SUITE(stop, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped,
+           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)

@@ -65,6 +65,9 @@ static inline bool interpose_must_repeat(void)
     return true;
 }
 
+/* Whether the wrappers find the C library's own calls, so that a sleep that our signal interrupts goes on. */
+bool gci_interpose_hides_signal(void);
+
 /* When a call on a socket begins, for its timeout. NOT_STARTED saves the time: then the first stop is the beginning. */
 int64_t gci_interpose_start(void);
 #define NOT_STARTED INT64_MIN

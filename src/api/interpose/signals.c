@@ -5,6 +5,7 @@
 
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
+#include "world/idle.h"
 
 DECLARE_NEXT(pthread_sigmask)
 DECLARE_NEXT(sigprocmask)
@@ -28,11 +29,20 @@ EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict
     return next_sigprocmask()(how, allowed_change(how, set, &stripped), old);
 }
 
-/* A program that takes our signal for itself gets it: the next collection chooses another (platform/stop.h). */
+/* A program that takes our signal for itself gets it: the next collection chooses another (platform/stop.h). What our timer
+ * sends must not reach the program's handler, nor end a program that wants the signal's default. */
+static void leave_to_program(int signal)
+{
+    if (signal != 0 && signal == gci_stop_signal())
+        gci_idle_end_timer();
+}
+
 EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct sigaction *restrict old)
 {
     struct sigaction open;
     int own = gci_stop_signal();
+    if (action != NULL)
+        leave_to_program(signal);
     if (action != NULL && own != 0 && own != signal && sigismember(&action->sa_mask, own) == 1) {
         open = *action;
         sigdelset(&open.sa_mask, own);
@@ -45,4 +55,61 @@ EXPORT int signalfd(int descriptor, const sigset_t *set, int flags)
 {
     sigset_t stripped;
     return next_signalfd()(descriptor, mask_without_stop_signal(set, &stripped), flags);
+}
+
+/* ---- The older functions for a handler ---------------------------------------------------------------------------- */
+
+typedef void (*handler_fn)(int);
+
+/* The C library's own name for sigaction, which a statically linked program has too. */
+extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
+
+static handler_fn set_handler(int signal, handler_fn handler, int flags)
+{
+    struct sigaction action = {.sa_flags = flags};
+    struct sigaction old;
+    action.sa_handler = handler;
+    if ((flags & SA_NODEFER) == 0)
+        sigaddset(&action.sa_mask, signal);
+    return __sigaction(signal, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
+static handler_fn set_as_bsd(int signal, handler_fn handler)
+{
+    return set_handler(signal, handler, SA_RESTART);
+}
+
+static handler_fn set_as_system_v(int signal, handler_fn handler)
+{
+    return set_handler(signal, handler, (int)SA_RESETHAND | SA_NODEFER);
+}
+
+/* What a program compiled for System V, or for POSIX without extensions, calls by the name signal. */
+handler_fn __sysv_signal(int signal, handler_fn handler); // NOLINT(bugprone-reserved-identifier)
+
+DECLARE_NEXT(signal)
+DECLARE_NEXT(__sysv_signal)
+
+/* The C library's remember what siginterrupt was told. Looked up at start, as handlers call them. */
+static handler_fn (*call_signal)(int, handler_fn) = set_as_bsd;
+static handler_fn (*call_sysv_signal)(int, handler_fn) = set_as_system_v;
+
+__attribute__((constructor(102))) static void look_up(void)
+{
+    if (next_signal() != NULL)
+        call_signal = next_signal();
+    if (next___sysv_signal() != NULL)
+        call_sysv_signal = next___sysv_signal();
+}
+
+EXPORT handler_fn signal(int signal, handler_fn handler)
+{
+    leave_to_program(signal);
+    return call_signal(signal, handler);
+}
+
+EXPORT handler_fn __sysv_signal(int signal, handler_fn handler) // NOLINT(bugprone-reserved-identifier)
+{
+    leave_to_program(signal);
+    return call_sysv_signal(signal, handler);
 }

@@ -146,6 +146,11 @@ EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *ti
     }
 }
 
+bool gci_interpose_hides_signal(void)
+{
+    return next_nanosleep() != NULL;
+}
+
 EXPORT int usleep(useconds_t microseconds)
 {
     struct timespec time = {(time_t)(microseconds / 1000000), (long)(microseconds % 1000000) * NS_PER_US};
