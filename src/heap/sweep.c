@@ -87,6 +87,8 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
     bool waits_to_be_used = block->state == BLOCK_FULL || block->state == BLOCK_ABANDONED_FULL;
     uint32_t missing = (waits_to_be_used && free_slots < threshold ? threshold : slots) - free_slots;
     gci_block_arm(block, missing);
+    if (missing == 0) /* a free is half done; 0 would tell a free that it is the one waited for */
+        block->countdown = COUNTDOWN_OFF;
     u32_store(&block->remote_wake, u32_load(&block->remote_count) + missing); /* nothing was folded here */
 }
 
