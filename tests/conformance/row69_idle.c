@@ -288,10 +288,20 @@ static void calls_notice_nothing(void)
     check_all_given_back("poll and read", &burst);
 }
 
+/* A tick is due when the program, as many do, gives every signal its default back: that would end it. */
+static void signals_are_reset(void)
+{
+    struct burst burst = make_burst(BURST_BYTES / 4, mixed_size, 9);
+    free_burst(&burst, 0);
+    for (int number = 1; number <= SIGRTMAX; number++)
+        signal(number, SIG_DFL);
+    sleep_ms(GIVEN_BACK_MS);
+}
+
 int main(void)
 {
-    static void (*const scenes[])(void) = {child_after_burst, few_left, threads_wait, beside_deaf_thread,
-                                           calls_notice_nothing};
+    static void (*const scenes[])(void) = {child_after_burst,    few_left,         threads_wait, beside_deaf_thread,
+                                           calls_notice_nothing, signals_are_reset};
     enum { SCENES = sizeof scenes / sizeof scenes[0] };
     pid_t children[SCENES];
     is_tested = collect();
