@@ -13,8 +13,8 @@
  * A block without an owner is dropped from under its class lock, which keeps owners from coming.
  *
  * A page that was dropped is marked, so that nobody does it again. It gets its next request through a window that is opened
- * over it, and that takes the mark away (release_reopen); through a window that has been open all the time the request leaves
- * the mark, and the page is not dropped again before the next window.
+ * over it, or for a slot that is remembered, and both take the mark away (release_reopen); through a window that has been
+ * open all the time the request leaves the mark, and the page is not dropped again before the next window.
  */
 #ifndef GCI_HEAP_RELEASE_H
 #define GCI_HEAP_RELEASE_H
@@ -65,7 +65,7 @@ void gci_release_watch(struct heap *heap, bool is_on);
 
 COLD void gci_release_reopen(struct block *block, unsigned index, size_t slot_bytes);
 
-/* A window is open over the word `index`, and block->window_word says so already. Owner. */
+/* Requests are served from the word `index` from now on. Owner. */
 ALWAYS_INLINE void release_reopen(struct block *block, unsigned index, size_t slot_bytes)
 {
     if (UNLIKELY((block->absent_pages | block->idle_since) != 0))
