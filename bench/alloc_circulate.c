@@ -78,9 +78,9 @@ int main(int count, char **words)
             bench_fail("no more threads");
     for (uint64_t i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
-    double frees = (double)(thread_count * batches * (BATCH_BLOCKS / REPLACED_OF));
-    bench_report("throughput", frees / (bench_seconds(CLOCK_MONOTONIC) - start));
-    bench_report("frees_per_cpu_second", frees / (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start));
+    uint64_t frees = thread_count * batches * (BATCH_BLOCKS / REPLACED_OF);
+    bench_report("throughput", (double)frees / (bench_seconds(CLOCK_MONOTONIC) - start));
+    bench_report("frees_per_cpu_second", (double)frees / (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start));
     for (uint64_t i = 0; i < thread_count; i++)
         drain(&channels[i]);
     return 0;
