@@ -17,30 +17,33 @@ struct burst {
     uint64_t random;
 };
 
-static size_t allocate(struct burst *burst, size_t wanted_bytes)
+/* Lives to the end: the memory that is resident then is measured with it. */
+static struct burst burst = {.random = SEED};
+
+static size_t allocate(size_t wanted_bytes)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < burst->capacity && bytes < wanted_bytes; i++) {
-        size_t size = bench_size(bench_random(&burst->random), BYTES_LOW, BYTES_HIGH);
-        burst->blocks[i] = bench_make(size);
-        memset(burst->blocks[i], 1, size);
-        burst->sizes[i] = size;
+    for (size_t i = 0; i < burst.capacity && bytes < wanted_bytes; i++) {
+        size_t size = bench_size(bench_random(&burst.random), BYTES_LOW, BYTES_HIGH);
+        burst.blocks[i] = bench_make(size);
+        memset(burst.blocks[i], 1, size);
+        burst.sizes[i] = size;
         bytes += size;
     }
     return bytes;
 }
 
 /* Returns the bytes that live on. */
-static size_t release(struct burst *burst, uint64_t kept_percent)
+static size_t release(uint64_t kept_percent)
 {
     size_t kept_bytes = 0;
-    for (size_t i = 0; i < burst->capacity; i++) {
-        if (burst->blocks[i] != NULL && bench_random(&burst->random) % 100 < kept_percent) {
-            kept_bytes += burst->sizes[i];
+    for (size_t i = 0; i < burst.capacity; i++) {
+        if (burst.blocks[i] != NULL && bench_random(&burst.random) % 100 < kept_percent) {
+            kept_bytes += burst.sizes[i];
             continue;
         }
-        free(burst->blocks[i]);
-        burst->blocks[i] = NULL;
+        free(burst.blocks[i]);
+        burst.blocks[i] = NULL;
     }
     return kept_bytes;
 }
@@ -52,7 +55,7 @@ int main(int count, char **words)
     uint64_t kept_percent = bench_number(count, words, 2) - 1; /* 1 means none: arguments are positive */
     uint64_t rounds = bench_number(count, words, 3);
     uint64_t sleep_ms = bench_number(count, words, 4);
-    struct burst burst = {.capacity = wanted_bytes / BYTES_LOW / 8, .random = SEED};
+    burst.capacity = wanted_bytes / BYTES_LOW / 8;
     burst.blocks = calloc(burst.capacity, sizeof *burst.blocks);
     burst.sizes = calloc(burst.capacity, sizeof *burst.sizes);
     if (burst.blocks == NULL || burst.sizes == NULL)
@@ -60,13 +63,13 @@ int main(int count, char **words)
     memset(burst.sizes, 1, burst.capacity * sizeof *burst.sizes);
     double before_kib = bench_rss_kib();
     for (uint64_t i = 0; i < rounds; i++) {
-        allocate(&burst, wanted_bytes);
+        allocate(wanted_bytes);
         double burst_kib = bench_rss_kib() - before_kib;
-        size_t kept_bytes = release(&burst, kept_percent);
+        size_t kept_bytes = release(kept_percent);
         bench_sleep_ms((long)sleep_ms);
         double left_kib = bench_rss_kib() - before_kib;
         if (i + 1 < rounds) {
-            release(&burst, 0);
+            release(0);
             continue;
         }
         bench_report("returned_share", 1 - left_kib / burst_kib);

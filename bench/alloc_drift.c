@@ -34,7 +34,7 @@ static void drop_one(struct heap *heap)
 static void add_one(struct heap *heap, size_t mean_bytes)
 {
     size_t bytes = mean_bytes / 2 + bench_random(&heap->random) % mean_bytes + 1;
-    while (heap->live_bytes + bytes > heap->budget_bytes)
+    while (heap->count > 0 && heap->live_bytes + bytes > heap->budget_bytes)
         drop_one(heap);
     heap->items[heap->count++] = (struct item){bench_make(bytes), bytes};
     memset(heap->items[heap->count - 1].block, 1, bytes);

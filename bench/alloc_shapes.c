@@ -4,9 +4,12 @@
  *   stack   LIFO: blocks are freed in the opposite order, depth up and down
  *   grow    buffers that grow by realloc from 16 bytes to 1 MiB
  *   append  one buffer that grows by 4 KiB at a time to 64 MiB
+ *   vectors many vectors by turns, each grows by half to between 1 KiB and 4 MiB and is written to its end
+ *   texts   many texts by turns, each grows by 16 to 143 bytes at a time to between 1 KiB and 1 MiB
  *   large   blocks of 64 KiB to 4 MiB, a sixteenth of each written
  *   huge    blocks of 4 to 64 MiB, a byte in each page written
  *   aligned blocks at multiples of 64 to 4096
+ *   wide    fewer blocks, by posix_memalign, at multiples of 32 to 65536
  */
 #include "bench.h"
 
@@ -16,6 +19,10 @@
 #define BUFFER_BYTES_MAX ((size_t)1 << 20)
 #define APPEND_BYTES 4096
 #define APPEND_BYTES_MAX ((size_t)64 << 20)
+#define GROWING 64
+#define GROWING_BYTES_LOW 1024
+#define VECTOR_DOUBLINGS 13
+#define TEXT_DOUBLINGS 11
 #define LARGE_BLOCKS 32
 #define LARGE_BYTES_LOW ((size_t)64 << 10)
 #define LARGE_BYTES_HIGH ((size_t)4 << 20)
@@ -23,6 +30,13 @@
 #define HUGE_BYTES_LOW ((size_t)4 << 20)
 #define HUGE_BYTES_HIGH ((size_t)64 << 20)
 #define PAGE_BYTES 4096
+#define WIDE_BLOCKS 512
+
+struct growing {
+    char *bytes;
+    size_t size;
+    size_t limit;
+};
 
 static uint64_t state = SEED;
 
@@ -77,6 +91,38 @@ static void run_append(uint64_t operations)
     free(buffer);
 }
 
+/* To `size` and written to there; one that has come to its limit begins anew, with another limit. */
+static void grow_to(struct growing *one, size_t size, unsigned doublings)
+{
+    if (one->size >= one->limit) {
+        free(one->bytes);
+        *one = (struct growing){NULL, 0, (size_t)GROWING_BYTES_LOW << bench_random(&state) % doublings};
+        size = 16;
+    }
+    one->bytes = checked(realloc(one->bytes, size), size);
+    memset(one->bytes + one->size, 1, size - one->size);
+    one->size = size;
+}
+
+static void run_vectors(uint64_t operations)
+{
+    static struct growing vectors[GROWING];
+    for (uint64_t i = 0; i < operations; i++) {
+        struct growing *one = &vectors[bench_random(&state) % GROWING];
+        grow_to(one, one->size + one->size / 2, VECTOR_DOUBLINGS);
+    }
+}
+
+static void run_texts(uint64_t operations)
+{
+    static struct growing texts[GROWING];
+    for (uint64_t i = 0; i < operations; i++) {
+        uint64_t random = bench_random(&state);
+        struct growing *one = &texts[random % GROWING];
+        grow_to(one, one->size + 16 + (random >> 32) % 128, TEXT_DOUBLINGS);
+    }
+}
+
 static void run_huge(uint64_t operations)
 {
     static char *blocks[HUGE_BLOCKS];
@@ -114,13 +160,28 @@ static void run_aligned(uint64_t operations)
     }
 }
 
+static void run_wide(uint64_t operations)
+{
+    static void *blocks[WIDE_BLOCKS];
+    for (uint64_t i = 0; i < operations; i++) {
+        uint64_t random = bench_random(&state);
+        size_t bytes = 16 + (random >> 40) % 2048;
+        void **place = &blocks[random % WIDE_BLOCKS];
+        free(*place);
+        if (posix_memalign(place, (size_t)32 << (random >> 20) % 12, bytes) != 0)
+            bench_fail("out of memory");
+        checked(*place, bytes);
+    }
+}
+
 int main(int count, char **words)
 {
     static const struct {
         const char *name;
         void (*run)(uint64_t operations);
-    } shapes[] = {{"stack", run_stack}, {"grow", run_grow}, {"append", run_append},
-                  {"large", run_large}, {"huge", run_huge}, {"aligned", run_aligned}};
+    } shapes[] = {{"stack", run_stack},     {"grow", run_grow},   {"append", run_append},
+                  {"vectors", run_vectors}, {"texts", run_texts}, {"large", run_large},
+                  {"huge", run_huge},       {"wide", run_wide},   {"aligned", run_aligned}};
     bench_check_allocator();
     uint64_t operations = bench_number(count, words, 2);
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -129,5 +190,5 @@ int main(int count, char **words)
         shapes[i].run(operations);
         return 0;
     }
-    bench_fail("SHAPE is one of stack, grow, append, large, huge, aligned");
+    bench_fail("SHAPE is one of stack, grow, append, vectors, texts, large, huge, aligned, wide");
 }

@@ -66,16 +66,16 @@ static inline void bench_report(const char *name, double value)
 static inline double bench_rss_kib(void)
 {
     char text[128];
-    unsigned long pages = 0;
     int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     ssize_t length = file < 0 ? -1 : read(file, text, sizeof text - 1);
     if (length <= 0)
         bench_fail("/proc/self/statm cannot be read");
     text[length] = '\0';
     close(file);
-    if (sscanf(text, "%*u %lu", &pages) != 1)
+    const char *second = strchr(text, ' ');
+    if (second == NULL)
         bench_fail("/proc/self/statm is not as expected");
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
+    return (double)strtoul(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
 static inline double bench_seconds(clockid_t clock)

@@ -21,6 +21,8 @@ struct node {
 #define ALLOCATE(bytes) malloc(bytes)
 #endif
 
+/* Trees are grown by recursion and left to the collector: that is what is measured. */
+/* NOLINTBEGIN(misc-no-recursion,clang-analyzer-unix.Malloc) */
 static struct node *grow(unsigned depth)
 {
     struct node *node = ALLOCATE(sizeof *node);
@@ -65,3 +67,4 @@ int main(int count, char **words)
     fell(lasting);
     return nodes == 0;
 }
+/* NOLINTEND(misc-no-recursion,clang-analyzer-unix.Malloc) */
