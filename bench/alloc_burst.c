@@ -56,11 +56,13 @@ int main(int count, char **words)
     uint64_t rounds = bench_number(count, words, 3);
     uint64_t sleep_ms = bench_number(count, words, 4);
     burst.capacity = wanted_bytes / BYTES_LOW / 8;
-    burst.blocks = calloc(burst.capacity, sizeof *burst.blocks);
-    burst.sizes = calloc(burst.capacity, sizeof *burst.sizes);
+    burst.blocks = malloc(burst.capacity * sizeof *burst.blocks);
+    burst.sizes = malloc(burst.capacity * sizeof *burst.sizes);
     if (burst.blocks == NULL || burst.sizes == NULL)
         bench_fail("out of memory");
-    memset(burst.sizes, 1, burst.capacity * sizeof *burst.sizes);
+    /* The tables are resident before the first measurement. */
+    memset(burst.blocks, 0, burst.capacity * sizeof *burst.blocks);
+    memset(burst.sizes, 0, burst.capacity * sizeof *burst.sizes);
     double before_kib = bench_rss_kib();
     for (uint64_t i = 0; i < rounds; i++) {
         allocate(wanted_bytes);
