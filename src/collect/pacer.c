@@ -11,8 +11,8 @@
 #define POOR_YIELD_SHARE 20 /* freed less than 1/20 of what grew */
 #define PATIENCE_MAX 16
 
-/* However patient: of what lives, so much may be added before the next collection, besides the least headroom. A program
- * that leaks after it has grown stays below three times what lives. */
+/* However patient: of what lives and of the least headroom, so much may be added before the next collection. A program that
+ * leaks after it has grown stays below three times what lives and twice that headroom. */
 #define GROWTH_SHARE_MAX 2
 
 #define LEAST_GROWTH_SHARE 4 /* of the way to the threshold: with less growth a collection is not worth its while */
@@ -92,7 +92,7 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
         headroom = min_headroom_bytes;
     headroom = multiply_saturated(headroom, pacer->patience);
     headroom = clamp(headroom, min_headroom_bytes,
-                     add_saturated(multiply_saturated(figures->live_bytes, GROWTH_SHARE_MAX), min_headroom_bytes));
+                     multiply_saturated(add_saturated(figures->live_bytes, min_headroom_bytes), GROWTH_SHARE_MAX));
     uint64_t wanted = add_saturated(figures->live_bytes, headroom);
     uint64_t least = add_saturated(figures->used_bytes, headroom / FRESH_SHARE);
     set_threshold(pacer, figures->used_bytes, wanted > least ? wanted : least);

@@ -191,10 +191,13 @@ struct census gci_sweep_run(struct heap *heap, bool free_dead)
     return census;
 }
 
+/* Less is not worth the system call in each cycle of a small heap. */
+#define FORGET_BYTES_MIN ((size_t)128 << 10)
+
 static void forget(void *bitmaps, uint32_t units)
 {
     size_t bytes = align_down(units * sizeof(uint64_t[BITMAP_WORDS]), gci_vm_page_bytes());
-    if (bytes != 0)
+    if (bytes >= FORGET_BYTES_MIN)
         gci_vm_decommit(bitmaps, bytes);
 }
 
