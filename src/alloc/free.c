@@ -7,9 +7,31 @@
 #include "world/critical.h"
 #include "world/thread.h"
 
-static uint64_t slot_bit(struct object object)
+struct slot {
+    uint32_t unit;
+    uint32_t index;
+};
+
+static uint64_t slot_bit(struct slot slot)
 {
-    return UINT64_C(1) << (object.slot % BITS_PER_WORD);
+    return UINT64_C(1) << (slot.index % BITS_PER_WORD);
+}
+
+/* The short way to the slot that starts at `block` and that its owner has not freed. False where there is more to be
+ * looked at: a large block, or a wrong address. */
+ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct slot *slot)
+{
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    if (offset >= word_load(&heap->limit_bytes))
+        return false;
+    slot->unit = (uint32_t)(offset >> BLOCK_SHIFT);
+    struct hot hot = heap->meta.hot[slot->unit];
+    const struct block *descriptor = block_at(heap, slot->unit);
+    uint32_t offset_in_block = offset & (BLOCK_BYTES - 1);
+    uint64_t product = (uint64_t)offset_in_block * hot.reciprocal;
+    slot->index = (uint32_t)(product >> 32);
+    return hot.use == UNIT_SMALL && (uint32_t)product < hot.reciprocal && offset_in_block < descriptor->slots_bytes &&
+           !(descriptor->free[slot->index / BITS_PER_WORD] & slot_bit(*slot));
 }
 
 static void look(struct heap *heap, uint32_t unit)
@@ -22,58 +44,71 @@ static void look(struct heap *heap, uint32_t unit)
 
 /* The last free that the block has waited for. In a signal handler that came in the middle of a slow path the look is left
  * to the next free. */
-static void free_last(struct heap *heap, uint32_t unit, uint32_t slot)
+static void free_last(struct heap *heap, struct slot slot)
 {
-    struct block *block = block_at(heap, unit);
+    struct block *block = block_at(heap, slot.unit);
     bool may_look = !critical_is_inside();
     critical_enter_brief();
-    gci_cpu_or(&block->free[slot / BITS_PER_WORD], UINT64_C(1) << (slot % BITS_PER_WORD));
+    gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
     if (!may_look)
         block->countdown = 1;
-    bool is_done = !may_look || gci_refill_remember(heap, gci_cache_self, unit, slot);
+    bool is_done = !may_look || gci_refill_remember(heap, gci_cache_self, slot.unit, slot.index);
     critical_leave_brief();
     if (!is_done)
-        look(heap, unit);
+        look(heap, slot.unit);
 }
 
-/* The block has remote frees, so that a second free may hide among them; the caller has looked. */
-static void free_own(struct heap *heap, struct object object)
+/* The fast path has found it the last and counted it already, or has not counted it as the block has remote frees; the
+ * caller has looked among those for a second free. */
+static void free_own(struct heap *heap, struct slot slot)
 {
-    struct block *block = block_at(heap, object.unit);
-    if (--block->countdown == 0)
-        free_last(heap, object.unit, object.slot);
-    else
-        gci_cpu_or(&block->free[object.slot / BITS_PER_WORD], slot_bit(object));
+    struct block *block = block_at(heap, slot.unit);
+    if (block->countdown <= 1) {
+        free_last(heap, slot);
+    } else {
+        block->countdown--;
+        gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
+    }
 }
 
-/* Only the fast path brings the countdown of a block of ours to 0 and leaves it there, after every other test. */
-static bool has_counted_down(const struct heap *heap, uintptr_t address)
+static void wake(struct heap *heap, uint32_t unit)
 {
-    if (!heap_contains(heap, address))
-        return false;
-    const struct block *block = block_at(heap, (uint32_t)((address - heap->base) >> BLOCK_SHIFT));
-    return u32_load(&block->custody) == gci_cache_self_id && block->countdown == 0;
-}
-
-static void free_counted_down(struct heap *heap, uintptr_t address)
-{
-    uint32_t unit = (uint32_t)((address - heap->base) >> BLOCK_SHIFT);
-    uint32_t offset = (uint32_t)(address & (BLOCK_BYTES - 1));
-    free_last(heap, unit, slot_of_offset(offset, heap->meta.hot[unit].reciprocal));
-}
-
-static void free_remote(struct heap *heap, struct object object, const char *function)
-{
-    struct block *block = block_at(heap, object.unit);
-    uint64_t before = word_fetch_or(&heap->meta.remote[object.unit][object.slot / BITS_PER_WORD], slot_bit(object));
-    if (UNLIKELY(before & slot_bit(object)))
-        gci_misuse_explain((const void *)object.start, function); // NOLINT(performance-no-int-to-ptr)
-    uint32_t count = block_count_remote(block);
-    if (LIKELY(!block_is_due(block, count)) || critical_is_inside())
+    if (critical_is_inside())
         return;
     critical_enter();
-    gci_refill_wake(heap, object.unit);
+    gci_refill_wake(heap, unit);
     critical_leave();
+}
+
+static void free_remote(struct heap *heap, struct slot slot, const void *start, const char *function)
+{
+    struct block *block = block_at(heap, slot.unit);
+    if (UNLIKELY(!block_set_remote(block, slot.index / BITS_PER_WORD, slot_bit(slot))))
+        gci_misuse_explain(start, function);
+    uint32_t count = block_count_remote(block);
+    if (UNLIKELY(block_is_due(block, count)))
+        wake(heap, slot.unit);
+}
+
+static bool is_freed_by_others(const struct heap *heap, struct slot slot)
+{
+    return word_load(&block_at(heap, slot.unit)->remote[slot.index / BITS_PER_WORD]) & slot_bit(slot);
+}
+
+/* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
+ * block waits for. False: there is more to be looked at, and nothing was done. */
+static bool free_short(struct heap *heap, const void *block, const char *function)
+{
+    struct slot slot;
+    if (!find_slot(heap, block, &slot) || gci_cache_self == &gci_cache_empty)
+        return false;
+    if (block_owner(block_at(heap, slot.unit)) != gci_cache_self_id)
+        free_remote(heap, slot, block, function);
+    else if (is_freed_by_others(heap, slot))
+        return false;
+    else
+        free_own(heap, slot);
+    return true;
 }
 
 static void free_large(struct heap *heap, struct object object)
@@ -91,43 +126,33 @@ static struct object resolve_start(const void *block, const char *function)
     return object;
 }
 
-void gci_free_slow(void *block, const char *function)
+static void free_by_any_way(const void *block, const char *function)
 {
-    if (LIKELY(has_counted_down(&gci_heap, (uintptr_t)block))) {
-        free_counted_down(&gci_heap, (uintptr_t)block);
-        KEEP_ALIVE(block);
-        return;
-    }
-    if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
-        return;
     if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
         gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
     if (object.is_large)
         free_large(&gci_heap, object);
-    else if (block_owner(block_at(&gci_heap, object.unit)) == gci_cache_self_id)
-        free_own(&gci_heap, object);
     else
-        free_remote(&gci_heap, object, function);
+        free_remote(&gci_heap, (struct slot){object.unit, object.slot}, block, function); /* it has no cache */
+}
+
+void gci_free_slow(void *block, const char *function)
+{
+    if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
+        return;
+    if (UNLIKELY(!free_short(&gci_heap, block, function)))
+        free_by_any_way(block, function);
     KEEP_ALIVE(block);
 }
 
-/* The short way to the size of a slot that starts at `block` and is in the program's hands; 0 where more is to be looked at:
- * a large block, one with remote frees, or a wrong address. */
+/* Of a slot that is in the program's hands; 0 where more is to be looked at. */
 static size_t slot_bytes_of(const struct heap *heap, const void *block)
 {
-    uintptr_t offset = (uintptr_t)block - heap->base;
-    if (offset >= word_load(&heap->limit_bytes))
+    struct slot slot;
+    if (!find_slot(heap, block, &slot) || (u32_load(&block_at(heap, slot.unit)->custody) & HAS_REMOTE))
         return 0;
-    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
-    struct hot hot = heap->meta.hot[unit];
-    const struct block *descriptor = block_at(heap, unit);
-    uint32_t offset_in_block = offset & (BLOCK_BYTES - 1);
-    uint64_t product = (uint64_t)offset_in_block * hot.reciprocal;
-    if (hot.use != UNIT_SMALL || (uint32_t)product >= hot.reciprocal || offset_in_block >= descriptor->slots_bytes ||
-        (u32_load(&descriptor->custody) & HAS_REMOTE) || (descriptor->free[product >> 38] >> (product >> 32 & 63) & 1))
-        return 0;
-    return (size_t)hot.granules * GRANULE_BYTES;
+    return (size_t)heap->meta.hot[slot.unit].granules * GRANULE_BYTES;
 }
 
 size_t gci_usable_bytes(const void *block, const char *function)

@@ -26,10 +26,8 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .window_word = NO_WINDOW,
                             .was_clean = is_clean,
                             .remote_wake = size_class->worth};
-    for (unsigned i = 0; i < size_class->words; i++) {
+    for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);
-        word_store(&heap->meta.remote[unit][i], 0);
-    }
     set_hot(heap, unit,
             (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
                          class_kind_of(class_index, kind), UNIT_SMALL});
@@ -66,7 +64,7 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned w
 {
     uint32_t count = 0;
     for (unsigned i = 0; i < words; i++)
-        count += count_bits(block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]));
+        count += count_bits(block_free_bits(block_at(heap, unit), i));
     return count;
 }
 
@@ -75,7 +73,7 @@ static uint32_t count_remote(const struct heap *heap, uint32_t unit)
     uint32_t count = 0;
     unsigned words = block_class(heap, unit)->words;
     for (unsigned i = 0; i < words; i++)
-        count += count_bits(word_load(&heap->meta.remote[unit][i]));
+        count += count_bits(word_load(&block_at(heap, unit)->remote[i]));
     return count;
 }
 
@@ -106,7 +104,7 @@ static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsi
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
 {
     uint64_t *free_word = &block_at(heap, unit)->free[index];
-    volatile shared_word *remote = &heap->meta.remote[unit][index];
+    volatile shared_word *remote = &block_at(heap, unit)->remote[index];
     if (word_load(remote) == 0)
         return *free_word;
     uint64_t freed = word_exchange(remote, 0);

@@ -55,17 +55,18 @@ struct block {
     bool is_queued;        /* while marking, marker's: the unit is in the queue */
     bool has_special;      /* some slot has more to it than memory (destructor, weak reference, sample) */
 
-    /* Shared line: atomic, by any thread. */
+    /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
+    CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
+
+    /* Shared lines: atomic, by any thread. */
     CACHE_ALIGNED volatile u32_shared remote_count; /* bits set in `remote` */
     volatile u32_shared remote_wake;                /* value of remote_count that wakes the block, or WAKE_NEVER */
     bool is_woken;                                  /* class lock: in the owner's list of woken blocks */
     uint32_t woken_next;                            /* class lock */
-
-    /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
-    CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
+    volatile shared_word remote[BITMAP_WORDS];      /* from 176 bytes a slot on, all on the line of the count */
 };
-STATIC_ASSERT(sizeof(struct block) == (2 + BITMAP_WORDS / 8) * (size_t)CACHE_LINE_BYTES,
-              "two lines, the owner's and the shared one, before the bitmap");
+STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE_LINE_BYTES,
+              "the owner's line, what is shared, and the bitmap of free slots");
 
 /* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
  * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
@@ -102,6 +103,22 @@ ALWAYS_INLINE struct block *block_at(const struct heap *heap, uint32_t unit)
 ALWAYS_INLINE const struct size_class *block_class(const struct heap *heap, uint32_t unit)
 {
     return &gci_size_classes[hot_class(heap->meta.hot[unit])];
+}
+
+/* Slots of word `index` that are not in the program's hands. */
+ALWAYS_INLINE uint64_t block_free_bits(const struct block *block, unsigned index)
+{
+    return block->free[index] | word_load(&block->remote[index]);
+}
+
+/* The slot of `bit` in word `index` was freed by a thread that is not the owner. False, with nothing changed, if so it was
+ * before: a double free. An addition, as processors have one that returns what was there before. */
+ALWAYS_INLINE bool block_set_remote(struct block *block, unsigned index, uint64_t bit)
+{
+    bool is_first = !(word_add(&block->remote[index], bit) & bit);
+    if (UNLIKELY(!is_first))
+        word_add(&block->remote[index], -bit);
+    return is_first;
 }
 
 /* Bits of word `index` that stand for slots. */

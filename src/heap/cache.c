@@ -90,30 +90,36 @@ struct cache *gci_cache_create(struct heap *heap)
     return cache;
 }
 
-void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
+/* Whether a block without an owner is looked at again when the next change is due; false: it is due already. */
+static bool settle_abandoned(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
+    bool is_useful = free_slots >= size_class->worth;
+    block->state = is_useful ? BLOCK_ABANDONED : BLOCK_ABANDONED_FULL;
+    bool is_armed = gci_block_arm(block, (is_useful ? size_class->slots : size_class->worth) - free_slots);
+    block->countdown = COUNTDOWN_OFF; /* no owner: every free is remote */
+    return is_armed;
+}
+
+void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
     struct hot hot = heap->meta.hot[unit];
-    struct unit_list *list = &heap->abandoned[hot_kind(hot)][hot_class(hot)];
-    uint32_t threshold = size_class->worth;
+    uint32_t count;
     block_set_owner(block, OWNER_NONE);
     block->window_word = NO_WINDOW;
-    uint32_t count = gci_block_fold_all(heap, unit);
-    if (count < threshold) {
-        block->state = BLOCK_ABANDONED_FULL;
-        while (count < threshold && !gci_block_arm(block, threshold - count))
-            count = gci_block_fold_all(heap, unit);
-    }
-    if (count >= size_class->slots && gci_block_is_settled(heap, unit)) {
-        gci_block_destroy(heap, unit, PAST_FREED);
-    } else if (count >= threshold) {
-        block->state = BLOCK_ABANDONED;
+    do {
+        count = gci_block_fold_all(heap, unit);
+        if (count == gci_size_classes[hot_class(hot)].slots && gci_block_is_settled(heap, unit)) {
+            gci_block_destroy(heap, unit, PAST_FREED);
+            return;
+        }
+    } while (!settle_abandoned(heap, unit, count));
+    if (block->state == BLOCK_ABANDONED) {
         gci_release_note_block(heap, unit, count);
-        gci_block_arm(block, size_class->slots - count); /* none missing: the free that is half done wakes it */
-        unit_list_push_tail(heap, list, unit);
+        unit_list_push_tail(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
     }
-    block->countdown = COUNTDOWN_OFF; /* no owner: every free is remote */
 }
 
 static void abandon_list(struct heap *heap, struct unit_list *list)

@@ -36,12 +36,11 @@ struct heap gci_heap;
 #define BUMP_BYTES_MAX (UINT64_C(1) << 30) /* more than all ids of caches need */
 
 /* The arrays in the order of their places in memory. */
-#define METADATA_ARRAYS 7
+#define METADATA_ARRAYS 6
 
 static const size_t bytes_per_unit[METADATA_ARRAYS] = {
     sizeof(struct hot),
     sizeof(struct block),
-    sizeof(shared_word[BITMAP_WORDS]),
     sizeof(uint64_t[BITMAP_WORDS]),
     sizeof(uint64_t[BITMAP_WORDS]),
     sizeof(uint32_t),
@@ -55,7 +54,7 @@ static size_t array_bytes(int index, uint64_t units)
 
 static void *array_start(const struct metadata *meta, int index)
 {
-    void *starts[METADATA_ARRAYS] = {meta->hot,  meta->blocks, (void *)meta->remote, meta->mark,
+    void *starts[METADATA_ARRAYS] = {meta->hot,  meta->blocks, meta->mark,
                                      meta->scan, meta->queue,  meta->groups};
     return starts[index];
 }
@@ -69,11 +68,10 @@ static void place_arrays(struct metadata *meta, char *at, uint64_t units)
     }
     meta->hot = (void *)starts[0];
     meta->blocks = (void *)starts[1];
-    meta->remote = (void *)starts[2];
-    meta->mark = (void *)starts[3];
-    meta->scan = (void *)starts[4];
-    meta->queue = (void *)starts[5];
-    meta->groups = (void *)starts[6];
+    meta->mark = (void *)starts[2];
+    meta->scan = (void *)starts[3];
+    meta->queue = (void *)starts[4];
+    meta->groups = (void *)starts[5];
     meta->bump_start = meta->bump_next = meta->bump_committed = (uintptr_t)at;
 }
 

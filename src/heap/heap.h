@@ -3,7 +3,7 @@
  *
  * A unit is free, or a block of equal slots, or part of a run that holds one large object. Nothing of ours lies in the
  * user's memory. Everything about unit u is found by indexing with u: the hot word that every lookup reads, the
- * descriptor, which holds the bitmap of free slots, and three more bitmaps with one bit for each slot.
+ * descriptor, which holds two bitmaps with one bit for each slot, and two more bitmaps.
  *
  * Bitmaps of a block, bit = slot:
  *   free     not handed out. Written by the block's owner, by the collector while the world is stopped, by nobody else.
@@ -74,7 +74,6 @@ struct cache;
 struct metadata {
     struct hot *hot;
     struct block *blocks;
-    shared_word (*remote)[BITMAP_WORDS];
     uint64_t (*mark)[BITMAP_WORDS];
     uint64_t (*scan)[BITMAP_WORDS];
     uint32_t *queue; /* of the marker: one entry for each unit */
@@ -132,7 +131,7 @@ void gci_heap_reset_locks(struct heap *heap);
 void gci_heap_trim_metadata(struct heap *heap, uint32_t old_units, uint32_t new_units);
 
 /* Everything that is ours and therefore never a root: the region, the arrays, the bump area. */
-#define HEAP_OWN_RANGES 9
+#define HEAP_OWN_RANGES 8
 void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_RANGES]);
 
 /* Memory for our own structures, zero-filled, never given back; NULL when there is none. `bytes` is rounded to a cache

@@ -45,7 +45,6 @@ static bool commit_metadata(const struct metadata *meta, uint32_t from, uint32_t
 {
     return commit_array(meta->hot, sizeof *meta->hot, from, to) == 0 &&
            commit_array(meta->blocks, sizeof *meta->blocks, from, to) == 0 &&
-           commit_array(meta->remote, sizeof *meta->remote, from, to) == 0 &&
            commit_array(meta->mark, sizeof *meta->mark, from, to) == 0 &&
            commit_array(meta->scan, sizeof *meta->scan, from, to) == 0 &&
            commit_array(meta->queue, sizeof *meta->queue, from, to) == 0 &&

@@ -26,7 +26,7 @@ static size_t page_bytes(void)
 
 static bool is_word_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
 {
-    return (~(block_at(heap, unit)->free[index] | word_load(&heap->meta.remote[unit][index])) & bits) == 0;
+    return (~block_free_bits(block_at(heap, unit), index) & bits) == 0;
 }
 
 /* Whether the slots from `first` to `last` are all free. */
@@ -229,7 +229,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
     uint32_t in_window = 0;
     if (block->window_word < BITMAP_WORDS)
         in_window =
-            count_bits(block->free[block->window_word] | word_load(&heap->meta.remote[unit][block->window_word]));
+            count_bits(block_free_bits(block, block->window_word));
     size_t not_counted =
         (size_t)in_window * block_class(heap, unit)->bytes + count_bits(block->absent_pages) * page_bytes();
     size_t bytes = (size_t)slots * block_class(heap, unit)->bytes;

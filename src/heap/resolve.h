@@ -84,8 +84,7 @@ static inline bool object_is_allocated(const struct heap *heap, struct object ob
     if (object.is_large)
         return true;
     unsigned index = object.slot / BITS_PER_WORD;
-    uint64_t free_bits = block_at(heap, object.unit)->free[index] | word_load(&heap->meta.remote[object.unit][index]);
-    return !(free_bits >> (object.slot % BITS_PER_WORD) & 1);
+    return !(block_free_bits(block_at(heap, object.unit), index) >> (object.slot % BITS_PER_WORD) & 1);
 }
 
 #endif

@@ -15,8 +15,7 @@ static void prepare_small(struct heap *heap, uint32_t unit)
     const struct size_class *size_class = block_class(heap, unit);
     bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
     for (unsigned i = 0; i < size_class->words; i++) {
-        uint64_t not_allocated =
-            block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]) | ~block_valid_bits(size_class, i);
+        uint64_t not_allocated = block_free_bits(block_at(heap, unit), i) | ~block_valid_bits(size_class, i);
         heap->meta.scan[unit][i] = not_allocated;
         heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated;
     }
@@ -92,14 +91,16 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
     u32_store(&block->remote_wake, u32_load(&block->remote_count) + missing); /* nothing was folded here */
 }
 
-/* Finds the block its place after slots were freed. Current blocks stay. */
+/* Finds the block its place after slots were freed. Current blocks stay; one that was woken is no longer listed as such. */
 static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
     struct block *block = block_at(heap, unit);
     struct hot hot = heap->meta.hot[unit];
     uint32_t slots = block_class(heap, unit)->slots;
-    if (block->state == BLOCK_CURRENT)
+    if (block->state == BLOCK_CURRENT) {
+        u32_store(&block->remote_wake, block_class(heap, unit)->worth);
         return;
+    }
     struct unit_list *list = list_of(heap, unit);
     if (free_slots == slots && gci_block_is_settled(heap, unit)) {
         if (list != NULL)
@@ -137,7 +138,7 @@ static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct
             block_at(heap, unit)->free[i] |= dead;
             heap->meta.scan[unit][i] = dead;
         }
-        free_slots += count_bits(block_at(heap, unit)->free[i] | word_load(&heap->meta.remote[unit][i]));
+        free_slots += count_bits(block_free_bits(block_at(heap, unit), i));
     }
     uint64_t live = size_class->slots - free_slots - (free_dead ? 0 : dead_slots);
     census->live_objects += live;

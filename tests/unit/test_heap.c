@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Size classes, units and blocks on private heaps. */
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "alloc/refill.h"
@@ -226,7 +227,7 @@ static void *free_remotely(void *data)
     struct race *race = data;
     struct block *block = block_at(race->heap, race->unit);
     for (uint32_t slot = 0; slot < race->slots; slot++) {
-        word_fetch_or(&race->heap->meta.remote[race->unit][slot / 64], UINT64_C(1) << slot % 64);
+        block_set_remote(block, slot / 64, UINT64_C(1) << slot % 64);
         if (block_is_due(block, block_count_remote(block)))
             u32_store(&race->due, 1);
     }
@@ -274,6 +275,70 @@ START_TEST(retired_blocks_are_adopted_or_given_back)
     ck_assert_uint_eq(block_owner(block_at(&heap, used)), OWNER_NONE);
     ck_assert_ptr_eq(gci_cache_create(&heap), cache);
     gci_heap_fini(&heap);
+}
+END_TEST
+
+#define ROUNDS 50000
+
+/* Who waits for the other lets it run. */
+static void wait_for(volatile u32_shared *at, uint32_t value)
+{
+    while (u32_load_acquire(at) != value)
+        sched_yield();
+}
+
+/* In round n, which begins when `due` is 2n + 1: frees slots, then sets it to 2n + 2. */
+static void *free_in_rounds(void *data)
+{
+    struct race *race = data;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        wait_for(&race->due, 2 * round + 1);
+        struct block *block = block_at(race->heap, race->unit);
+        for (uint32_t slot = 0; slot < race->slots; slot++) {
+            block_set_remote(block, slot / 64, UINT64_C(1) << slot % 64);
+            if (block_is_due(block, block_count_remote(block)))
+                gci_refill_wake(race->heap, race->unit);
+        }
+        u32_store_release(&race->due, 2 * round + 2);
+    }
+    return NULL;
+}
+
+/* Its owner ends while another thread frees the last slots. */
+START_TEST(an_empty_block_without_owner_is_always_given_back)
+{
+    struct heap heap;
+    struct race race = {.heap = &heap};
+    pthread_t thread;
+    unsigned class_index = (unsigned)size_class_of(1024);
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    pthread_create(&thread, NULL, free_in_rounds, &race);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        struct cache *cache = gci_cache_create(&heap);
+        uint32_t unit = race.unit = gci_block_create(&heap, class_index, KIND_SCANNED, cache->id);
+        race.slots = 1 + round % 5;
+        block_at(&heap, unit)->free[0] = ~low_bits(race.slots);
+        unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][class_index].full, unit);
+        u32_store_release(&race.due, 2 * round + 1);
+        for (volatile uint32_t wait = 0; wait < round % 128; wait++)
+            ;
+        gci_cache_retire(&heap, cache);
+        wait_for(&race.due, 2 * round + 2);
+        ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
+    }
+    pthread_join(thread, NULL);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(a_second_remote_free_changes_nothing)
+{
+    static struct block block;
+    ck_assert(block_set_remote(&block, 0, 4));
+    ck_assert(block_set_remote(&block, 0, UINT64_C(1) << 63));
+    ck_assert(!block_set_remote(&block, 0, 4));
+    ck_assert(!block_set_remote(&block, 0, UINT64_C(1) << 63));
+    ck_assert_uint_eq(word_load(&block.remote[0]), 4 | UINT64_C(1) << 63);
 }
 END_TEST
 
@@ -359,7 +424,8 @@ START_TEST(a_cache_has_one_thread)
 END_TEST
 
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
-           no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back)
+           no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
+           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;
@@ -369,7 +435,7 @@ START_TEST(a_half_done_free_keeps_its_block)
         uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
         unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
         block_at(&heap, unit)->free[0] &= ~UINT64_C(1);
-        word_store(&heap.meta.remote[unit][0], 1); /* a free that has not come to counting yet */
+        word_store(&block_at(&heap, unit)->remote[0], 1); /* a free that has not come to counting yet */
         if (by_sweep) {
             gci_sweep_prepare(&heap, no_unit, NULL);
             gci_sweep_run(&heap, true);
@@ -386,4 +452,34 @@ START_TEST(a_half_done_free_keeps_its_block)
 }
 END_TEST
 
-MAKE_SUITE(sweep, a_half_done_free_keeps_its_block, sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)
+/* The sweep empties the list of woken blocks. */
+START_TEST(a_current_block_is_woken_after_a_sweep_as_before)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    ck_assert_int_eq(gci_refill(&heap, cache, KIND_SCANNED, 3, false), REFILL_DONE);
+    struct owned_blocks *owned = &cache->owned[KIND_SCANNED][3];
+    uint32_t unit = owned->current;
+    uint32_t worth = gci_size_classes[3].worth;
+    for (int word = 1; word < 16; word++)
+        block_at(&heap, unit)->free[word] = 0;
+    ck_assert_uint_lt(worth, 7 * 64);
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint32_t slot = 0; slot < worth; slot++) {
+            block_set_remote(block_at(&heap, unit), 1 + 7 * round + slot / 64, UINT64_C(1) << slot % 64);
+            if (block_is_due(block_at(&heap, unit), block_count_remote(block_at(&heap, unit))))
+                gci_refill_wake(&heap, unit);
+        }
+        ck_assert_uint_eq(u32_load(&owned->woken), unit);
+        gci_sweep_prepare(&heap, no_unit, NULL);
+        memset(heap.meta.mark[unit], 0xff, sizeof heap.meta.mark[unit]);
+        gci_sweep_run(&heap, true);
+        ck_assert_uint_eq(u32_load(&owned->woken), 0);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+MAKE_SUITE(sweep, a_current_block_is_woken_after_a_sweep_as_before, a_half_done_free_keeps_its_block,
+           sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)

@@ -27,7 +27,7 @@ static struct release_work release_at(struct heap *heap, struct cache *cache, ui
 
 static bool is_bit_free(const struct heap *heap, uint32_t unit, uint32_t slot)
 {
-    uint64_t bits = block_at(heap, unit)->free[slot / 64] | word_load(&heap->meta.remote[unit][slot / 64]);
+    uint64_t bits = block_free_bits(block_at(heap, unit), slot / 64);
     return (bits >> slot % 64 & 1) != 0;
 }
 
@@ -71,7 +71,7 @@ START_TEST(pages_are_those_that_a_look_at_every_slot_finds)
                 uint64_t is_free = valid & ~sparse_bits(&random, shares[round % 5]);
                 uint64_t is_remote = random_next(&random);
                 block->free[i] = is_free & ~is_remote;
-                word_store(&heap.meta.remote[unit][i], is_free & is_remote);
+                word_store(&block_at(&heap, unit)->remote[i], is_free & is_remote);
             }
             uint32_t pages = gci_release_free_pages(&heap, unit);
             ck_assert_uint_eq(pages, pages_by_slots(&heap, unit));
