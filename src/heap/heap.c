@@ -54,8 +54,7 @@ static size_t array_bytes(int index, uint64_t units)
 
 static void *array_start(const struct metadata *meta, int index)
 {
-    void *starts[METADATA_ARRAYS] = {meta->hot,  meta->blocks, meta->mark,
-                                     meta->scan, meta->queue,  meta->groups};
+    void *starts[METADATA_ARRAYS] = {meta->hot, meta->blocks, meta->mark, meta->scan, meta->queue, meta->groups};
     return starts[index];
 }
 

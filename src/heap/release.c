@@ -228,8 +228,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
     uint32_t slots = gci_block_count_free(heap, unit, in_use_words(heap, unit));
     uint32_t in_window = 0;
     if (block->window_word < BITMAP_WORDS)
-        in_window =
-            count_bits(block_free_bits(block, block->window_word));
+        in_window = count_bits(block_free_bits(block, block->window_word));
     size_t not_counted =
         (size_t)in_window * block_class(heap, unit)->bytes + count_bits(block->absent_pages) * page_bytes();
     size_t bytes = (size_t)slots * block_class(heap, unit)->bytes;
