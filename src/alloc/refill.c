@@ -14,10 +14,16 @@ static struct owned_blocks *lists_of(struct heap *heap, struct cache *cache, uin
     return &cache->owned[hot_kind(hot)][hot_class(hot)];
 }
 
-/* From here on somebody looks again when the block is empty. */
-static void expect_until_empty(struct block *block, const struct size_class *size_class, uint32_t free_slots)
+/* Blocks of so many slots hardly ever become empty when one slot in a hundred lives. Somebody looks when they are half free,
+ * or what they could give back would not be noted (heap/release.h). A look costs as much as some 30 frees. */
+#define HALF_LOOK_SLOTS_MIN 256u
+
+/* From here on somebody looks again when the block is half free, or empty. */
+static void expect_more(struct block *block, const struct size_class *size_class, uint32_t free_slots)
 {
-    uint32_t missing = size_class->slots - free_slots;
+    uint32_t half = size_class->slots / 2;
+    bool waits_for_half = size_class->slots >= HALF_LOOK_SLOTS_MIN && free_slots < half;
+    uint32_t missing = (waits_for_half ? half : size_class->slots) - free_slots;
     if (missing != 0)
         block_expect(block, missing, missing);
     else
@@ -41,7 +47,7 @@ static void list_available(struct heap *heap, struct owned_blocks *owned, uint32
 {
     block_at(heap, unit)->state = BLOCK_AVAILABLE;
     unit_list_push_tail(heap, &owned->available, unit);
-    expect_until_empty(block_at(heap, unit), size_class, free_slots);
+    expect_more(block_at(heap, unit), size_class, free_slots);
     gci_release_note_block(heap, unit, free_slots);
 }
 
@@ -320,7 +326,7 @@ static bool is_spare(const struct owned_blocks *owned, uint32_t unit)
 /* A tick may have asked for the look long before the block is empty. */
 static void expect_spare(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
-    expect_until_empty(block_at(heap, unit), block_class(heap, unit), free_slots);
+    expect_more(block_at(heap, unit), block_class(heap, unit), free_slots);
     gci_release_note_block(heap, unit, free_slots);
 }
 
@@ -339,7 +345,7 @@ static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32
     if (is_empty && destroy_empty(heap, unit))
         return;
     unit_list_push_head(heap, &owned->available, unit);
-    expect_until_empty(block, size_class, count);
+    expect_more(block, size_class, count);
     gci_release_note_block(heap, unit, count);
 }
 

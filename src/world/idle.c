@@ -205,16 +205,26 @@ void gci_idle_pass_on(void)
 
 /* ---- Beginning and end -------------------------------------------------------------------------------------------- */
 
-void gci_idle_end_timer(void)
+static void end_timer(void)
 {
-    critical_enter();
-    gci_lock_acquire(&timer_lock);
     if (u32_load(&is_on) != 0 && gci_process_id() == process) {
         gci_stop_end_ticks();
         due_ns = 0;
         gci_release_watch(&gci_heap, true);
     }
-    gci_lock_release(&timer_lock);
+}
+
+/* In a handler of the program that came while this thread was setting the timer, the lock cannot be had. */
+void gci_idle_end_timer(void)
+{
+    bool may_wait = !critical_is_inside();
+    critical_enter();
+    if (may_wait)
+        gci_lock_acquire(&timer_lock);
+    if (may_wait || gci_lock_try(&timer_lock)) {
+        end_timer();
+        gci_lock_release(&timer_lock);
+    }
     critical_leave();
 }
 

@@ -90,10 +90,12 @@ END_TEST
 #define SLOTS 256
 #define SLOT_BYTES 256
 
+#define BLOCKS_MAX 96
+
 struct scene {
     struct heap heap;
     struct cache *cache;
-    unsigned char *slots[SLOTS * 64];
+    unsigned char *slots[SLOTS * BLOCKS_MAX];
     size_t count;
 };
 static struct scene scene;
@@ -302,6 +304,20 @@ START_TEST(much_is_worth_one)
 }
 END_TEST
 
+START_TEST(much_is_worth_one_though_no_block_is_empty)
+{
+    fill_scene(BLOCKS_MAX); /* 6 MiB */
+    calls = 0;
+    gci_release_watch(&scene.heap, true);
+    scene.heap.on_worth = count_call;
+    for (size_t slot = 0; slot < SLOTS; slot++)
+        for (size_t block = 0; block < BLOCKS_MAX && slot % 64 != 0; block++)
+            give(scene.slots[block * SLOTS + slot]);
+    ck_assert_uint_eq(calls, 1);
+    gci_heap_fini(&scene.heap);
+}
+END_TEST
+
 static void wait_ms(long ms)
 {
     struct timespec time = {0, ms * 1000000};
@@ -332,4 +348,4 @@ END_TEST
 MAKE_SUITE(release, pages_are_those_that_a_look_at_every_slot_finds, what_is_idle_for_a_tick_goes_and_comes_back,
            a_block_that_is_used_is_not_idle, a_share_of_work_ends_at_its_budget, blocks_without_an_owner_go_too,
            frees_after_a_tick_are_heard_of, little_is_never_worth_a_tick, much_is_worth_one,
-           units_wait_for_the_last_of_their_group)
+           much_is_worth_one_though_no_block_is_empty, units_wait_for_the_last_of_their_group)

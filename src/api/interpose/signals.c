@@ -30,7 +30,8 @@ EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict
 }
 
 /* A program that takes our signal for itself gets it: the next collection chooses another (platform/stop.h). What our timer
- * sends must not reach the program's handler, nor end a program that wants the signal's default. */
+ * sends must not reach the program's handler, nor end a program that wants the signal's default: called before the signal
+ * changes hands, and after it for what another thread has set meanwhile, which is not due so soon. */
 static void leave_to_program(int signal)
 {
     if (signal != 0 && signal == gci_stop_signal())
@@ -48,7 +49,10 @@ EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct
         sigdelset(&open.sa_mask, own);
         action = &open;
     }
-    return next_sigaction()(signal, action, old);
+    int result = next_sigaction()(signal, action, old);
+    if (action != NULL)
+        leave_to_program(signal);
+    return result;
 }
 
 EXPORT int signalfd(int descriptor, const sigset_t *set, int flags)
@@ -105,11 +109,15 @@ __attribute__((constructor(102))) static void look_up(void)
 EXPORT handler_fn signal(int signal, handler_fn handler)
 {
     leave_to_program(signal);
-    return call_signal(signal, handler);
+    handler_fn old = call_signal(signal, handler);
+    leave_to_program(signal);
+    return old;
 }
 
 EXPORT handler_fn __sysv_signal(int signal, handler_fn handler) // NOLINT(bugprone-reserved-identifier)
 {
     leave_to_program(signal);
-    return call_sysv_signal(signal, handler);
+    handler_fn old = call_sysv_signal(signal, handler);
+    leave_to_program(signal);
+    return old;
 }
