@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
 #include "base/range.h"
 
 uint32_t gci_thread_id(void);
@@ -48,5 +49,25 @@ enum block_owner {
     BLOCK_OWNER_ENDED  /* the C library keeps the stack of an ended thread for the next one */
 };
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *to, uintptr_t from, size_t bytes));
+
+/* ---- Workers ------------------------------------------------------------------------------------------------------ */
+
+/* A worker is a second thread for the time of one function.
+ *
+ * It shares everything with the thread that starts it, thread-local storage too, so `run` may use no thread-local variable
+ * and nothing that does: no errno that matters, no function that allocates or is a point of cancellation. It has every
+ * signal blocked that the starter has blocked; the starter blocks all. It is not known to the C library, and gone when
+ * gci_worker_join returns: a program that changes its user, leaves a namespace or counts its threads never meets it.
+ */
+struct worker {
+    volatile u32_shared thread_id; /* 0 when it has ended */
+};
+
+/* False where the system gives no thread. errno is kept in both. */
+bool gci_worker_start(struct worker *worker, struct range stack, int (*run)(void *data), void *data);
+void gci_worker_join(const struct worker *worker);
+
+/* Processors that the calling thread may run on; at least 1. */
+uint32_t gci_worker_processors(void);
 
 #endif

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
+#include "base/bits.h"
 #include "base/text.h"
 #include "platform/linux/file.h"
 
@@ -245,4 +248,46 @@ enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(vo
     if (head[0] != control_block || head[2] != control_block)
         return BLOCK_OWNER_GONE;
     return (int32_t)id <= 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+}
+
+/* ---- Workers ------------------------------------------------------------------------------------------------------ */
+
+/* On clone(2). The kernel clears the thread's id and wakes who waits for it when it has left its stack. */
+#define STACK_ALIGNMENT 16
+
+/* The thread sanitizer keeps its own state in thread-local storage. */
+#if defined(GCI_PLAIN_ADDRESSES)
+#define CAN_START false
+#else
+#define CAN_START true
+#endif
+
+bool gci_worker_start(struct worker *worker, struct range stack, int (*run)(void *data), void *data)
+{
+    int saved = errno;
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
+                CLONE_CHILD_CLEARTID;
+    void *top = (void *)align_down(stack.hi, STACK_ALIGNMENT); // NOLINT(performance-no-int-to-ptr)
+    bool done = CAN_START && clone(run, top, flags, data, &worker->thread_id, NULL, &worker->thread_id) > 0;
+    errno = saved;
+    return done;
+}
+
+/* The kernel's wake-up is of the shared kind. */
+void gci_worker_join(const struct worker *worker)
+{
+    int saved = errno;
+    uint32_t id;
+    while ((id = u32_load_acquire(&worker->thread_id)) != 0)
+        syscall(SYS_futex, &worker->thread_id, FUTEX_WAIT, id, NULL, NULL, 0);
+    errno = saved;
+}
+
+uint32_t gci_worker_processors(void)
+{
+    int saved = errno;
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    errno = saved;
+    return count > 0 ? (uint32_t)count : 1;
 }

@@ -128,14 +128,21 @@ struct attempt {
     bool is_clean; /* result: the memory is zero */
 };
 
+/* NULL where a signal handler that allocates (none should) has emptied the window meanwhile. */
+static void *take_if_any(const struct window *window)
+{
+    uint64_t bits = *window->word;
+    return LIKELY(bits != 0) ? window_take(window, bits) : NULL;
+}
+
 static enum refill_result take_small_from(struct cache *cache, struct attempt *attempt, void **block)
 {
     struct window *window = &cache->windows[attempt->kind][attempt->class_index];
     enum refill_result result = REFILL_DONE;
     if (*window->word == 0)
         result = gci_refill(&gci_heap, cache, attempt->kind, attempt->class_index, attempt->may_collect);
-    if (result == REFILL_DONE)
-        *block = window_take(window, *window->word);
+    if (result == REFILL_DONE && (*block = take_if_any(window)) == NULL)
+        result = REFILL_NEEDS_MEMORY;
     return result;
 }
 
@@ -263,13 +270,13 @@ static void *take_from_own(struct cache *cache, enum block_kind kind, unsigned c
         block = gci_refill_take_recent(&gci_heap, cache, kind, class_index);
         critical_leave_brief();
     } else if (LIKELY(gci_refill_window(&gci_heap, cache, kind, class_index))) {
-        block = window_take(window, *window->word);
+        block = take_if_any(window);
     }
     if (LIKELY(block != NULL))
         return block;
     critical_enter();
     if (gci_refill(&gci_heap, cache, kind, class_index, true) == REFILL_DONE)
-        block = window_take(window, *window->word);
+        block = take_if_any(window);
     critical_leave();
     return block;
 }

@@ -111,8 +111,11 @@ static bool free_short(struct heap *heap, const void *block, const char *functio
     return true;
 }
 
-static void free_large(struct heap *heap, struct object object)
+/* Of two threads that free it at once, one has it. */
+static void free_large(struct heap *heap, struct object object, const char *function)
 {
+    if (UNLIKELY(!u32_compare_and_swap(&block_at(heap, object.unit)->custody, OWNER_NONE, OWNER_NOBODY)))
+        gci_misuse_explain((const void *)object.start, function); // NOLINT(performance-no-int-to-ptr)
     critical_enter();
     gci_large_destroy(heap, object.unit, PAST_FREED);
     critical_leave();
@@ -132,7 +135,7 @@ static void free_by_any_way(const void *block, const char *function)
         gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
     if (object.is_large)
-        free_large(&gci_heap, object);
+        free_large(&gci_heap, object, function);
     else
         free_remote(&gci_heap, (struct slot){object.unit, object.slot}, block, function); /* it has no cache */
 }

@@ -52,6 +52,8 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
         add_past(text, (enum unit_past)hot.class_kind, function);
     } else if (object.unit == 0) {
         gci_text_add(text, "not allocated");
+    } else if (object.is_large && object.start == address) {
+        add_freed(text, function); /* by another thread, right now */
     } else if (object_is_allocated(&gci_heap, object)) {
         gci_text_add(text, "inside the block at ");
         gci_text_add_address(text, object.start);

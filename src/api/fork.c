@@ -25,10 +25,12 @@ extern void _IO_list_lock(void) __attribute__((weak));    // NOLINT(bugprone-res
 extern void _IO_list_unlock(void) __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
 extern char __libc_single_threaded __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
 
-/* Written by prepare, read by parent and child: forks are serialised by the collector's lock that they describe. */
-static bool has_locked;
-static bool has_stream_lock;
-static uint64_t blocked_signals; /* from before the first lock on: a handler that forks would wait for it for ever */
+/* Written by prepare, read by parent and child, all on the thread that forks: another may fork meanwhile without the locks,
+ * from a handler. */
+static __thread bool has_locked TLS_INITIAL_EXEC;
+static __thread bool has_stream_lock TLS_INITIAL_EXEC;
+static __thread uint64_t blocked_signals
+    TLS_INITIAL_EXEC; /* before the first lock: a handler that forks would wait for ever */
 
 /* With one thread glibc leaves the lock of the streams alone, and so do we: nobody would reset it in the child. */
 static bool needs_stream_lock(void)

@@ -4,14 +4,17 @@
 
 #include <errno.h>
 
+#include "base/assert.h"
 #include "base/options.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
 #include "heap/release.h"
 #include "heap/resolve.h"
 #include "mark/mark.h"
+#include "mark/verify.h"
 #include "platform/clock.h"
 #include "platform/context.h"
+#include "platform/env.h"
 #include "platform/stop.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
@@ -53,7 +56,7 @@ static uint64_t others_resumed_ns; /* when other threads were last let go on; 0 
 /* What a cycle is to do, and its state while the world is stopped. */
 struct cycle {
     struct cycle_report report;
-    struct marker marker;
+    struct marking marking;
     bool frees;
     uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
     bool answer;
@@ -91,19 +94,84 @@ static bool is_marked(uintptr_t address)
     return object_is_allocated(&gci_heap, object) && gci_mark_is_set(&gci_heap, object.unit, object.slot);
 }
 
+/* The best that there is, up to what the option allows. */
+static enum simd choose_simd(void)
+{
+    static const enum simd highest[] = {SIMD_AVX512, SIMD_SCALAR, SIMD_AVX2, SIMD_AVX512};
+    enum simd simd = highest[gci_options.simd];
+    while (!gci_cpu_has(simd))
+        simd = (enum simd)(simd - 1);
+    return simd;
+}
+
+/* A helper costs some 50 microseconds, as much as marking half a MiB. */
+#define HELPERS_HEAP_BYTES_MIN (UINT64_C(16) << 20)
+#define HELPERS_MAX_UNASKED 7u
+
+static uint32_t count_helpers(void)
+{
+    if (gci_options.markers != 0)
+        return (uint32_t)gci_options.markers - 1;
+    if (region_used_bytes(&gci_heap) < HELPERS_HEAP_BYTES_MIN)
+        return 0;
+    uint32_t others = gci_worker_processors() - 1;
+    return others < HELPERS_MAX_UNASKED ? others : HELPERS_MAX_UNASKED;
+}
+
+static void verify_words(const uintptr_t *words, size_t count, void *data)
+{
+    gci_verify_words(data, words, count);
+}
+
+static void ignore_unit(uint32_t unit, void *data)
+{
+    (void)unit; /* is found by its bits */
+    (void)data;
+}
+
+/* The marks of the second marking stay. */
+static NOINLINE void verify(const struct page_reader *pages, uintptr_t stack_pointer)
+{
+    if (!gci_verify_begin(&gci_heap))
+        return;
+    gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
+    GCI_CHECK(gci_roots_each(pages, stack_pointer, verify_words, &gci_heap));
+    uintptr_t found = gci_verify_end(&gci_heap);
+    if (found == 0)
+        return;
+    struct text text;
+    gci_text_init(&text);
+    gci_text_add(&text, "marking twice differs at ");
+    gci_text_add_address(&text, found);
+    gci_env_die(&text);
+}
+
+/* False: the process could not be read. */
+static bool mark_from_roots(struct cycle *cycle, uintptr_t stack_pointer)
+{
+    struct page_reader pages;
+    if (!gci_pages_open(&pages))
+        return false;
+    gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
+    gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
+    gci_mark_call_helpers(&cycle->marking, count_helpers());
+    bool done = gci_roots_each(&pages, stack_pointer, mark_words, &cycle->marking);
+    cycle->report.roots_ns = end_phase(cycle);
+    gci_mark_end(&cycle->marking);
+    if (done && UNLIKELY(gci_options.verify != 0))
+        verify(&pages, stack_pointer);
+    gci_pages_close(&pages);
+    return done;
+}
+
 /* The cycle, world stopped. */
 static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
 {
     cycle->report.threads = gci_world_stopped_count();
-    gci_mark_init(&cycle->marker, &gci_heap);
-    gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marker);
-    if (!gci_roots_each(stack_pointer, mark_words, &cycle->marker)) {
+    if (!mark_from_roots(cycle, stack_pointer)) {
         cycle->report.is_given_up = true;
         return;
     }
-    cycle->report.roots_ns = end_phase(cycle);
-    gci_mark_drain(&cycle->marker);
-    gci_mark_fini(&cycle->marker);
     cycle->report.mark_ns = end_phase(cycle);
     if (cycle->hidden_question != 0)
         cycle->answer = is_marked(~cycle->hidden_question);

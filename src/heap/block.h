@@ -52,7 +52,6 @@ struct block {
     uint16_t idle_since;   /* the tick that found no window opened since before it, or one of IDLE_* (heap/release.h) */
     uint64_t usable_bytes; /* LARGE: what the user may touch */
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
-    bool is_queued;        /* while marking, marker's: the unit is in the queue */
     bool has_special;      /* some slot has more to it than memory (destructor, weak reference, sample) */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */

@@ -36,7 +36,7 @@ struct heap gci_heap;
 #define BUMP_BYTES_MAX (UINT64_C(1) << 30) /* more than all ids of caches need */
 
 /* The arrays in the order of their places in memory. */
-#define METADATA_ARRAYS 6
+#define METADATA_ARRAYS 7
 
 static const size_t bytes_per_unit[METADATA_ARRAYS] = {
     sizeof(struct hot),
@@ -44,6 +44,7 @@ static const size_t bytes_per_unit[METADATA_ARRAYS] = {
     sizeof(uint64_t[BITMAP_WORDS]),
     sizeof(uint64_t[BITMAP_WORDS]),
     sizeof(uint32_t),
+    sizeof(u32_shared),
     (sizeof(struct group) + UNITS_PER_GROUP - 1) / UNITS_PER_GROUP,
 };
 
@@ -54,7 +55,8 @@ static size_t array_bytes(int index, uint64_t units)
 
 static void *array_start(const struct metadata *meta, int index)
 {
-    void *starts[METADATA_ARRAYS] = {meta->hot, meta->blocks, meta->mark, meta->scan, meta->queue, meta->groups};
+    void *starts[METADATA_ARRAYS] = {meta->hot,   meta->blocks, meta->mark,  meta->scan,
+                                     meta->queue, meta->queued, meta->groups};
     return starts[index];
 }
 
@@ -70,7 +72,8 @@ static void place_arrays(struct metadata *meta, char *at, uint64_t units)
     meta->mark = (void *)starts[2];
     meta->scan = (void *)starts[3];
     meta->queue = (void *)starts[4];
-    meta->groups = (void *)starts[5];
+    meta->queued = (void *)starts[5];
+    meta->groups = (void *)starts[6];
     meta->bump_start = meta->bump_next = meta->bump_committed = (uintptr_t)at;
 }
 

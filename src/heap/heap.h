@@ -76,7 +76,8 @@ struct metadata {
     struct block *blocks;
     uint64_t (*mark)[BITMAP_WORDS];
     uint64_t (*scan)[BITMAP_WORDS];
-    uint32_t *queue; /* of the marker: one entry for each unit */
+    uint32_t *queue;    /* of the marker: one entry for each unit */
+    u32_shared *queued; /* of the marker: the unit is in the queue */
     struct group *groups;
     struct range reserved; /* all of them and the bump area */
     uintptr_t bump_start;
@@ -101,6 +102,9 @@ struct heap {
     void (*on_worth)(void); /* NULL: nobody wants to know */
 
     /* Guarded by the region lock. */
+    struct helper *helpers;                 /* these three: collector's (mark/mark.c, mark/verify.c) */
+    uint64_t (*verify_marks)[BITMAP_WORDS]; /* of verify_units units */
+    uint32_t verify_units;
     struct lock region_lock;
     uint32_t unit_limit;  /* units reserved */
     uint32_t frontier;    /* units committed; the rest have never been touched */
@@ -131,7 +135,7 @@ void gci_heap_reset_locks(struct heap *heap);
 void gci_heap_trim_metadata(struct heap *heap, uint32_t old_units, uint32_t new_units);
 
 /* Everything that is ours and therefore never a root: the region, the arrays, the bump area. */
-#define HEAP_OWN_RANGES 8
+#define HEAP_OWN_RANGES 9
 void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_RANGES]);
 
 /* Memory for our own structures, zero-filled, never given back; NULL when there is none. `bytes` is rounded to a cache

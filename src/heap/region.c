@@ -47,6 +47,7 @@ static bool commit_metadata(const struct metadata *meta, uint32_t from, uint32_t
            commit_array(meta->blocks, sizeof *meta->blocks, from, to) == 0 &&
            commit_array(meta->mark, sizeof *meta->mark, from, to) == 0 &&
            commit_array(meta->scan, sizeof *meta->scan, from, to) == 0 &&
+           commit_array(meta->queued, sizeof *meta->queued, from, to) == 0 &&
            commit_array(meta->queue, sizeof *meta->queue, from, to) == 0 &&
            commit_array(meta->groups, sizeof *meta->groups, from / UNITS_PER_GROUP, to / UNITS_PER_GROUP) == 0;
 }

@@ -38,7 +38,7 @@ void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, v
             prepare_large(heap, unit);
         else
             continue;
-        block_at(heap, unit)->is_queued = false;
+        u32_store(&heap->meta.queued[unit], 0);
         block_at(heap, unit)->has_reclaimed = false; /* `scan` serves the marker now */
         if (hot_kind(hot) == KIND_UNCOLLECTABLE)
             uncollectable(unit, data);

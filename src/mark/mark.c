@@ -1,234 +1,130 @@
 /* SPDX-License-Identifier: MIT */
-/* Implementation of mark/mark.h. */
+/* Implementation of mark/mark.h: begin, roots, helpers, end. The work itself is in mark/kernel.c. */
 #include "mark/mark.h"
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "heap/block.h"
-#include "heap/resolve.h"
-#include "platform/cpu.h"
+#include "platform/thread.h"
 
-typedef uintptr_t MAY_ALIAS raw_word;
+/* A marker needs a few frames and, where a page must be asked about, a page of the kernel's answers. */
+#define STACK_BYTES ((size_t)32 << 10)
 
-void gci_mark_init(struct marker *marker, struct heap *heap)
+/* A thread's place, kept from one collection to the next: its memory is ours, so nothing in it is a root. */
+struct helper {
+    struct helper *next; /* of all that there are */
+    struct marking *marking;
+    struct marker marker;
+    struct worker worker;
+    _Alignas(64) char stack[STACK_BYTES];
+};
+
+static const struct kernel *kernel_for(enum simd simd)
 {
-    *marker = (struct marker){.heap = heap,
-                              .base = heap->base,
-                              .limit_bytes = word_load(&heap->limit_bytes),
-                              .queue_capacity = heap->frontier,
-                              .may_read_pages = true};
+    switch (simd) {
+#if defined(GCI_HAS_LANES_AVX512)
+    case SIMD_AVX512:
+        return &gci_kernel_avx512;
+#endif
+#if defined(GCI_HAS_LANES_AVX2)
+    case SIMD_AVX2:
+        return &gci_kernel_avx2;
+#endif
+    default:
+        return &gci_kernel_scalar;
+    }
 }
 
-void gci_mark_fini(struct marker *marker)
+static void init_marker(struct marker *marker, struct marking *marking, const struct page_reader *pages)
 {
-    if (marker->has_pages)
-        gci_pages_close(&marker->pages);
-    marker->has_pages = false;
+    marker->heap = marking->heap;
+    marker->queue = &marking->queue;
+    marker->pages = pages;
+    marker->base = marking->heap->base;
+    marker->limit_bytes = word_load(&marking->heap->limit_bytes);
+    marker->scanned_bytes = 0;
+    marker->local_marks = 0;
+    marker->in_next = marker->in_count = marker->out_count = 0;
+    marker->written = (struct range){0, 0};
+    marker->asked_from = 0;
+}
+
+void gci_mark_help(struct marking *marking, struct marker *marker)
+{
+    init_marker(marker, marking, marking->own.pages);
+    if (gci_queue_join(&marking->queue))
+        marking->kernel->drain(marker);
+}
+
+/* On a thread that has no thread-local storage of its own (platform/thread.h). */
+static int help(void *data)
+{
+    struct helper *helper = data;
+    gci_mark_help(helper->marking, &helper->marker);
+    return 0;
+}
+
+static struct helper *next_helper(struct marking *marking, struct helper **place)
+{
+    if (*place == NULL)
+        *place = gci_heap_take_meta(marking->heap, sizeof **place);
+    return *place;
+}
+
+static void start_helpers(struct marking *marking, uint32_t count)
+{
+    struct helper **place = &marking->heap->helpers;
+    for (; marking->helper_count < count; marking->helper_count++) {
+        struct helper *helper = next_helper(marking, place);
+        if (helper == NULL)
+            return;
+        helper->marking = marking;
+        if (!gci_worker_start(&helper->worker, range_of(helper->stack, STACK_BYTES), help, helper))
+            return;
+        place = &helper->next;
+    }
+}
+
+void gci_mark_call_helpers(struct marking *marking, uint32_t count)
+{
+    struct unit_queue *queue = &marking->queue;
+    queue->is_shared = true;
+    u32_store(&queue->available, queue->count);
+    start_helpers(marking, count);
+    queue->is_shared = marking->helper_count > 0;
+}
+
+void gci_mark_begin(struct marking *marking, struct heap *heap, enum simd simd, const struct page_reader *pages)
+{
+    marking->heap = heap;
+    marking->kernel = kernel_for(simd);
+    marking->queue = (struct unit_queue){.entries = heap->meta.queue, .capacity = heap->frontier, .markers = 1};
+    marking->helper_count = 0;
+    init_marker(&marking->own, marking, pages);
+}
+
+void gci_mark_root_words(struct marking *marking, const uintptr_t *words, size_t count)
+{
+    marking->kernel->mark_roots(&marking->own, words, count);
+}
+
+void gci_mark_root_unit(struct marking *marking, uint32_t unit)
+{
+    const struct heap *heap = marking->heap;
+    uint32_t count = heap->meta.hot[unit].use == UNIT_LARGE ? block_at(heap, unit)->run_units : 1;
+    u32_store(&heap->meta.queued[unit], 1);
+    for (uint32_t i = 0; i < count; i++)
+        queue_push(&marking->queue, unit + i);
+}
+
+void gci_mark_end(struct marking *marking)
+{
+    marking->kernel->drain(&marking->own);
+    const struct helper *helper = marking->heap->helpers;
+    for (uint32_t i = 0; i < marking->helper_count; i++, helper = helper->next)
+        gci_worker_join(&helper->worker);
 }
 
 bool gci_mark_is_set(const struct heap *heap, uint32_t unit, uint32_t slot)
 {
     return heap->meta.mark[unit][slot / BITS_PER_WORD] >> (slot % BITS_PER_WORD) & 1;
-}
-
-static void push_unit(struct marker *marker, uint32_t unit)
-{
-    uint32_t at = marker->queue_head + marker->queue_count;
-    if (at >= marker->queue_capacity)
-        at -= marker->queue_capacity;
-    GCI_ASSERT(marker->queue_count < marker->queue_capacity);
-    marker->heap->meta.queue[at] = unit;
-    marker->queue_count++;
-}
-
-static uint32_t pop_unit(struct marker *marker)
-{
-    uint32_t unit = marker->heap->meta.queue[marker->queue_head];
-    if (++marker->queue_head == marker->queue_capacity)
-        marker->queue_head = 0;
-    marker->queue_count--;
-    return unit;
-}
-
-/* Every unit of a run is queued by itself: a run is marked once, so each of its units is in the queue once. */
-static NOINLINE void mark_large(struct marker *marker, uintptr_t address)
-{
-    struct heap *heap = marker->heap;
-    struct object object = gci_resolve(heap, address);
-    if (object.unit == 0 || (heap->meta.mark[object.unit][0] & 1))
-        return;
-    heap->meta.mark[object.unit][0] |= 1;
-    if (object.kind == KIND_ATOMIC)
-        return;
-    for (uint32_t i = 0; i < block_at(heap, object.unit)->run_units; i++)
-        push_unit(marker, object.unit + i);
-}
-
-/* The caller has seen that there is room. */
-ALWAYS_INLINE void add_to_ring(struct marker *marker, uintptr_t start, size_t bytes)
-{
-    GCI_ASSERT(marker->ring_count < RING_ENTRIES);
-    gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
-    uint32_t at = (marker->ring_head + marker->ring_count) % RING_ENTRIES;
-    marker->ring[at] = (struct pending_scan){start, bytes};
-    marker->ring_count++;
-}
-
-/* `address` is inside the heap's range. Bits past the last slot are set, so they need no test of their own. */
-ALWAYS_INLINE void mark_heap_word(struct marker *marker, uintptr_t address)
-{
-    struct heap *heap = marker->heap;
-    uint32_t unit = (uint32_t)((address - marker->base) >> BLOCK_SHIFT);
-    struct hot hot = heap->meta.hot[unit];
-    if (UNLIKELY(hot.use != UNIT_SMALL)) {
-        if (hot.use != UNIT_FREE)
-            mark_large(marker, address);
-        return;
-    }
-    uint32_t slot = slot_of_offset((uint32_t)(address & (BLOCK_BYTES - 1)), hot.reciprocal);
-    uint64_t *bits = &heap->meta.mark[unit][slot / BITS_PER_WORD];
-    uint64_t bit = UINT64_C(1) << (slot % BITS_PER_WORD);
-    if (*bits & bit)
-        return;
-    *bits |= bit;
-    if (hot_kind(hot) == KIND_ATOMIC)
-        return;
-    if (marker->queue_count == 0 && marker->ring_count < RING_ENTRIES) {
-        /* No block waits, so none can gather marks: straight to the ring. This is the whole way of a list. */
-        heap->meta.scan[unit][slot / BITS_PER_WORD] |= bit;
-        size_t bytes = gci_size_classes[hot_class(hot)].bytes;
-        add_to_ring(marker, unit_address(heap, unit) + slot * bytes, bytes);
-        return;
-    }
-    struct block *block = block_at(heap, unit);
-    if (!block->is_queued) {
-        block->is_queued = true;
-        push_unit(marker, unit);
-    }
-}
-
-ALWAYS_INLINE bool is_candidate(const struct marker *marker, uintptr_t address)
-{
-    return address - marker->base < marker->limit_bytes;
-}
-
-void gci_mark_root_words(struct marker *marker, const uintptr_t *words, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t address = word_address(words[i]);
-        if (is_candidate(marker, address))
-            mark_heap_word(marker, address);
-        if (is_candidate(marker, address - 1))
-            mark_heap_word(marker, address - 1);
-    }
-}
-
-void gci_mark_root_unit(struct marker *marker, uint32_t unit)
-{
-    struct heap *heap = marker->heap;
-    uint32_t count = heap->meta.hot[unit].use == UNIT_LARGE ? block_at(heap, unit)->run_units : 1;
-    block_at(heap, unit)->is_queued = true;
-    for (uint32_t i = 0; i < count; i++)
-        push_unit(marker, unit + i);
-}
-
-READS_RAW_MEMORY static void scan_words(struct marker *marker, uintptr_t start, size_t bytes)
-{
-    const raw_word *words = (const raw_word *)start; // NOLINT(performance-no-int-to-ptr)
-    size_t count = bytes / sizeof *words;
-    for (size_t i = 0; i < count; i++) {
-        uintptr_t address = word_address(words[i]);
-        if (is_candidate(marker, address))
-            mark_heap_word(marker, address);
-    }
-    marker->scanned_bytes += bytes;
-}
-
-static void scan_oldest(struct marker *marker)
-{
-    struct pending_scan next = marker->ring[marker->ring_head];
-    marker->ring_head = (marker->ring_head + 1) % RING_ENTRIES;
-    marker->ring_count--;
-    scan_words(marker, next.start, next.bytes);
-}
-
-static void put_in_ring(struct marker *marker, uintptr_t start, size_t bytes)
-{
-    while (marker->ring_count == RING_ENTRIES) /* the scan may itself fill the place that it made */
-        scan_oldest(marker);
-    add_to_ring(marker, start, bytes);
-}
-
-static void scan_block(struct marker *marker, uint32_t unit)
-{
-    struct heap *heap = marker->heap;
-    const struct size_class *size_class = block_class(heap, unit);
-    uintptr_t address = unit_address(heap, unit);
-    block_at(heap, unit)->is_queued = false; /* before reading marks: what is marked from here on queues it again */
-    for (unsigned i = 0; i < size_class->words; i++) {
-        uint64_t due = heap->meta.mark[unit][i] & ~heap->meta.scan[unit][i];
-        heap->meta.scan[unit][i] |= due;
-        for (; due != 0; due &= due - 1) {
-            uintptr_t slot = i * BITS_PER_WORD + lowest_bit(due);
-            put_in_ring(marker, address + slot * size_class->bytes, size_class->bytes);
-        }
-    }
-}
-
-/* Runs from this size on are asked about page by page; below, reading is cheaper than asking. */
-#define SPARSE_UNITS_MIN 16u
-
-static bool can_ask_pages(struct marker *marker)
-{
-    if (!marker->has_pages && marker->may_read_pages)
-        marker->has_pages = marker->may_read_pages = gci_pages_open(&marker->pages);
-    return marker->has_pages;
-}
-
-/* Scans what was written of [start, end), a part of an object that goes on to object_end. The units of a run come in
- * order, so one question serves for all units up to the next written page. */
-static void scan_written(struct marker *marker, uintptr_t start, uintptr_t end, uintptr_t object_end)
-{
-    while (start < end) {
-        if (start < marker->asked_from || start >= marker->written.hi) {
-            marker->asked_from = start;
-            marker->written = gci_pages_next(&marker->pages, start, object_end, false);
-        }
-        uintptr_t lo = marker->written.lo > start ? marker->written.lo : start;
-        uintptr_t hi = marker->written.hi < end ? marker->written.hi : end;
-        if (lo < hi)
-            scan_words(marker, lo, hi - lo);
-        start = marker->written.lo >= end || marker->written.lo == marker->written.hi ? end : hi;
-    }
-}
-
-static void scan_large_unit(struct marker *marker, uint32_t unit)
-{
-    const struct heap *heap = marker->heap;
-    uint32_t first = unit;
-    if (heap->meta.hot[unit].use == UNIT_LARGE_REST)
-        first -= heap->meta.hot[unit].reciprocal;
-    size_t offset = (size_t)(unit - first) << BLOCK_SHIFT;
-    size_t usable = block_at(heap, first)->usable_bytes;
-    size_t bytes = usable - offset < BLOCK_BYTES ? usable - offset : BLOCK_BYTES;
-    uintptr_t start = unit_address(heap, unit);
-    if (block_at(heap, first)->run_units >= SPARSE_UNITS_MIN && can_ask_pages(marker))
-        scan_written(marker, start, start + bytes, unit_address(heap, first) + usable);
-    else
-        scan_words(marker, start, bytes);
-}
-
-void gci_mark_drain(struct marker *marker)
-{
-    while (marker->queue_count != 0 || marker->ring_count != 0) {
-        if (marker->queue_count == 0) {
-            scan_oldest(marker);
-            continue;
-        }
-        uint32_t unit = pop_unit(marker);
-        if (marker->heap->meta.hot[unit].use == UNIT_SMALL)
-            scan_block(marker, unit);
-        else
-            scan_large_unit(marker, unit);
-    }
 }

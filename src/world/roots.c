@@ -35,7 +35,7 @@ struct walk {
     void *data;
     uintptr_t stack_pointer; /* the collecting thread's; and dead_below of it */
     uintptr_t dead_below;
-    struct page_reader reader;
+    const struct page_reader *reader;
     const struct range_table *exclusions; /* sorted by lo */
     bool is_code;                         /* of the mapping in hand */
 };
@@ -232,7 +232,7 @@ static void copy_and_visit(const struct walk *walk, struct range range)
     size_t overlap = walk->is_code ? sizeof(uintptr_t) : 0;
     while (at < end) {
         size_t wanted = end - at < COPY_WORDS * sizeof(uintptr_t) ? end - at : COPY_WORDS * sizeof(uintptr_t);
-        size_t copied = gci_pages_read(&walk->reader, copy_buffer, at, wanted);
+        size_t copied = gci_pages_read(walk->reader, copy_buffer, at, wanted);
         visit_piece(walk, copied);
         if (copied < wanted) /* what cannot be read: the rest of this page */
             at = align_down(at + copied, gci_vm_page_bytes()) + gci_vm_page_bytes();
@@ -244,7 +244,7 @@ static void copy_and_visit(const struct walk *walk, struct range range)
 static void scan_pages_with_data(const struct walk *walk, struct range range, bool shared)
 {
     for (uintptr_t at = range.lo; at < range.hi;) {
-        struct range found = gci_pages_next(&walk->reader, at, range.hi, shared);
+        struct range found = gci_pages_next(walk->reader, at, range.hi, shared);
         if (found.lo < found.hi)
             copy_and_visit(walk, found);
         at = found.hi;
@@ -319,13 +319,14 @@ static bool take_buffer(void)
     return copy_buffer != NULL;
 }
 
-bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
+bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data)
 {
-    struct walk walk = {.visit = visit, .data = data, .stack_pointer = stack_pointer, .exclusions = &exclusions};
-    if (!take_buffer() || !gci_pages_open(&walk.reader))
+    struct walk walk = {
+        .visit = visit, .data = data, .stack_pointer = stack_pointer, .reader = reader, .exclusions = &exclusions};
+    if (!take_buffer())
         return false;
     walk.dead_below = range_contains(gci_stop_alternate_stack(), stack_pointer) ? 0 : stack_pointer;
-    the_reader = &walk.reader;
+    the_reader = reader;
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
     walk.is_code = false;
     if (done) {
@@ -334,6 +335,5 @@ bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data)
         for (size_t i = 0; i < added.count; i++)
             copy_and_visit(&walk, added.ranges[i]);
     }
-    gci_pages_close(&walk.reader);
     return done;
 }

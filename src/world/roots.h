@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 #include "base/range.h"
+#include "platform/pages.h"
 
 typedef void (*root_words_fn)(const uintptr_t *words, size_t count, void *data);
 
 /* Calls visit with copies of all root words, a piece at a time. The world is stopped; the caller's own frames start at
  * stack_pointer. False if the process could not be read: then nothing may be freed. */
-bool gci_roots_each(uintptr_t stack_pointer, root_words_fn visit, void *data);
+bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data);
 
 /* Ranges of the program's. 0, EINVAL, ENOMEM, ENOENT. Critical section. */
 int gci_roots_add_range(struct range range);

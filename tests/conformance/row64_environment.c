@@ -11,8 +11,9 @@
 #define OUTPUT_BYTES 20000
 
 static const char *const names[] = {
-    "MODE",        "VERBOSE",    "STATS",   "STATS_FILE", "HEAP_LIMIT", "MIN_HEADROOM", "STOP_DEADLINE_MS",
-    "STOP_SIGNAL", "RELEASE_MS", "TORTURE", "NO_SUCH",    "",
+    "MODE",         "VERBOSE",          "STATS",   "STATS_FILE", "HEAP_LIMIT",
+    "MIN_HEADROOM", "STOP_DEADLINE_MS", "MARKERS", "SIMD",       "VERIFY",
+    "STOP_SIGNAL",  "RELEASE_MS",       "TORTURE", "NO_SUCH",    "",
 };
 #define NAME_COUNT (sizeof names / sizeof *names)
 
