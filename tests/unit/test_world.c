@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -263,6 +264,41 @@ START_TEST(who_stops_the_world_goes_on)
 }
 END_TEST
 
-MAKE_SUITE(stop, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped,
-           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
-           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
+static volatile u32_shared forks_end;
+
+static void fork_once(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+}
+
+/* As in a handler of the program that came in the middle of malloc. */
+static void *fork_inside(void *data)
+{
+    while (u32_load(&forks_end) == 0) {
+        critical_enter();
+        fork_once();
+        critical_leave();
+    }
+    return data;
+}
+
+START_TEST(a_fork_in_a_handler_leaves_other_forks_alone)
+{
+    pthread_t thread;
+    gca_free(gca_malloc(1));
+    pthread_create(&thread, NULL, fork_inside, NULL);
+    for (int i = 0; i < 500; i++)
+        fork_once();
+    u32_store(&forks_end, 1);
+    pthread_join(thread, NULL);
+    gca_collect(); /* the locks are free */
+}
+END_TEST
+
+MAKE_SUITE(stop, a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on,
+           nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for,
+           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
