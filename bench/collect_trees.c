@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* collect_trees DEPTH: binary trees of all depths up to DEPTH come and go while one large tree lives. Built three times: a
- * program that frees its trees (collect_trees_free), one that does not (collect_trees_leak), and one that allocates from
- * libgc and does not (collect_trees_libgc).
- */
-#include "bench.h"
+/* collect_trees DEPTH: binary trees of all depths up to DEPTH come and go while one large tree lives. */
+#include "collector.h"
 
 #define DEPTH_LOW 4
 
@@ -12,38 +9,25 @@ struct node {
     struct node *right;
 };
 
-#if defined(BENCH_LIBGC)
-#include <gc.h>
-#define START() GC_INIT()
-#define ALLOCATE(bytes) GC_MALLOC(bytes)
-#else
-#define START() bench_check_allocator()
-#define ALLOCATE(bytes) malloc(bytes)
-#endif
-
 /* Trees are grown by recursion and left to the collector: that is what is measured. */
 /* NOLINTBEGIN(misc-no-recursion,clang-analyzer-unix.Malloc) */
 static struct node *grow(unsigned depth)
 {
-    struct node *node = ALLOCATE(sizeof *node);
-    if (node == NULL)
-        bench_fail("out of memory");
-    node->left = depth == 0 ? NULL : grow(depth - 1);
-    node->right = depth == 0 ? NULL : grow(depth - 1);
+    struct node *node = collector_new(sizeof *node);
+    if (depth > 0) {
+        node->left = grow(depth - 1);
+        node->right = grow(depth - 1);
+    }
     return node;
 }
 
 static void fell(struct node *node)
 {
-#if defined(BENCH_FREE)
-    if (node == NULL)
+    if (!COLLECTOR_FREES || node == NULL)
         return;
     fell(node->left);
     fell(node->right);
-    free(node);
-#else
-    (void)node;
-#endif
+    collector_free(node);
 }
 
 static uint64_t count_nodes(const struct node *node)
@@ -53,7 +37,7 @@ static uint64_t count_nodes(const struct node *node)
 
 int main(int count, char **words)
 {
-    START();
+    collector_start();
     unsigned highest = (unsigned)bench_number(count, words, 1);
     struct node *lasting = grow(highest);
     uint64_t nodes = 0;

@@ -39,51 +39,56 @@ static bool needs_stream_lock(void)
 }
 
 /* fork from a signal handler that interrupted a slow path of ours: the locks are held below us, by this very thread, in
- * parent and child alike. */
+ * parent and child alike. That of the streams still comes here: glibc takes it behind the handlers, with its lock of handlers
+ * held, for which another thread that has that of the streams may wait. */
 static void prepare(void)
 {
-    if (critical_is_inside()) {
-        has_locked = false;
-        return;
-    }
-    uint64_t blocked = gci_stop_block_signals();
+    bool is_inside = critical_is_inside();
+    uint64_t blocked = is_inside ? 0 : gci_stop_block_signals();
     bool with_streams = needs_stream_lock();
     if (with_streams)
         _IO_list_lock();
+    has_stream_lock = with_streams;
+    has_locked = !is_inside;
+    if (is_inside)
+        return;
     gci_cycle_lock();
     critical_enter();
     gci_alloc_lock();
     gci_roots_lock();
     gci_kernel_words_lock();
     gci_heap_lock_all(&gci_heap);
-    has_stream_lock = with_streams;
     blocked_signals = blocked;
-    has_locked = true;
 }
 
-static void parent(void)
+static void unlock_all(void)
 {
-    if (!has_locked)
-        return;
-    has_locked = false;
-    bool with_streams = has_stream_lock;
-    uint64_t blocked = blocked_signals;
     gci_heap_unlock_all(&gci_heap);
     gci_kernel_words_unlock();
     gci_roots_unlock();
     gci_alloc_unlock();
     critical_leave();
     gci_cycle_unlock();
+}
+
+static void parent(void)
+{
+    bool leaves = has_locked;
+    bool with_streams = has_stream_lock;
+    has_locked = has_stream_lock = false;
+    if (leaves)
+        unlock_all();
     if (with_streams)
         _IO_list_unlock();
-    gci_stop_restore_signals(blocked);
+    if (leaves)
+        gci_stop_restore_signals(blocked_signals);
 }
 
 /* glibc has reset the lock of the streams. Blocks of threads that the child does not have become everybody's. */
 static void child(void)
 {
     bool leaves = has_locked;
-    has_locked = false;
+    has_locked = has_stream_lock = false;
     gci_world_reset();
     gci_thread_forget_others();
     gci_cycle_reset();

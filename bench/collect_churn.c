@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* collect_churn THREADS STEPS: each thread has a window of its own, of blocks of 16 to 512 bytes that point at each other, and
+ * replaces one of them in each step.
+ */
+#include "collector.h"
+
+#define THREADS_MAX 64
+#define WINDOW 20000
+#define BYTES_LOW 16
+#define BYTES_HIGH 512
+
+static uint64_t steps;
+
+struct block {
+    struct block *other;
+    uint64_t id;
+};
+
+static void *churn(void *data)
+{
+    uint64_t state = (uintptr_t)data * 7919 + 1;
+    struct block **window = collector_new(WINDOW * sizeof *window);
+    for (uint64_t step = 0; step < steps; step++) {
+        uint64_t random = bench_random(&state);
+        struct block **place = &window[random % WINDOW];
+        collector_free(*place);
+        *place = collector_new(bench_size(random >> 20, BYTES_LOW, BYTES_HIGH));
+        (*place)->id = step;
+        if (!COLLECTOR_FREES && step % 8 == 0) /* not through blocks that are replaced: chains would grow without end */
+            (*place)->other = (struct block *)window;
+    }
+    for (size_t i = 0; i < WINDOW; i++)
+        collector_free(window[i]);
+    collector_free(window);
+    return NULL;
+}
+
+int main(int count, char **words)
+{
+    pthread_t threads[THREADS_MAX];
+    collector_start();
+    uint64_t thread_count = bench_number(count, words, 1);
+    steps = bench_number(count, words, 2);
+    if (thread_count > THREADS_MAX)
+        bench_fail("too many THREADS");
+    double start = bench_seconds(CLOCK_MONOTONIC);
+    for (uintptr_t i = 0; i < thread_count; i++)
+        if (pthread_create(&threads[i], NULL, churn, (void *)i) != 0)
+            bench_fail("no more threads");
+    for (uint64_t i = 0; i < thread_count; i++)
+        pthread_join(threads[i], NULL);
+    bench_report("throughput", (double)(thread_count * steps) / (bench_seconds(CLOCK_MONOTONIC) - start));
+    return 0;
+}
