@@ -27,6 +27,13 @@ int gci_vm_release(void *at, size_t bytes);
 /* Address space that the process may still take (RLIMIT_AS less what is mapped); SIZE_MAX without a limit. */
 size_t gci_vm_address_space_left(void);
 
+/* Bytes that may be taken until the group of processes that this one belongs to has nine tenths of its memory limit;
+ * UINT64_MAX where there is no limit. Reads some files. Callers see to it that there is one at a time. */
+uint64_t gci_vm_group_memory_left(void);
+
+/* For tests: where the system tells of groups. */
+void gci_vm_group_files(const char *self, const char *mounted_at);
+
 /* Test builds: the k-th call of the four functions above that may fail, fails; 0 = none. */
 void gci_vm_fail_at(uint64_t k);
 

@@ -255,20 +255,14 @@ enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(vo
 /* On clone(2). The kernel clears the thread's id and wakes who waits for it when it has left its stack. */
 #define STACK_ALIGNMENT 16
 
-/* The thread sanitizer keeps its own state in thread-local storage. */
-#if defined(GCI_PLAIN_ADDRESSES)
-#define CAN_START false
-#else
-#define CAN_START true
-#endif
-
 bool gci_worker_start(struct worker *worker, struct range stack, int (*run)(void *data), void *data)
 {
     int saved = errno;
     int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
                 CLONE_CHILD_CLEARTID;
     void *top = (void *)align_down(stack.hi, STACK_ALIGNMENT); // NOLINT(performance-no-int-to-ptr)
-    bool done = CAN_START && clone(run, top, flags, data, &worker->thread_id, NULL, &worker->thread_id) > 0;
+    bool done =
+        !SANITIZER_KNOWS_THREADS && clone(run, top, flags, data, &worker->thread_id, NULL, &worker->thread_id) > 0;
     errno = saved;
     return done;
 }

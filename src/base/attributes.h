@@ -26,6 +26,13 @@
 #define CACHE_LINE_BYTES 64
 #define CACHE_ALIGNED __attribute__((aligned(CACHE_LINE_BYTES)))
 
+/* A sanitizer keeps an account of each thread's stack or of its thread-local storage: of threads that it does not know, too. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZER_KNOWS_THREADS true
+#else
+#define SANITIZER_KNOWS_THREADS false
+#endif
+
 /* For functions that read memory of the program as raw words: stacks, other threads' data, freed slots. */
 #define READS_RAW_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
 

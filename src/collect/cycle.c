@@ -18,6 +18,7 @@
 #include "platform/stop.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
+#include "platform/vm.h"
 #include "world/critical.h"
 #include "world/roots.h"
 #include "world/stop.h"
@@ -212,6 +213,9 @@ static void count_cycle(const struct cycle *cycle)
         totals->pause_longest_ns = report->pause_ns;
 }
 
+/* Smaller heaps do not make a group run out; asking takes some 30 microseconds. */
+#define GROUP_HEAP_BYTES_MIN (UINT64_C(4) << 20)
+
 static void inform_pacer(const struct cycle *cycle, uint64_t used_before)
 {
     const struct cycle_report *report = &cycle->report;
@@ -228,6 +232,7 @@ static void inform_pacer(const struct cycle *cycle, uint64_t used_before)
         .grown_bytes = used_before > pacer.used_after_bytes ? used_before - pacer.used_after_bytes : 0,
         .mark_ns = report->roots_ns + report->mark_ns,
         .run_ns = cycle->started_ns - last_end_ns,
+        .room_bytes = used_after < GROUP_HEAP_BYTES_MIN ? UINT64_MAX : gci_vm_group_memory_left(),
     };
     gci_pacer_finish_cycle(&pacer, &figures, gci_options.min_headroom);
 }

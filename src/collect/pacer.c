@@ -17,6 +17,10 @@
 
 #define LEAST_GROWTH_SHARE 4 /* of the way to the threshold: with less growth a collection is not worth its while */
 
+/* However little room is left, a program goes on for so much of what lives, and so many bytes, between two collections. */
+#define CROWDED_SHARE 16
+#define CROWDED_BYTES_MIN (UINT64_C(1) << 20)
+
 #define FRESH_SHARE 4 /* of the headroom: growth in units that is allowed however many slots are free */
 
 static uint64_t square_root(uint64_t value)
@@ -95,7 +99,10 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
                      multiply_saturated(add_saturated(figures->live_bytes, min_headroom_bytes), GROWTH_SHARE_MAX));
     uint64_t wanted = add_saturated(figures->live_bytes, headroom);
     uint64_t least = add_saturated(figures->used_bytes, headroom / FRESH_SHARE);
-    set_threshold(pacer, figures->used_bytes, wanted > least ? wanted : least);
+    uint64_t growth = (wanted > least ? wanted : least) - figures->used_bytes;
+    uint64_t crowded = figures->live_bytes / CROWDED_SHARE + CROWDED_BYTES_MIN;
+    uint64_t room = figures->room_bytes > crowded ? figures->room_bytes : crowded;
+    set_threshold(pacer, figures->used_bytes, add_saturated(figures->used_bytes, growth < room ? growth : room));
 }
 
 void gci_pacer_give_up(struct pacer *pacer, uint64_t used_bytes, uint64_t min_headroom_bytes)

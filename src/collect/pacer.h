@@ -20,6 +20,7 @@ struct cycle_figures {
     uint64_t grown_bytes;   /* units since the last cycle */
     uint64_t mark_ns;       /* roots and marking */
     uint64_t run_ns;        /* the program's time since the last cycle */
+    uint64_t room_bytes;    /* that the system will still give; UINT64_MAX: no limit is known */
 };
 
 struct pacer {
@@ -38,7 +39,8 @@ static inline bool gci_pacer_is_due(const struct pacer *pacer, uint64_t used_byt
     return used_bytes + bytes >= word_load(&pacer->threshold_bytes) && used_bytes >= word_load(&pacer->least_bytes);
 }
 
-/* Sets the next threshold after a cycle: the heap may grow to live + headroom. Free slots in blocks that are in use
+/* Sets the next threshold after a cycle: the heap may grow to live + headroom, and not by more than there is room for unless
+ * that would be so little that most of the time went into collecting. Free slots in blocks that are in use
  * count as part of it, but a quarter of the headroom is always left for fresh units. */
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes);
 

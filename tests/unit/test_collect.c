@@ -18,6 +18,7 @@ START_TEST(headroom_is_bounded)
     uint64_t random = random_seed();
     for (int i = 0; i < 100000; i++) {
         struct cycle_figures figures = {
+            .room_bytes = UINT64_MAX,
             .scanned_bytes = random_next(&random) % (UINT64_C(1) << (random_next(&random) % 41)),
             .grown_bytes = random_next(&random) % (UINT64_C(1) << (random_next(&random) % 41)),
             .mark_ns = random_next(&random) % 10000000000u,
@@ -32,7 +33,8 @@ END_TEST
 
 START_TEST(faster_growth_gets_more_headroom)
 {
-    struct cycle_figures figures = {.scanned_bytes = 512 * MIB, .mark_ns = 500000000, .run_ns = 1000000000};
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .scanned_bytes = 512 * MIB, .mark_ns = 500000000, .run_ns = 1000000000};
     uint64_t before = 0;
     for (figures.grown_bytes = MIB; figures.grown_bytes < 65536 * MIB; figures.grown_bytes *= 2) {
         uint64_t headroom = gci_pacer_headroom(&figures);
@@ -45,7 +47,8 @@ END_TEST
 START_TEST(poor_yield_makes_patient)
 {
     struct pacer pacer;
-    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
     gci_pacer_init(&pacer, 32 * MIB);
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 32 * MIB);
     figures.freed_bytes = figures.grown_bytes;
@@ -68,7 +71,8 @@ END_TEST
 START_TEST(a_large_request_alone_is_no_reason)
 {
     struct pacer pacer;
-    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
     gci_pacer_init(&pacer, 32 * MIB);
     ck_assert(!gci_pacer_is_due(&pacer, 0, 1024 * MIB));
     ck_assert(gci_pacer_is_due(&pacer, 31 * MIB, 2 * MIB));
@@ -81,7 +85,8 @@ END_TEST
 START_TEST(a_cycle_without_growth_teaches_nothing)
 {
     struct pacer pacer;
-    struct cycle_figures figures = {.used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .used_bytes = 100 * MIB, .live_bytes = 100 * MIB, .grown_bytes = 50 * MIB};
     gci_pacer_init(&pacer, 32 * MIB);
     for (int i = 0; i < 4; i++)
         gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
@@ -95,7 +100,8 @@ END_TEST
 START_TEST(thresholds_saturate)
 {
     struct pacer pacer;
-    struct cycle_figures figures = {.used_bytes = UINT64_MAX - 5, .live_bytes = UINT64_MAX - 5};
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .used_bytes = UINT64_MAX - 5, .live_bytes = UINT64_MAX - 5};
     gci_pacer_init(&pacer, UINT64_MAX);
     gci_pacer_finish_cycle(&pacer, &figures, UINT64_MAX);
     ck_assert_uint_eq(word_load(&pacer.threshold_bytes), UINT64_MAX);
@@ -230,8 +236,26 @@ START_TEST(collecting_without_pause_leaves_time_for_others)
 }
 END_TEST
 
-MAKE_SUITE(pacer, headroom_is_bounded, faster_growth_gets_more_headroom, poor_yield_makes_patient,
-           a_large_request_alone_is_no_reason, a_cycle_without_growth_teaches_nothing, thresholds_saturate)
+START_TEST(what_is_left_bounds_growth)
+{
+    struct pacer pacer;
+    gci_pacer_init(&pacer, 32 * MIB);
+    struct cycle_figures figures = {.used_bytes = 160 * MIB, .live_bytes = 160 * MIB, .scanned_bytes = 160 * MIB};
+    figures.room_bytes = 20 * MIB;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 180 * MIB);
+    figures.room_bytes = 0;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_eq(word_load(&pacer.threshold_bytes), 171 * MIB);
+    figures.room_bytes = UINT64_MAX;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert_uint_ge(word_load(&pacer.threshold_bytes), 192 * MIB);
+}
+END_TEST
+
+MAKE_SUITE(pacer, what_is_left_bounds_growth, headroom_is_bounded, faster_growth_gets_more_headroom,
+           poor_yield_makes_patient, a_large_request_alone_is_no_reason, a_cycle_without_growth_teaches_nothing,
+           thresholds_saturate)
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
            a_collection_is_no_cancellation_point, collecting_without_pause_leaves_time_for_others)
 

@@ -3,10 +3,12 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "platform/image.h"
 #include "platform/pages.h"
 #include "platform/thread.h"
+#include "platform/vm.h"
 #include "support.h"
 
 #define PAGE 4096u
@@ -200,6 +202,88 @@ START_TEST(all_threads_are_listed)
 }
 END_TEST
 
+/* ---- Limits of groups --------------------------------------------------------------------------------------------- */
+
+static char group_folder[64];
+static char group_self[128];
+
+static void write_file(const char *name, const char *content)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", group_folder, name);
+    for (char *at = path + strlen(group_folder) + 1; (at = strchr(at, '/')) != NULL; at++) {
+        *at = '\0';
+        mkdir(path, 0777);
+        *at = '/';
+    }
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(content, file);
+    fclose(file);
+}
+
+static void begin_group(const char *self)
+{
+    strcpy(group_folder, "/tmp/gcalloc-group.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(group_folder));
+    write_file("self", self);
+    snprintf(group_self, sizeof group_self, "%s/self", group_folder);
+    gci_vm_group_files(group_self, group_folder);
+}
+
+static void end_group(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", group_folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(the_tightest_of_nested_groups_counts)
+{
+    begin_group("0::/outer/inner\n");
+    write_file("outer/memory.max", "1000000\n");
+    write_file("outer/memory.stat", "anon 300000\nfile 500000\n");
+    write_file("outer/inner/memory.max", "max\n");
+    write_file("outer/inner/memory.stat", "anon 1\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), 600000);
+    write_file("outer/inner/memory.max", "500000\n");
+    write_file("outer/inner/memory.stat", "file 7\nanon 100000\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), 350000);
+    write_file("outer/inner/memory.stat", "anon 600000\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), 0);
+    end_group();
+}
+END_TEST
+
+START_TEST(groups_of_the_first_version_count)
+{
+    begin_group("5:cpu,cpuacct:/x\n4:blkio,memory:/a/b\n0::/\n");
+    write_file("memory/a/b/memory.stat", "rss 5\nhierarchical_memory_limit 2000000\ntotal_rss 800000\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), 1000000);
+    write_file("memory/a/b/memory.stat", "hierarchical_memory_limit 9223372036854771712\ntotal_rss 800000\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), UINT64_MAX);
+    end_group();
+    begin_group("4:memory:/hidden\n");
+    write_file("memory/memory.stat", "hierarchical_memory_limit 1000000\ntotal_rss 0\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), 900000);
+    end_group();
+}
+END_TEST
+
+START_TEST(without_groups_there_is_no_limit)
+{
+    begin_group("");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), UINT64_MAX);
+    write_file("self", "nonsense\n:::\n0::\n7:memory\n0::/none\n");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), UINT64_MAX);
+    end_group();
+    gci_vm_group_files("/no/such/file", "/no/such/folder");
+    ck_assert_uint_eq(gci_vm_group_memory_left(), UINT64_MAX);
+}
+END_TEST
+
+MAKE_SUITE(group, the_tightest_of_nested_groups_counts, groups_of_the_first_version_count,
+           without_groups_there_is_no_limit)
 MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived)
 MAKE_SUITE(image, mappings_are_told_apart)
 MAKE_SUITE(thread, stacks_of_threads_are_found, a_stack_of_the_programs_is_not_kept, an_ended_thread_shows_in_its_block,
