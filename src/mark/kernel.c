@@ -29,32 +29,34 @@ ALWAYS_INLINE void scan_fetched(struct hands *hands, const lanes_word *words, si
         if (UNLIKELY(is_all_there_is))
             mark_for_ring(hands, offset);
         else
-            mark_later(hands, offset, unit);
+            mark_later(&hands->view, &hands->probes, offset, unit);
     }
 }
 
 /* One of many that lie side by side. */
-ALWAYS_INLINE void scan_few(const struct view *view, const lanes_word *words, size_t count, uint32_t unit)
+ALWAYS_INLINE void scan_few(const struct view *view, struct probes *probes, const lanes_word *words, size_t count,
+                            uint32_t unit)
 {
     for (size_t i = 0; i < count; i += LANES) {
         uint32_t mask = lanes_candidates(words + i, count - i, view->base, view->limit_bytes);
         for (; mask != 0; mask &= mask - 1)
-            mark_now(view, offset_of(view, words[i + lowest_bit(mask)]), unit);
+            mark_later(view, probes, offset_of(view, words[i + lowest_bit(mask)]), unit);
     }
 }
 
 #define FOUND_MAX 64u
 
-ALWAYS_INLINE void mark_all(const struct view *view, const uintptr_t *found, size_t count)
+ALWAYS_INLINE void mark_all(const struct view *view, struct probes *probes, const uintptr_t *found, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        mark_now(view, found[i] - view->base, 0);
+        mark_later(view, probes, found[i] - view->base, 0);
 }
 
 READS_RAW_MEMORY ALWAYS_INLINE void scan_many_with(struct marker *marker, uintptr_t start, size_t bytes, bool is_shared)
 {
     const struct view view = view_of(marker, is_shared);
     const lanes_word *words = (const lanes_word *)start; // NOLINT(performance-no-int-to-ptr)
+    struct probes probes = {0};
     uintptr_t found[FOUND_MAX + LANES];
     size_t count = bytes / sizeof *words;
     size_t found_count = 0;
@@ -63,12 +65,13 @@ READS_RAW_MEMORY ALWAYS_INLINE void scan_many_with(struct marker *marker, uintpt
     for (; i + LANES <= count; i += LANES) {
         found_count += lanes_compress(words + i, view.base, view.limit_bytes, found + found_count);
         if (found_count > FOUND_MAX) {
-            mark_all(&view, found, found_count);
+            mark_all(&view, &probes, found, found_count);
             found_count = 0;
         }
     }
-    mark_all(&view, found, found_count);
-    scan_few(&view, words + i, count - i, 0);
+    mark_all(&view, &probes, found, found_count);
+    scan_few(&view, &probes, words + i, count - i, 0);
+    finish_probes(&view, &probes);
 }
 
 READS_RAW_MEMORY static NOINLINE void scan_many_alone(struct marker *marker, uintptr_t start, size_t bytes)
@@ -144,7 +147,8 @@ static NOINLINE void scan_large_unit(struct marker *marker, uint32_t unit, bool 
 /* How far ahead of the object in hand: what 32 objects of a cache line take to scan. */
 #define AHEAD_BYTES 2048u
 
-/* A block is left to the ring when, past the first so many objects, less than one in LOCAL_SHARE marks something in it. */
+/* A block is left to the ring when, past the first so many objects, less than one in LOCAL_SHARE was marked by those right
+ * before it, and not many are due. */
 #define LOCAL_TRIAL 16u
 #define LOCAL_SHARE 4u
 
@@ -161,30 +165,39 @@ ALWAYS_INLINE bool is_dense(const struct view *view, uint32_t unit, unsigned wor
     return false;
 }
 
-/* Scans a block whose objects point at their neighbours, or many of which are due: in the order of their addresses, what is
- * found in the same block at once. A tree that was built in order is read like an array. False: neither is so, it seems. */
+ALWAYS_INLINE void scan_due(const struct view *view, struct probes *probes, uintptr_t start, size_t bytes, uint64_t due,
+                            uint32_t unit)
+{
+    for (; due != 0; due &= due - 1) {
+        uintptr_t at = start + lowest_bit(due) * bytes;
+        gci_cpu_prefetch((const void *)(at + AHEAD_BYTES));                               // NOLINT
+        scan_few(view, probes, (const lanes_word *)at, bytes / sizeof(lanes_word), unit); // NOLINT
+    }
+}
+
+/* Scans a block whose objects point at their neighbours, or many of which are due: in the order of their addresses, what they
+ * mark in the same word of marks at once. A tree that was built in order is read like an array. False: neither is so. */
 READS_RAW_MEMORY ALWAYS_INLINE bool scan_in_order_with(struct marker *marker, uint32_t unit, bool is_shared)
 {
     const struct view view = view_of(marker, is_shared);
     const struct size_class *size_class = block_class(marker->heap, unit);
+    struct probes probes = {0};
     uintptr_t start = unit_address(marker->heap, unit);
-    size_t bytes = size_class->bytes;
     uint64_t scanned = 0;
-    marker->local_marks = 0;
-    for (unsigned i = 0; i < size_class->words; i++, start += BITS_PER_WORD * bytes) {
-        uint64_t due;
-        while ((due = take_due(&view, unit, i)) != 0) {
+    uint64_t local = 0;
+    bool goes_on = true;
+    for (unsigned i = 0; i < size_class->words && goes_on; i++, start += (uintptr_t)BITS_PER_WORD * size_class->bytes) {
+        uint64_t due = take_due(&view, unit, i);
+        for (bool is_first = true; due != 0; is_first = false) {
             scanned += count_bits(due);
-            for (; due != 0; due &= due - 1) {
-                uintptr_t at = start + lowest_bit(due) * bytes;
-                gci_cpu_prefetch((const void *)(at + AHEAD_BYTES));                        // NOLINT
-                scan_few(&view, (const lanes_word *)at, bytes / sizeof(lanes_word), unit); // NOLINT
-            }
+            local += is_first ? 0 : count_bits(due);
+            scan_due(&view, &probes, start, size_class->bytes, due, unit);
+            finish_probes(&view, &probes);
+            due = take_due(&view, unit, i);
         }
-        if (scanned > LOCAL_TRIAL + LOCAL_SHARE * marker->local_marks && !is_dense(&view, unit, size_class->words))
-            return false;
+        goes_on = scanned <= LOCAL_TRIAL + LOCAL_SHARE * local || is_dense(&view, unit, size_class->words);
     }
-    return true;
+    return goes_on;
 }
 
 READS_RAW_MEMORY static NOINLINE bool scan_in_order_alone(struct marker *marker, uint32_t unit)
@@ -274,7 +287,7 @@ ALWAYS_INLINE void drain_hands(struct hands *hands)
     for (;;) {
         fill_ring(hands);
         if (hands->ring.count == 0) {
-            finish_probes(hands);
+            finish_probes(&hands->view, &hands->probes);
             fill_ring(hands);
             if (hands->ring.count == 0)
                 return;
@@ -286,8 +299,6 @@ ALWAYS_INLINE void drain_hands(struct hands *hands)
 ALWAYS_INLINE void drain_with(struct marker *marker, bool is_shared)
 {
     struct hands hands = {.view = view_of(marker, is_shared)};
-    for (unsigned i = 0; i < PROBES; i++)
-        hands.probes[i] = (struct probe){.word = &no_mark};
     do
         drain_hands(&hands);
     while (is_shared && gci_queue_exchange(marker, true));
@@ -324,9 +335,9 @@ static void mark_roots(struct marker *marker, const uintptr_t *words, size_t cou
         for (; mask != 0; mask &= mask - 1) {
             uintptr_t offset = offset_of(&view, words[i + lowest_bit(mask)]);
             if (offset < view.limit_bytes)
-                mark_now(&view, offset, 0);
+                mark_now(&view, offset);
             if (offset != 0)
-                mark_now(&view, offset - 1, 0);
+                mark_now(&view, offset - 1);
         }
     }
 }

@@ -42,7 +42,6 @@ static void init_marker(struct marker *marker, struct marking *marking, const st
     marker->base = marking->heap->base;
     marker->limit_bytes = word_load(&marking->heap->limit_bytes);
     marker->scanned_bytes = 0;
-    marker->local_marks = 0;
     marker->in_next = marker->in_count = marker->out_count = 0;
     marker->written = (struct range){0, 0};
     marker->asked_from = 0;

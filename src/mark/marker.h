@@ -52,7 +52,6 @@ struct marker {
     uintptr_t base;
     size_t limit_bytes;
     uint64_t scanned_bytes; /* of objects larger than a few words */
-    uint64_t local_marks;   /* by objects of the block that is scanned in order */
     uint32_t in_next; /* units in hand: in[in_next] to in[in_count - 1], and those found and not given to others yet */
     uint32_t in_count;
     uint32_t out_count;

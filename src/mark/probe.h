@@ -167,16 +167,19 @@ struct cursor {
     uint32_t words;
 };
 
+/* Of those that are under way the oldest is entries[next], once all places are taken. */
+struct probes {
+    uint32_t next;
+    uint32_t count;
+    struct probe entries[PROBES];
+};
+
 struct hands {
     struct view view;
     struct ring ring;
     struct cursor cursor;
-    uint32_t next_probe;
-    struct probe probes[PROBES];
+    struct probes probes;
 };
-
-/* What a probe that stands for none points at: every bit is set. */
-static uint64_t no_mark = ~UINT64_C(0);
 
 /* The caller has seen that there is room. */
 ALWAYS_INLINE void add_to_ring(struct ring *ring, uintptr_t start, size_t bytes)
@@ -248,36 +251,32 @@ ALWAYS_INLINE void mark_probed(const struct view *view, struct probe probe)
 }
 
 /* Marks what was found some words ago; the mark of this one is fetched meanwhile. */
-ALWAYS_INLINE void mark_later(struct hands *hands, uintptr_t offset, uint32_t own_unit)
+ALWAYS_INLINE void mark_later(const struct view *view, struct probes *probes, uintptr_t offset, uint32_t own_unit)
 {
-    struct probe probe;
-    if (!find_probe(&hands->view, offset, own_unit, &probe))
-        return;
-    gci_cpu_prefetch(probe.word);
-    struct probe *place = &hands->probes[hands->next_probe++ % PROBES];
+    struct probe *place = &probes->entries[probes->next];
     struct probe due = *place;
-    *place = probe;
-    mark_probed(&hands->view, due);
+    if (!find_probe(view, offset, own_unit, place))
+        return;
+    gci_cpu_prefetch(place->word);
+    probes->next = (probes->next + 1) % PROBES;
+    if (LIKELY(probes->count == PROBES))
+        mark_probed(view, due);
+    else
+        probes->count++;
 }
 
-ALWAYS_INLINE void finish_probes(struct hands *hands)
+ALWAYS_INLINE void finish_probes(const struct view *view, struct probes *probes)
 {
-    for (unsigned i = 0; i < PROBES; i++) {
-        struct probe due = hands->probes[i];
-        hands->probes[i] = (struct probe){.word = &no_mark};
-        mark_probed(&hands->view, due);
-    }
+    for (uint32_t i = probes->next + PROBES - probes->count; probes->count > 0; i++, probes->count--)
+        mark_probed(view, probes->entries[i % PROBES]);
 }
 
-ALWAYS_INLINE void mark_now(const struct view *view, uintptr_t offset, uint32_t own_unit)
+ALWAYS_INLINE void mark_now(const struct view *view, uintptr_t offset)
 {
     struct probe probe;
-    if (!find_probe(view, offset, 0, &probe) || !set_bit(probe.word, UINT64_C(1) << probe.bit, view->is_shared) ||
-        !probe.is_scanned)
-        return;
-    bool is_local = probe.unit == own_unit;
-    view->marker->local_marks += is_local;
-    queue_unit(view, probe.unit, is_local ? QUEUED_LOCAL : QUEUED);
+    if (find_probe(view, offset, 0, &probe) && set_bit(probe.word, UINT64_C(1) << probe.bit, view->is_shared) &&
+        probe.is_scanned)
+        queue_unit(view, probe.unit, QUEUED);
 }
 
 /* While no unit waits, none can gather marks, and what is new goes straight to the ring: the whole way of a list. */
