@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The README's table: processor time and peak memory of each row, gcalloc's divided by the other's. After figures.awk.
+# The README's tables: processor time and peak memory of each row, gcalloc's divided by the other's; collections; pauses.
+# After figures.awk.
 
 function rounded(number) {
     return number > 0 ? sprintf("%.2f", number) : "–"
@@ -27,6 +28,47 @@ function mean_row(    p, text) {
     printf "\n"
 }
 
+function is_collection(title) {
+    return has(title, "gcalloc", "collection_ms")
+}
+
+# A figure of one allocator; a dash where it has none.
+function figure_cell(title, allocator, name, format) {
+    return has(title, allocator, name) ? sprintf(format, median(title, allocator, name)) : "–"
+}
+
+function collection_row(title) {
+    printf "| %s | %s ms | %s ms | **%s** | %s ns | %s | %s |\n", title,
+        figure_cell(title, "gcalloc", "collection_ms", "%.1f"), figure_cell(title, "libgc", "collection_ms", "%.1f"),
+        rounded(ratio(title, "libgc", "collection_ms")), figure_cell(title, "gcalloc", "ns_per_object", "%.1f"),
+        figure_cell(title, "gcalloc", "random_limit", "%.2f"), figure_cell(title, "gcalloc", "sequential_share", "%.2f")
+}
+
+function collection_table(    g, r, any) {
+    for (g = 1; g <= group_count; g++)
+        for (r = 1; r <= rows[g]; r++)
+            if (is_collection(row_of[g, r])) {
+                if (!any++)
+                    printf "\n| one collection, all lives | gcalloc | libgc | ratio | an object | in random loads | share of reading |\n" \
+                        "|---|---|---|---|---|---|---|\n"
+                collection_row(row_of[g, r])
+            }
+    if (any)
+        print "\nAn object is compared with a load from a random line, the speed with reading in order, both measured in the same run."
+}
+
+function pause_table(title,    i, count, names) {
+    if (!has(title, "gcalloc", "pause_max_us"))
+        return
+    printf "\n| an operation takes | gcalloc | libgc | mimalloc and free |\n|---|---|---|---|\n"
+    count = split("p50 p99 p999 max", names, " ")
+    for (i = 1; i <= count; i++)
+        printf "| %s | %s µs | %s µs | %s µs |\n", names[i],
+            figure_cell(title, "gcalloc", "pause_" names[i] "_us", "%.1f"),
+            figure_cell(title, "libgc", "pause_" names[i] "_us", "%.1f"),
+            figure_cell(title, "mimalloc", "pause_" names[i] "_us", "%.1f")
+}
+
 END {
     printf "| CPU · peak memory |"
     for (p = 1; p <= peer_count; p++)
@@ -37,7 +79,7 @@ END {
     printf "\n"
     for (g = 1; g <= group_count; g++)
         for (r = 1; r <= rows[g]; r++)
-            if (group[g] != "start")
+            if (group[g] != "start" && !is_collection(row_of[g, r]))
                 row(group[g] ": " row_of[g, r], row_of[g, r])
     mean_row()
     printf "\nEach number is gcalloc's divided by the other's: below 1, gcalloc needs less. Medians of %d runs on %s (%s\n",
@@ -45,4 +87,6 @@ END {
     sub(/[^0-9.].*/, "", kernel)
     printf "Linux %s, at revision %s. Made by `sh bench/run.sh` and `sh bench/readme.sh`.", kernel, revision
     print "\nThe mean leaves out `collect`, where the others run a program that frees."
+    collection_table()
+    pause_table("latency")
 }
