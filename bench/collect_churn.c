@@ -19,7 +19,7 @@ struct block {
 static void *churn(void *data)
 {
     uint64_t state = (uintptr_t)data * 7919 + 1;
-    struct block **window = collector_new(WINDOW * sizeof *window);
+    struct block **window = collector_new(WINDOW * sizeof(void *));
     for (uint64_t step = 0; step < steps; step++) {
         uint64_t random = bench_random(&state);
         struct block **place = &window[random % WINDOW];

@@ -3,6 +3,8 @@
  * is the processor time for each byte that lives, doubling by doubling: where the cost of a collection is in proportion to
  * what has grown since the last, it stays the same. growth_ratio: the last doubling's to the median.
  */
+#include <inttypes.h>
+
 #include "collector.h"
 
 #define NODE_BYTES 64
@@ -48,7 +50,7 @@ int main(int count, char **words)
         double start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
         grow(mib * MIB_BYTES);
         cost[doublings] = (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - start) * 1e9 / (double)(mib * MIB_BYTES);
-        snprintf(name, sizeof name, "growth_%llu_mib", (unsigned long long)(2 * mib));
+        snprintf(name, sizeof name, "growth_%" PRIu64 "_mib", 2 * mib);
         bench_report(name, cost[doublings++]);
     }
     if (doublings == 0)

@@ -18,7 +18,7 @@ static struct node *volatile kept;
 
 static void build_graph(size_t count, uint64_t *state)
 {
-    struct node **nodes = collector_new(count * sizeof *nodes);
+    struct node **nodes = collector_new(count * sizeof(void *));
     for (size_t i = 0; i < count; i++)
         nodes[i] = collector_new(NODE_BYTES);
     for (size_t i = 0; i < count; i++)

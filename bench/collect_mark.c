@@ -51,7 +51,7 @@ static void *map(size_t bytes)
 
 static struct node **make_nodes(size_t count)
 {
-    struct node **nodes = collector_new(count * sizeof *nodes);
+    struct node **nodes = collector_new(count * sizeof(void *));
     for (size_t i = 0; i < count; i++)
         nodes[i] = collector_new(NODE_BYTES);
     return nodes;
@@ -59,7 +59,7 @@ static struct node **make_nodes(size_t count)
 
 static uint64_t build_graph(size_t bytes)
 {
-    size_t count = bytes / NODE_BYTES;
+    size_t count = bytes / NODE_BYTES + 1;
     struct node **nodes = make_nodes(count);
     for (size_t i = 0; i < count; i++)
         for (int k = 0; k < POINTERS; k++)
@@ -70,15 +70,15 @@ static uint64_t build_graph(size_t bytes)
 
 static uint64_t build_list(size_t bytes)
 {
-    size_t count = bytes / NODE_BYTES;
+    size_t count = bytes / NODE_BYTES + 1;
     struct node **nodes = make_nodes(count);
     uint32_t *order = map(count * sizeof *order);
     for (size_t i = 0; i < count; i++)
         order[i] = (uint32_t)i;
-    for (size_t i = count - 1; i > 0; i--) {
-        size_t other = next_random() % (i + 1);
-        uint32_t moved = order[i];
-        order[i] = order[other];
+    for (size_t left = count; left > 1; left--) {
+        size_t other = next_random() % left;
+        uint32_t moved = order[left - 1];
+        order[left - 1] = order[other];
         order[other] = moved;
     }
     for (size_t i = 0; i + 1 < count; i++)
@@ -155,7 +155,7 @@ static uint64_t build_atomic(size_t bytes)
 
 static uint64_t build_big(size_t bytes)
 {
-    size_t count = bytes / (NODE_BYTES + sizeof(void *));
+    size_t count = bytes / (NODE_BYTES + sizeof(void *)) + 1;
     struct node **nodes = make_nodes(count);
     for (size_t i = 0; i < count; i++)
         nodes[i]->fields[3] = (struct node *)&nodes[next_random() % count];

@@ -442,10 +442,16 @@ static bool is_still_due(const struct heap *heap, uint32_t unit)
     return block_is_due(block, u32_load(&block->remote_count));
 }
 
+/* The unit may be given back right now; whatever this returns, a class is in it. */
+READS_RAW_MEMORY static NOINLINE struct hot peek_hot(const struct heap *heap, uint32_t unit)
+{
+    return heap->meta.hot[unit];
+}
+
 /* The hot word is read again under the lock of the class that it named: the block may have gone meanwhile. */
 void gci_refill_wake(struct heap *heap, uint32_t unit)
 {
-    struct hot before = heap->meta.hot[unit];
+    struct hot before = peek_hot(heap, unit);
     if (before.use != UNIT_SMALL)
         return;
     struct lock *lock = &heap->class_locks[hot_class(before)];
