@@ -78,6 +78,27 @@ GCA_API char *gca_strndup(const char *text, size_t limit) GCA_ATTR_MALLOC;
  * before, reclaimed by the collector, inside a block, from elsewhere) prints one line and aborts. */
 GCA_API void gca_free(void *block);
 
+/* Where pointers lie in an object: byte offsets of its words that hold pointers, repeated every `bytes` bytes.
+ *
+ *   GCA_LAYOUT(node_layout, struct node, offsetof(struct node, next), offsetof(struct node, name));
+ *   struct node *node = gca_malloc_typed(sizeof *node, &node_layout);
+ */
+typedef struct {
+    size_t bytes;          /* of one element, a multiple of 8 */
+    size_t count;          /* of offsets */
+    const size_t *offsets; /* each a multiple of 8, below `bytes` */
+} gca_layout;
+
+#define GCA_LAYOUT(name, T, ...)                                                                                       \
+    static const size_t name##_offsets_[] = {__VA_ARGS__};                                                             \
+    static const gca_layout name = {sizeof(T), sizeof name##_offsets_ / sizeof name##_offsets_[0], name##_offsets_}
+
+/* Zero-filled memory of which only the words that the layout names keep anything alive; a layout without pointers gives
+ * memory that is never scanned. The layout must outlive the block. NULL with EINVAL (an offset that is no word inside an
+ * element, an element whose size is no multiple of 8, more than 65,535 offsets) or ENOMEM. Such a block is freed by gca_free
+ * like any other; gca_realloc that moves it makes it an ordinary one. */
+GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout) GCA_ATTR_RESULT GCA_ATTR_SIZE(1);
+
 /* Typed forms: GCA_NEW(struct node), GCA_NEW_ARRAY(struct node, 10); the ATOMIC forms hold no pointers. */
 #ifdef __cplusplus
 #define GCA_CAST_(T) (T *)
@@ -135,6 +156,67 @@ GCA_API int gca_roots_exclude(const void *lo, const void *hi);
  * early, for threads that idle for long. 0, or ENOMEM; gca_thread_unregister: 0 or ESRCH for a thread not registered. */
 GCA_API int gca_thread_register(void);
 GCA_API int gca_thread_unregister(void);
+
+/* ---- When objects go ------------------------------------------------------------------------------------------------- */
+
+/* `finalizer(object, data)` is called once after the collector has found the object unreachable and before its memory is
+ * used again. The object and all that it refers to are whole meanwhile; if the finalizer stores a pointer to it, it lives on.
+ * Order: an object before those that it refers to; objects in a cycle of such references are kept (gca_finalizer_set) or come
+ * in no particular order (gca_finalizer_set_unordered). Finalizers run on the thread that calls gca_collect or
+ * gca_finalize_run, outside the collector and all locks. Freeing the object, or resizing it so that it moves, drops the
+ * finalizer. A second call replaces the first; NULL takes it away. `object` is the start of a living block that is not
+ * counted (gcalloc/rc.h has destroy functions), and `data` is kept alive by it. 0; EINVAL: no such block; ENOMEM. */
+typedef void (*gca_finalizer)(void *object, void *data);
+GCA_API int gca_finalizer_set(void *object, gca_finalizer finalizer, void *data);
+GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, void *data);
+
+/* Runs the finalizers and destroy functions that are due; returns how many. 0 inside one of them. */
+GCA_API size_t gca_finalize_run(void);
+
+/* *slot, which holds a pointer into `object`, does not keep it alive from now on, wherever it lies, and becomes NULL when the
+ * object goes (collected or freed). Slot and object may go in any order. 0; EINVAL: `object` is in no living block; ENOMEM. */
+GCA_API int gca_weak_link(void **slot, void *object);
+
+/* The slot is an ordinary variable again. 0, or ENOENT. */
+GCA_API int gca_weak_unlink(void **slot);
+
+/* A pair that holds `value` as long as somebody else holds `key`, also where value refers to key. NULL with EINVAL (key is in
+ * no living block) or ENOMEM. The ephemeron itself is collected like any block; both questions answer NULL once the key has
+ * gone. */
+typedef struct gca_ephemeron gca_ephemeron;
+GCA_API gca_ephemeron *gca_ephemeron_new(void *key, void *value) GCA_ATTR_RESULT;
+GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron);
+GCA_API void *gca_ephemeron_value(const gca_ephemeron *ephemeron);
+
+/* ---- The heap as a graph ---------------------------------------------------------------------------------------------- */
+
+/* A block as the callbacks below see it. */
+struct gca_object {
+    void *address;         /* as the program knows it: of a counted object, where its data starts */
+    size_t bytes;          /* usable */
+    const char *type_name; /* of a counted object whose type has a name, else NULL */
+    bool is_scanned;       /* may hold pointers */
+};
+
+/* False ends the walk. */
+typedef bool (*gca_object_fn)(const struct gca_object *object, void *data);
+
+/* All four look while the world is stopped, and call back after it goes on again, from a copy: a callback may do anything, and
+ * an object of the list may have been freed meanwhile by another thread. 0; ENOMEM: no room for the copy; EAGAIN: threads
+ * could not be stopped; EINVAL: `object` is in no living block. */
+
+/* Every block that the program has not freed. */
+GCA_API int gca_walk(gca_object_fn callback, void *data);
+
+/* The blocks that words of `object` point into. */
+GCA_API int gca_referents(const void *object, gca_object_fn callback, void *data);
+
+/* The blocks that hold a pointer into `object`. */
+GCA_API int gca_referrers(const void *object, gca_object_fn callback, void *data);
+
+/* A shortest chain of blocks that keeps `object`, from the one that a root points at to `object` itself. ENOENT: nothing
+ * keeps it. The caller's own variables are roots. */
+GCA_API int gca_path_to_root(const void *object, gca_object_fn callback, void *data);
 
 /* ---- Options, statistics, events ------------------------------------------------------------------------------------ */
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "alloc/count.h"
 #include "alloc/refill.h"
 #include "base/bits.h"
 #include "base/options.h"
@@ -103,6 +104,7 @@ bool gci_alloc_release_thread(void)
 {
     if (gci_thread_self == NULL)
         return false;
+    gci_count_thread_ends();
     critical_enter();
     gci_thread_detach();
     gci_thread_allow_attach();
@@ -112,6 +114,7 @@ bool gci_alloc_release_thread(void)
 
 void gci_alloc_thread_ends(void)
 {
+    gci_count_thread_ends();
     critical_enter();
     gci_thread_detach();
     critical_leave();

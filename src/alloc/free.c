@@ -4,6 +4,7 @@
 #include "alloc/misuse.h"
 #include "alloc/refill.h"
 #include "heap/resolve.h"
+#include "heap/special/special.h"
 #include "world/critical.h"
 #include "world/thread.h"
 
@@ -95,6 +96,14 @@ static bool is_freed_by_others(const struct heap *heap, struct slot slot)
     return word_load(&block_at(heap, slot.unit)->remote[slot.index / BITS_PER_WORD]) & slot_bit(slot);
 }
 
+/* Before the slot can be used again. */
+static NOINLINE void forget_special(const struct heap *heap, const void *block)
+{
+    critical_enter();
+    gci_special_drop(heap, (uintptr_t)block);
+    critical_leave();
+}
+
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
 static bool free_short(struct heap *heap, const void *block, const char *function)
@@ -102,6 +111,8 @@ static bool free_short(struct heap *heap, const void *block, const char *functio
     struct slot slot;
     if (!find_slot(heap, block, &slot) || gci_cache_self == &gci_cache_empty)
         return false;
+    if (UNLIKELY(u32_load(&block_at(heap, slot.unit)->custody) & HAS_SPECIAL))
+        forget_special(heap, block);
     if (block_owner(block_at(heap, slot.unit)) != gci_cache_self_id)
         free_remote(heap, slot, block, function);
     else if (is_freed_by_others(heap, slot))
@@ -134,6 +145,8 @@ static void free_by_any_way(const void *block, const char *function)
     if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
         gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
+    if (UNLIKELY(block_at(&gci_heap, object.unit)->has_special))
+        forget_special(&gci_heap, block);
     if (object.is_large)
         free_large(&gci_heap, object, function);
     else

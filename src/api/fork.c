@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "alloc/alloc.h"
+#include "alloc/count.h"
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "platform/stop.h"
@@ -55,6 +56,7 @@ static void prepare(void)
     gci_cycle_lock();
     critical_enter();
     gci_alloc_lock();
+    gci_count_lock();
     gci_roots_lock();
     gci_kernel_words_lock();
     gci_heap_lock_all(&gci_heap);
@@ -66,6 +68,7 @@ static void unlock_all(void)
     gci_heap_unlock_all(&gci_heap);
     gci_kernel_words_unlock();
     gci_roots_unlock();
+    gci_count_unlock();
     gci_alloc_unlock();
     critical_leave();
     gci_cycle_unlock();
@@ -95,6 +98,7 @@ static void child(void)
     if (!leaves)
         return;
     gci_alloc_reset_lock();
+    gci_count_reset_lock();
     gci_roots_reset_lock();
     gci_kernel_words_reset_lock();
     gci_heap_reset_locks(&gci_heap);

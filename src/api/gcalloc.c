@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "alloc/count.h"
 #include "api/family.h"
 #include "collect/cycle.h"
 #include "heap/resolve.h"
@@ -103,7 +104,8 @@ GCA_API void *gca_base(const void *address)
     bool is_inside = (uintptr_t)address - object.start < object.bytes;
     if (!object_is_allocated(&gci_heap, object) || !is_inside)
         return NULL;
-    return (void *)object.start; // NOLINT(performance-no-int-to-ptr)
+    size_t header_bytes = object.kind == KIND_COUNTED ? COUNTED_HEADER_BYTES : 0;
+    return (void *)(object.start + header_bytes); // NOLINT(performance-no-int-to-ptr)
 }
 
 /* The question must not be its own answer: only the complement of the address goes on the stack. */
@@ -117,7 +119,9 @@ GCA_API bool gca_is_reachable(const void *address)
 
 GCA_API size_t gca_collect(void)
 {
-    return gci_cycle_run(REASON_REQUEST);
+    size_t freed = gci_cycle_run(REASON_REQUEST);
+    gci_count_run_due();
+    return freed;
 }
 
 GCA_API bool gca_collect_a_little(void)

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/options.h"
+#include "collect/bound.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
 #include "heap/release.h"
@@ -61,6 +62,8 @@ struct cycle {
     bool frees;
     uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
     bool answer;
+    cycle_look_fn look; /* NULL, or what else is to be done while the world is stopped */
+    void *look_data;
     uint64_t started_ns;
     uint64_t phase_ns; /* start of the phase that runs */
 };
@@ -153,6 +156,7 @@ static bool mark_from_roots(struct cycle *cycle, uintptr_t stack_pointer)
     struct page_reader pages;
     if (!gci_pages_open(&pages))
         return false;
+    gci_bound_hide(&gci_heap, &pages);
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());
@@ -161,6 +165,12 @@ static bool mark_from_roots(struct cycle *cycle, uintptr_t stack_pointer)
     gci_mark_end(&cycle->marking);
     if (done && UNLIKELY(gci_options.verify != 0))
         verify(&pages, stack_pointer);
+    if (done)
+        gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
+    else
+        gci_bound_show();
+    if (done && cycle->look != NULL)
+        cycle->look(&pages, stack_pointer, cycle->look_data);
     gci_pages_close(&pages);
     return done;
 }
@@ -400,6 +410,12 @@ bool gci_cycle_is_reachable(uintptr_t hidden)
 {
     struct cycle cycle = {.report.reason = REASON_REQUEST, .hidden_question = hidden};
     return run_without_freeing(&cycle) && cycle.answer;
+}
+
+bool gci_cycle_look(cycle_look_fn look, void *data)
+{
+    struct cycle cycle = {.report.reason = REASON_REQUEST, .look = look, .look_data = data};
+    return run_without_freeing(&cycle);
 }
 
 void gci_cycle_disable(void)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "heap/sweep.h"
+#include "platform/pages.h"
 
 enum cycle_reason { REASON_GROWTH, REASON_LIMIT, REASON_REQUEST, REASON_MEMORY, REASON_TORTURE };
 const char *gci_cycle_reason_name(enum cycle_reason reason);
@@ -75,6 +76,10 @@ bool gci_cycle_census(struct census *census);
 /* Whether the object around `hidden` (the address's complement, so that the question does not keep it alive) is
  * reachable. False also where it could not be found out. */
 bool gci_cycle_is_reachable(uintptr_t hidden);
+
+/* Stops, marks, and calls `look` with the world stopped; marks and roots can be read. False where it could not run. */
+typedef void (*cycle_look_fn)(const struct page_reader *pages, uintptr_t stack_pointer, void *data);
+bool gci_cycle_look(cycle_look_fn look, void *data);
 
 /* Nested switch, counted in calls of `disable`. */
 void gci_cycle_enable(void);

@@ -121,7 +121,8 @@ uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit)
     unsigned words = block_class(heap, unit)->words;
     uint32_t custody = u32_load_acquire(&block->custody);
     if (custody & HAS_REMOTE) {
-        u32_store(&block->custody, custody & OWNER_MASK);
+        while (!u32_compare_and_swap(&block->custody, custody, custody & ~HAS_REMOTE))
+            custody = u32_load(&block->custody);
         fence_full();
         for (unsigned i = 0; i < words; i++)
             gci_block_fold_word(heap, unit, i);

@@ -52,7 +52,7 @@ struct block {
     uint16_t idle_since;   /* the tick that found no window opened since before it, or one of IDLE_* (heap/release.h) */
     uint64_t usable_bytes; /* LARGE: what the user may touch */
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
-    bool has_special;      /* some slot has more to it than memory (destructor, weak reference, sample) */
+    bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
@@ -66,6 +66,10 @@ struct block {
 };
 STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE_LINE_BYTES,
               "the owner's line, what is shared, and the bitmap of free slots");
+
+/* Beside the owner's id too: some object of the block has more to it than memory (heap/special/special.h), so that
+ * each free has to look. Set by anybody, stays until the block is given back. */
+#define HAS_SPECIAL 0x20000u
 
 /* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
  * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
@@ -82,7 +86,7 @@ ALWAYS_INLINE uint32_t block_owner(const struct block *block)
 static inline void block_set_owner(struct block *block, uint32_t owner)
 {
     uint32_t seen = u32_load(&block->custody);
-    while (!u32_compare_and_swap(&block->custody, seen, owner | (seen & HAS_REMOTE)))
+    while (!u32_compare_and_swap(&block->custody, seen, owner | (seen & ~OWNER_MASK)))
         seen = u32_load(&block->custody);
 }
 

@@ -18,8 +18,8 @@ static uint64_t no_bits; /* always 0: the word behind every closed window */
         SIZE_CLASSES(CLOSED_WINDOW_OF)                                                                                 \
     }
 
-struct cache gci_cache_empty = {.id = OWNER_NOBODY, .windows = {CLOSED_KIND, CLOSED_KIND, CLOSED_KIND}};
-STATIC_ASSERT(KIND_COUNT == 3, "one row of closed windows for each kind");
+struct cache gci_cache_empty = {.id = OWNER_NOBODY, .windows = {CLOSED_KIND, CLOSED_KIND, CLOSED_KIND, CLOSED_KIND}};
+STATIC_ASSERT(KIND_COUNT == 4, "one row of closed windows for each kind");
 
 __thread struct cache *gci_cache_self TLS_INITIAL_EXEC = &gci_cache_empty;
 __thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC = OWNER_NOBODY;
@@ -43,6 +43,7 @@ static void reset(struct cache *cache)
     cache->allocated = 0;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
+    u32_store(&cache->counts, 0);
 }
 
 static struct cache *take_shell(struct heap *heap)

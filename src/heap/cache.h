@@ -44,6 +44,14 @@ struct recent {
 #define RECENT_SLOT_BITS 5
 STATIC_ASSERT(BLOCK_BYTES / FEW_SLOTS_BYTES_MIN <= 1 << RECENT_SLOT_BITS, "a slot's number fits");
 
+/* Counted objects whose last references may have been released by other threads. Guarded by the lock of alloc/count.c; the
+ * objects are roots. */
+struct inbox {
+    uintptr_t *objects;
+    uint32_t capacity;
+    volatile u32_shared count;
+};
+
 struct cache {
     struct window windows[KIND_COUNT][CLASS_COUNT];
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
@@ -53,6 +61,8 @@ struct cache {
     uint32_t allocated;              /* counts slow allocations, for the torture switch */
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
+    volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
+    struct inbox inbox;         /* outlives the thread */
 };
 
 /* `class_offset` is what size_class_window says. */

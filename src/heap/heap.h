@@ -31,6 +31,7 @@ enum block_kind {
     KIND_SCANNED,       /* searched for pointers */
     KIND_ATOMIC,        /* holds no pointers */
     KIND_UNCOLLECTABLE, /* a root until freed */
+    KIND_COUNTED,       /* searched for pointers, and begins with struct counted (heap/special/counted.h) */
     KIND_COUNT
 };
 

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions of gcalloc/rc.h. */
+#include <gcalloc/rc.h>
+
+#include "alloc/count.h"
+#include "api/family.h"
+
+STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
+                  offsetof(gca_type, destroy) == offsetof(struct counted_type, destroy),
+              "one and the same");
+
+GCA_API void *gca_rc_new(size_t bytes, const gca_type *type)
+{
+    return family_result(gci_count_new(bytes, (const struct counted_type *)type));
+}
+
+GCA_API void *gca_retain(void *object)
+{
+    if (LIKELY(object != NULL))
+        count_retain(object);
+    return object;
+}
+
+GCA_API void gca_release(void *object)
+{
+    if (LIKELY(object != NULL))
+        count_release(object);
+}
+
+GCA_API size_t gca_rc_count(const void *object)
+{
+    return object == NULL ? 0 : gci_count_references(counted_of(object, "gca_rc_count"));
+}
+
+GCA_API bool gca_rc_is_unique(const void *object)
+{
+    return gca_rc_count(object) == 1;
+}
+
+GCA_API void gca_rc_make_immortal(void *object)
+{
+    if (object != NULL)
+        gci_count_make_immortal(counted_of(object, "gca_rc_make_immortal"));
+}
+
+GCA_API const gca_type *gca_rc_type(const void *object)
+{
+    if (object == NULL)
+        return NULL;
+    return (const gca_type *)counted_type(counted_of(object, "gca_rc_type"));
+}
+
+/* Of an object that is going, nothing is what there is to refer to. */
+GCA_API int gca_weak_init(gca_weak_t *weak, void *object)
+{
+    weak->entry = NULL;
+    if (object == NULL)
+        return 0;
+    struct counted *counted = counted_of(object, "gca_weak_init");
+    if (counted_state(counted) >= COUNTED_OWNERS_END && counted_state(counted) != COUNTED_IMMORTAL)
+        return 0;
+    weak->entry = gci_count_weak_entry(counted);
+    return weak->entry == NULL ? ENOMEM : 0;
+}
+
+GCA_API void *gca_weak_get(gca_weak_t *weak)
+{
+    return weak->entry == NULL ? NULL : gci_count_weak_get(weak->entry);
+}
+
+GCA_API void gca_weak_clear(gca_weak_t *weak)
+{
+    weak->entry = NULL;
+}
+
+/* Retains first: the object may be the one that is there. */
+GCA_API void gca_set_field(void *field, void *object)
+{
+    void **place = field;
+    void *before = *place;
+    *place = gca_retain(object);
+    gca_release(before);
+}
+
+GCA_API void *gca_steal_field(void *field)
+{
+    void **place = field;
+    void *object = *place;
+    *place = NULL;
+    return object;
+}

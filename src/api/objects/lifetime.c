@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* The functions of gcalloc.h about when objects go: finalizers, weak links, ephemerons, layouts. */
+#include <gcalloc.h>
+
+#include <errno.h>
+
+#include "alloc/count.h"
+#include "api/family.h"
+#include "heap/special/special.h"
+#include "world/critical.h"
+
+#define FINALIZERS (UINT32_C(1) << SPECIAL_FINALIZER | UINT32_C(1) << SPECIAL_FINALIZER_UNORDERED)
+#define LAYOUT_OFFSETS_MAX 65535u
+
+STATIC_ASSERT(sizeof(gca_layout) == sizeof(struct layout) &&
+                  offsetof(gca_layout, offsets) == offsetof(struct layout, offsets),
+              "one and the same");
+
+static bool find_living(const void *address, struct object *object)
+{
+    *object = gci_resolve(&gci_heap, (uintptr_t)address);
+    return object_is_allocated(&gci_heap, *object);
+}
+
+static int add(struct object object, enum special_kind kind, uintptr_t first, uintptr_t second)
+{
+    critical_enter();
+    bool added = gci_special_add(&gci_heap, object, kind, first, second);
+    critical_leave();
+    return added ? 0 : ENOMEM;
+}
+
+static int set_finalizer(void *block, enum special_kind kind, gca_finalizer finalizer, const void *data)
+{
+    struct object object;
+    if (!find_living(block, &object) || object.start != (uintptr_t)block || object.kind == KIND_COUNTED)
+        return EINVAL;
+    critical_enter();
+    gci_special_remove(object.start, FINALIZERS, 0);
+    critical_leave();
+    return finalizer == NULL ? 0 : add(object, kind, (uintptr_t)finalizer, (uintptr_t)data);
+}
+
+GCA_API int gca_finalizer_set(void *object, gca_finalizer finalizer, void *data)
+{
+    return set_finalizer(object, SPECIAL_FINALIZER, finalizer, data);
+}
+
+GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, void *data)
+{
+    return set_finalizer(object, SPECIAL_FINALIZER_UNORDERED, finalizer, data);
+}
+
+GCA_API size_t gca_finalize_run(void)
+{
+    return gci_count_run_due();
+}
+
+GCA_API int gca_weak_link(void **slot, void *address)
+{
+    struct object object;
+    if (slot == NULL || !find_living(address, &object))
+        return EINVAL;
+    gca_weak_unlink(slot);
+    return add(object, SPECIAL_LINK, (uintptr_t)slot, ~(uintptr_t)*slot);
+}
+
+GCA_API int gca_weak_unlink(void **slot)
+{
+    critical_enter();
+    bool found = gci_special_remove_link((uintptr_t)slot);
+    critical_leave();
+    return found ? 0 : ENOENT;
+}
+
+/* What the program knows as gca_ephemeron is struct ephemeron (heap/special/special.h), in memory that is not scanned. */
+GCA_API gca_ephemeron *gca_ephemeron_new(void *key, void *value)
+{
+    struct object object;
+    if (!find_living(key, &object)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    struct ephemeron *ephemeron = alloc_fast(sizeof *ephemeron, KIND_ATOMIC);
+    if (ephemeron == NULL)
+        return family_no_memory();
+    *ephemeron = (struct ephemeron){~(uintptr_t)key, ~(uintptr_t)value};
+    struct object own = gci_resolve(&gci_heap, (uintptr_t)ephemeron);
+    int failure = add(own, SPECIAL_EPHEMERON, object.start, 0);
+    if (failure == 0)
+        failure = add(object, SPECIAL_KEY, (uintptr_t)ephemeron, 0);
+    if (failure != 0) {
+        free_fast(ephemeron, "gca_ephemeron_new");
+        return family_no_memory();
+    }
+    KEEP_ALIVE(key);
+    KEEP_ALIVE(value);
+    return (gca_ephemeron *)ephemeron;
+}
+
+/* No collection comes between the load and the pointer, which keeps the object from then on. */
+static void *shown(const volatile uintptr_t *hidden)
+{
+    critical_enter_brief();
+    uintptr_t word = *hidden;
+    void *pointer = word == 0 ? NULL : (void *)~word; // NOLINT(performance-no-int-to-ptr)
+    __asm__ volatile("" : "+r"(pointer));
+    critical_leave_brief();
+    return pointer;
+}
+
+GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron)
+{
+    return shown(&((const struct ephemeron *)ephemeron)->hidden_key);
+}
+
+GCA_API void *gca_ephemeron_value(const gca_ephemeron *ephemeron)
+{
+    return shown(&((const struct ephemeron *)ephemeron)->hidden_value);
+}
+
+static bool is_sound(const gca_layout *layout)
+{
+    if (layout == NULL || layout->bytes == 0 || layout->bytes % sizeof(void *) != 0 ||
+        layout->count > LAYOUT_OFFSETS_MAX || (layout->count != 0 && layout->offsets == NULL))
+        return false;
+    for (size_t i = 0; i < layout->count; i++)
+        if (layout->offsets[i] % sizeof(void *) != 0 || layout->offsets[i] >= layout->bytes)
+            return false;
+    return true;
+}
+
+GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout)
+{
+    if (!is_sound(layout)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    void *block = gci_alloc_zeroed(bytes, KIND_ATOMIC);
+    if (block == NULL || layout->count == 0)
+        return family_result(block);
+    if (add(gci_resolve(&gci_heap, (uintptr_t)block), SPECIAL_TYPED, (uintptr_t)layout, 0) == 0)
+        return block;
+    free_fast(block, "gca_malloc_typed");
+    return family_no_memory();
+}

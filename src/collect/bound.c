@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of collect/bound.h. */
+#include "collect/bound.h"
+
+#include "heap/cache.h"
+#include "platform/sync.h"
+
+volatile u32_shared gci_bound_is_due;
+
+/* Guarded by due_lock; by the collector while the world is stopped. */
+static struct lock due_lock;
+static struct due_finalizer *due;
+static size_t due_count;
+static size_t due_capacity;
+static struct counted *due_counted;
+
+/* One collection's state: the world is stopped, and there is one. */
+struct bound {
+    struct heap *heap;
+    struct marking *marking;
+    enum simd simd;
+    const struct page_reader *pages;
+    bool has_marked; /* something since it was last looked at */
+};
+
+/* ---- Marking more ------------------------------------------------------------------------------------------------- */
+
+static bool is_marked(const struct bound *bound, uintptr_t address)
+{
+    struct object object = gci_resolve(bound->heap, address);
+    return object_is_allocated(bound->heap, object) && gci_mark_is_set(bound->heap, object.unit, object.slot);
+}
+
+/* The object around the address, and nothing beside it. */
+static void mark(struct bound *bound, uintptr_t address)
+{
+    struct object object = gci_resolve(bound->heap, word_address(address));
+    if (!object_is_allocated(bound->heap, object) || gci_mark_is_set(bound->heap, object.unit, object.slot))
+        return;
+    uintptr_t inside = object.start + 1;
+    gci_mark_root_words(bound->marking, &inside, 1);
+    bound->has_marked = true;
+}
+
+static void drain(struct bound *bound)
+{
+    gci_mark_end(bound->marking);
+    gci_mark_begin(bound->marking, bound->heap, bound->simd, bound->pages);
+}
+
+/* Each element's words that hold pointers. */
+static void mark_typed(struct bound *bound, struct object object, const struct layout *layout)
+{
+    for (size_t at = 0; at + layout->bytes <= object.bytes; at += layout->bytes)
+        for (size_t i = 0; i < layout->count; i++)
+            mark(bound, *(const uintptr_t *)(object.start + at + layout->offsets[i])); // NOLINT
+}
+
+static void mark_words_of(struct bound *bound, struct object object)
+{
+    for (uintptr_t at = object.start; at + sizeof(uintptr_t) <= object.start + object.bytes; at += sizeof(uintptr_t))
+        mark(bound, *(const uintptr_t *)at); // NOLINT(performance-no-int-to-ptr)
+}
+
+/* What follows from the object's being alive. */
+static void follow(struct bound *bound, struct special *special)
+{
+    special->is_scanned = true;
+    switch ((enum special_kind)special->kind) {
+    case SPECIAL_FINALIZER:
+    case SPECIAL_FINALIZER_UNORDERED:
+        mark(bound, special->second);
+        break;
+    case SPECIAL_TYPED:
+        mark_typed(bound, gci_resolve(bound->heap, special->object), (const struct layout *)special->first); // NOLINT
+        break;
+    case SPECIAL_KEY:
+        special->is_scanned = is_marked(bound, special->first);
+        if (special->is_scanned)
+            mark(bound, ~((const struct ephemeron *)special->first)->hidden_value); // NOLINT
+        break;
+    default:
+        break;
+    }
+}
+
+static bool follow_if_alive(struct special *special, void *data)
+{
+    struct bound *bound = data;
+    if (special->kind == SPECIAL_IMMORTAL)
+        mark(bound, special->object);
+    if (!special->is_scanned && is_marked(bound, special->object))
+        follow(bound, special);
+    return true;
+}
+
+/* Until nothing more follows. Each round is as many steps as there are records; a chain of records takes as many rounds as
+ * it changes between records and plain objects. */
+static void settle(struct bound *bound)
+{
+    do {
+        bound->has_marked = false;
+        gci_special_each(follow_if_alive, bound);
+        if (bound->has_marked)
+            drain(bound);
+    } while (bound->has_marked);
+}
+
+/* ---- What is due already ------------------------------------------------------------------------------------------ */
+
+static void mark_due(struct bound *bound)
+{
+    for (size_t i = 0; i < due_count; i++) {
+        mark(bound, due[i].object);
+        mark(bound, (uintptr_t)due[i].data);
+    }
+    mark(bound, (uintptr_t)due_counted); /* which leads to the rest */
+    for (uint32_t id = 1; id <= bound->heap->cache_count; id++) {
+        const struct inbox *inbox = &bound->heap->caches[id]->inbox;
+        for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
+            mark(bound, inbox->objects[i]);
+    }
+}
+
+/* ---- Weak slots --------------------------------------------------------------------------------------------------- */
+
+static bool hide_link(struct special *special, void *data)
+{
+    const struct bound *bound = data;
+    uintptr_t value;
+    special->is_scanned = special->is_candidate = special->is_hidden = false;
+    if (special->kind != SPECIAL_LINK)
+        return true;
+    if (heap_contains(bound->heap, special->first) &&
+        !object_is_allocated(bound->heap, gci_resolve(bound->heap, special->first)))
+        return false;
+    if (gci_pages_read(bound->pages, &value, special->first, sizeof value) != sizeof value)
+        return false; /* the memory of the slot is gone */
+    if (value == ~special->second) {
+        *(volatile uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+        special->is_hidden = true;
+    }
+    return true;
+}
+
+void gci_bound_hide(struct heap *heap, const struct page_reader *pages)
+{
+    struct bound bound = {.heap = heap, .pages = pages};
+    if (word_load(&gci_special_count) != 0)
+        gci_special_each(hide_link, &bound);
+}
+
+static bool show_link(struct special *special, void *data)
+{
+    (void)data;
+    if (special->is_hidden)
+        *(volatile uintptr_t *)special->first = ~special->second; // NOLINT(performance-no-int-to-ptr)
+    special->is_hidden = false;
+    return true;
+}
+
+void gci_bound_show(void)
+{
+    if (word_load(&gci_special_count) != 0)
+        gci_special_each(show_link, NULL);
+}
+
+/* ---- Weak references to what goes --------------------------------------------------------------------------------- */
+
+static bool cut_if_dead(struct special *special, void *data)
+{
+    const struct bound *bound = data;
+    if (is_marked(bound, special->object))
+        return true;
+    switch ((enum special_kind)special->kind) {
+    case SPECIAL_LINK:
+        special->is_hidden = false; /* the slot keeps the nothing that it holds */
+        return false;
+    case SPECIAL_KEY:
+        if (is_marked(bound, special->first))
+            *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
+        return true;
+    case SPECIAL_WEAK:
+        if (is_marked(bound, special->first))
+            *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A weak entry that nobody refers to goes while its object stays: the next weak reference makes another. */
+static bool forget_if_dead(struct special *special, void *data)
+{
+    const struct bound *bound = data;
+    if (special->kind == SPECIAL_WEAK || special->kind == SPECIAL_KEY)
+        return is_marked(bound, special->object) && is_marked(bound, special->first);
+    return is_marked(bound, special->object);
+}
+
+/* ---- Counted objects ---------------------------------------------------------------------------------------------- */
+
+static bool needs_destroying(const struct counted *counted)
+{
+    uint32_t state = counted_state(counted);
+    const struct counted_type *type = counted_type(counted);
+    bool is_whole = state < COUNTED_OWNERS_END || state == COUNTED_BATCH || state == COUNTED_DYING;
+    return is_whole && type != NULL && type->destroy != NULL;
+}
+
+static void set_aside(struct bound *bound, uintptr_t start)
+{
+    struct counted *counted = (struct counted *)start; // NOLINT(performance-no-int-to-ptr)
+    (void)bound;
+    if (!needs_destroying(counted))
+        return;
+    counted_set_state(counted, COUNTED_BATCH);
+    counted->link = (uintptr_t)due_counted;
+    due_counted = counted;
+}
+
+typedef void (*dead_fn)(struct bound *bound, uintptr_t start);
+
+static void each_dead_of_block(struct bound *bound, uint32_t unit, bool of_window, dead_fn visit)
+{
+    const struct heap *heap = bound->heap;
+    const struct size_class *size_class = block_class(heap, unit);
+    for (unsigned i = 0; i < size_class->words; i++) {
+        uint64_t dead = (block_at(heap, unit)->window_word == i) == of_window ? ~heap->meta.mark[unit][i] : 0;
+        for (; dead != 0; dead &= dead - 1)
+            visit(bound,
+                  unit_address(heap, unit) + ((uintptr_t)i * BITS_PER_WORD + lowest_bit(dead)) * size_class->bytes);
+    }
+}
+
+/* Counted objects that are not marked: in the words of windows, or everywhere else. */
+static void each_dead_counted(struct bound *bound, bool of_window, dead_fn visit)
+{
+    const struct heap *heap = bound->heap;
+    for (uint32_t unit = 1; unit < heap->frontier; unit++) {
+        struct hot hot = heap->meta.hot[unit];
+        if (hot_kind(hot) != KIND_COUNTED)
+            continue;
+        if (hot.use == UNIT_SMALL)
+            each_dead_of_block(bound, unit, of_window, visit);
+        else if (hot.use == UNIT_LARGE && !of_window && !gci_mark_is_set(heap, unit, 0))
+            visit(bound, unit_address(heap, unit));
+    }
+}
+
+/* The word of a window is not swept: an object there stays until a later collection, and with it all that its destroy function
+ * may touch. The whole batch is listed before any of it is marked; then it and what it refers to live on. */
+static void set_counted_aside(struct bound *bound)
+{
+    each_dead_counted(bound, true, mark);
+    drain(bound);
+    settle(bound);
+    each_dead_counted(bound, false, set_aside);
+    mark(bound, (uintptr_t)due_counted);
+    drain(bound);
+    settle(bound);
+}
+
+/* ---- Finalizers --------------------------------------------------------------------------------------------------- */
+
+static bool is_finalizer(const struct special *special)
+{
+    return special->kind == SPECIAL_FINALIZER || special->kind == SPECIAL_FINALIZER_UNORDERED;
+}
+
+static bool find_candidate(struct special *special, void *data)
+{
+    const struct bound *bound = data;
+    special->is_candidate = is_finalizer(special) && !is_marked(bound, special->object);
+    return true;
+}
+
+/* What candidates refer to is not finalized before they are. */
+static bool mark_below(struct special *special, void *data)
+{
+    struct bound *bound = data;
+    if (!special->is_candidate || special->kind != SPECIAL_FINALIZER)
+        return true;
+    struct object object = gci_resolve(bound->heap, special->object);
+    if (object.kind != KIND_ATOMIC)
+        mark_words_of(bound, object);
+    mark(bound, special->second);
+    return true;
+}
+
+static bool make_room(struct bound *bound)
+{
+    if (due_count < due_capacity)
+        return true;
+    size_t capacity = due_capacity == 0 ? 64 : 2 * due_capacity;
+    struct due_finalizer *larger = gci_heap_take_meta(bound->heap, capacity * sizeof *larger);
+    if (larger == NULL)
+        return false;
+    for (size_t i = 0; i < due_count; i++)
+        larger[i] = due[i];
+    due = larger;
+    due_capacity = capacity;
+    return true;
+}
+
+/* Without room it stays a candidate of the next collection. */
+static bool take_candidate(struct special *special, void *data)
+{
+    struct bound *bound = data;
+    bool is_ordered = special->kind == SPECIAL_FINALIZER;
+    if (!special->is_candidate || (is_ordered && is_marked(bound, special->object)) || !make_room(bound))
+        return true;
+    due[due_count++] = (struct due_finalizer){special->object, (void (*)(void *, void *))special->first, // NOLINT
+                                              (void *)special->second};                                  // NOLINT
+    return false;
+}
+
+static bool keep_candidate(struct special *special, void *data)
+{
+    if (special->is_candidate)
+        mark(data, special->object);
+    return true;
+}
+
+static void set_finalizers_aside(struct bound *bound)
+{
+    gci_special_each(find_candidate, bound);
+    gci_special_each(mark_below, bound);
+    drain(bound);
+    settle(bound);
+    gci_special_each(take_candidate, bound);
+    gci_special_each(keep_candidate, bound);
+    mark_due(bound);
+    drain(bound);
+    settle(bound);
+}
+
+/* ---- In order ----------------------------------------------------------------------------------------------------- */
+
+static bool has_counted(const struct heap *heap)
+{
+    for (uint32_t unit = 1; unit < heap->frontier; unit++)
+        if (hot_kind(heap->meta.hot[unit]) == KIND_COUNTED && heap->meta.hot[unit].use != UNIT_FREE)
+            return true;
+    return false;
+}
+
+void gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages, bool frees)
+{
+    struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
+    bool counts = has_counted(marking->heap);
+    if (word_load(&gci_special_count) == 0 && due_count == 0 && !counts)
+        return;
+    gci_mark_begin(marking, marking->heap, simd, pages);
+    mark_due(&bound);
+    drain(&bound);
+    settle(&bound);
+    if (frees) {
+        gci_special_each(cut_if_dead, &bound);
+        if (counts)
+            set_counted_aside(&bound);
+        if (word_load(&gci_special_count) != 0)
+            set_finalizers_aside(&bound);
+        gci_special_each(forget_if_dead, &bound);
+    }
+    gci_bound_show();
+    u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
+    gci_mark_end(marking);
+}
+
+/* ---- Afterwards --------------------------------------------------------------------------------------------------- */
+
+void gci_bound_lock(void)
+{
+    gci_lock_acquire(&due_lock);
+}
+
+void gci_bound_unlock(void)
+{
+    gci_lock_release(&due_lock);
+}
+
+void gci_bound_reset_lock(void)
+{
+    gci_lock_reset(&due_lock);
+}
+
+static void note_due(void)
+{
+    u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
+}
+
+bool gci_bound_take_finalizer(struct due_finalizer *taken)
+{
+    gci_lock_acquire(&due_lock);
+    bool any = due_count != 0;
+    if (any) {
+        *taken = due[0];
+        for (size_t i = 1; i < due_count; i++)
+            due[i - 1] = due[i];
+        due_count--;
+        due[due_count] = (struct due_finalizer){0};
+    }
+    note_due();
+    gci_lock_release(&due_lock);
+    return any;
+}
+
+struct counted *gci_bound_take_counted(void)
+{
+    gci_lock_acquire(&due_lock);
+    struct counted *taken = due_counted;
+    due_counted = NULL;
+    note_due();
+    gci_lock_release(&due_lock);
+    return taken;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* What a collection does about objects that are more than memory (heap/special/): hides weak links from the marker, follows
+ * what only lives because something else does (ephemerons, typed objects, data of finalizers), and sets aside what has to be
+ * told of its end before its memory goes.
+ *
+ * World stopped, except for gci_bound_take_*.
+ */
+#ifndef GCI_COLLECT_BOUND_H
+#define GCI_COLLECT_BOUND_H
+
+#include "heap/special/counted.h"
+#include "heap/special/special.h"
+#include "mark/mark.h"
+#include "platform/pages.h"
+
+/* A finalizer that is due. Kept in our memory; object and data are roots until it has run. */
+struct due_finalizer {
+    uintptr_t object;
+    void (*run)(void *object, void *data);
+    void *data;
+};
+
+/* Something is due; read by everybody as a hint. */
+extern volatile u32_shared gci_bound_is_due HIDDEN;
+
+/* Before the roots are marked: weak slots hold nothing from here to the end of the next. */
+void gci_bound_hide(struct heap *heap, const struct page_reader *pages);
+
+/* After everything reachable from the roots is marked. With `frees`, what is unreachable and has to be told is set aside and
+ * marked, and weak references to what goes are cleared. */
+void gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages, bool frees);
+
+/* The marking was given up: only makes the weak slots what they were. */
+void gci_bound_show(void);
+
+/* Takes out one that is due, or all counted objects that are (a list by `link`, state BATCH); the caller's frame is what keeps
+ * them from then on. Critical section. */
+bool gci_bound_take_finalizer(struct due_finalizer *due);
+struct counted *gci_bound_take_counted(void);
+
+void gci_bound_reset_lock(void); /* fork child */
+void gci_bound_lock(void);
+void gci_bound_unlock(void);
+
+#endif

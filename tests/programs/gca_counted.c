@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* gcalloc/rc.h: counts, destroying, cycles, weak references, from one thread and from several. */
+#include "check.h"
+
+#include <gcalloc/rc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct node {
+    struct node *next;
+    struct node *other;
+    void *plain;
+    int number;
+};
+
+static atomic_size_t destroyed;
+
+static void node_destroy(void *object)
+{
+    struct node *node = object;
+    atomic_fetch_add(&destroyed, 1);
+    gca_clear(&node->next);
+    gca_clear(&node->other);
+}
+
+static const gca_type node_type = {.name = "node", .destroy = node_destroy};
+static const gca_type bare_type = {.name = "bare"};
+
+static struct node *new_node(void)
+{
+    struct node *node = gca_rc_new(sizeof *node, &node_type);
+    CHECK(node != NULL && node->next == NULL && (uintptr_t)node % 16 == 0);
+    return node;
+}
+
+static void test_counts(void)
+{
+    size_t before = destroyed;
+    struct node *node = new_node();
+    CHECK(gca_rc_count(node) == 1 && gca_rc_is_unique(node) && gca_rc_type(node) == &node_type);
+    CHECK(gca_retain(node) == node && gca_rc_count(node) == 2 && !gca_rc_is_unique(node));
+    gca_release(node);
+    CHECK(destroyed == before);
+    errno = 7;
+    gca_release(node);
+    CHECK(destroyed == before + 1 && errno == 7);
+    CHECK(gca_retain(NULL) == NULL && gca_rc_count(NULL) == 0);
+    gca_release(NULL);
+    void *bare = gca_rc_new(100000, &bare_type);
+    CHECK(bare != NULL && gca_base((char *)bare + 5000) == bare);
+    gca_release(bare);
+    void *untyped = gca_rc_new(0, NULL);
+    CHECK(untyped != NULL && gca_rc_type(untyped) == NULL);
+    gca_release(untyped);
+    errno = 0;
+    volatile size_t too_large = SIZE_MAX - 8;
+    CHECK(gca_rc_new(too_large, NULL) == NULL && errno == ENOMEM);
+}
+
+static void test_fields(void)
+{
+    size_t before = destroyed;
+    struct node *first = new_node();
+    {
+        GCA_AUTO(struct node) second = new_node();
+        gca_set(&first->next, second);
+        gca_set(&first->next, second);
+        CHECK(gca_rc_count(second) == 2);
+    }
+    CHECK(destroyed == before && gca_rc_count(first->next) == 1);
+    struct node *taken = gca_steal(&first->next);
+    CHECK(first->next == NULL && gca_rc_count(taken) == 1);
+    gca_clear(&taken);
+    gca_clear(&first);
+    CHECK(taken == NULL && first == NULL && destroyed == before + 2);
+}
+
+#define LIST_LENGTH 1000000
+
+static void test_long_list(void)
+{
+    size_t before = destroyed;
+    struct node *list = NULL;
+    for (int i = 0; i < LIST_LENGTH; i++) {
+        struct node *node = new_node();
+        node->next = list;
+        list = node;
+    }
+    gca_release(list);
+    CHECK(destroyed == before + LIST_LENGTH);
+}
+
+static NOINLINE void make_cycles(struct node *survivor, gca_weak_t *weak)
+{
+    for (int i = 0; i < HIDDEN_COUNT; i++) {
+        struct node *one = new_node();
+        struct node *two = new_node();
+        gca_set(&one->next, two);
+        gca_set(&two->next, one);
+        gca_set(&one->other, survivor);
+        two->plain = gca_malloc(24);
+        CHECK(gca_weak_init(&weak[i], one) == 0);
+        gca_release(one);
+        gca_release(two);
+    }
+}
+
+static void test_cycles(void)
+{
+    static gca_weak_t weak[HIDDEN_COUNT];
+    size_t before = destroyed;
+    size_t dead = 0;
+    struct node *survivor = new_node();
+    make_cycles(survivor, weak);
+    CHECK(destroyed == before && gca_rc_count(survivor) == HIDDEN_COUNT + 1);
+    collect_cleanly();
+    size_t gone = destroyed - before;
+    CHECK(gone >= 2 * ALL_BUT_STRAYS && gone <= 2 * HIDDEN_COUNT && gone % 2 == 0);
+    CHECK(gca_rc_count(survivor) == HIDDEN_COUNT + 1 - gone / 2);
+    for (int i = 0; i < HIDDEN_COUNT; i++) {
+        struct node *one = gca_weak_get(&weak[i]);
+        dead += one == NULL;
+        gca_release(one);
+    }
+    CHECK(dead >= gone / 2);
+    gca_release(survivor);
+}
+
+static void test_weak(void)
+{
+    gca_weak_t first;
+    gca_weak_t second;
+    struct node *node = new_node();
+    CHECK(gca_weak_init(&first, node) == 0 && gca_weak_init(&second, node) == 0);
+    CHECK(gca_weak_get(&first) == node && gca_rc_count(node) == 2);
+    gca_release(node);
+    gca_weak_clear(&first);
+    CHECK(gca_weak_get(&first) == NULL);
+    collect_cleanly();
+    CHECK(gca_weak_get(&second) == node);
+    gca_release(node);
+    gca_release(node);
+    CHECK(gca_weak_get(&second) == NULL);
+    CHECK(gca_weak_init(&first, NULL) == 0 && gca_weak_get(&first) == NULL);
+}
+
+static void test_immortal(void)
+{
+    size_t before = destroyed;
+    struct node *node = new_node();
+    gca_rc_make_immortal(node);
+    for (int i = 0; i < 5; i++)
+        gca_release(node);
+    CHECK(destroyed == before && gca_rc_count(node) == SIZE_MAX && gca_retain(node) == node);
+}
+
+/* ---- Threads ------------------------------------------------------------------------------------------------------ */
+
+#define THREADS 4
+#define SHARED_OBJECTS 64
+#define STEPS 100000
+
+static struct shared {
+    pthread_mutex_t lock;
+    struct node *object;
+    gca_weak_t weak;
+} shared[SHARED_OBJECTS];
+static atomic_size_t made;
+
+/* Takes what is there, puts a new one or the same back: objects are made, retained and released by different threads. */
+static void *exchange(void *argument)
+{
+    uint64_t state = (uint64_t)(uintptr_t)argument + 1;
+    for (int i = 0; i < STEPS; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        struct shared *place = &shared[state >> 40 & (SHARED_OBJECTS - 1)];
+        pthread_mutex_lock(&place->lock);
+        struct node *object = gca_retain(place->object);
+        struct node *weakly = gca_weak_get(&place->weak);
+        CHECK(weakly == object);
+        if (state >> 60 < 4) {
+            struct node *fresh = new_node();
+            atomic_fetch_add(&made, 1);
+            gca_set(&fresh->other, object != NULL && object->other == NULL ? object : NULL);
+            gca_set(&place->object, fresh);
+            gca_weak_init(&place->weak, fresh);
+            gca_release(fresh);
+        }
+        pthread_mutex_unlock(&place->lock);
+        gca_release(weakly);
+        CHECK(object == NULL || gca_rc_count(object) > 0);
+        gca_release(object);
+        if ((state >> 48) % 4096 == 0)
+            gca_collect();
+    }
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pthread_t threads[THREADS];
+    size_t before = destroyed;
+    for (size_t i = 0; i < SHARED_OBJECTS; i++)
+        pthread_mutex_init(&shared[i].lock, NULL);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, exchange, (void *)i) == 0);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    for (size_t i = 0; i < SHARED_OBJECTS; i++)
+        gca_clear(&shared[i].object);
+    gca_finalize_run();
+    CHECK(destroyed - before == made);
+    for (size_t i = 0; i < SHARED_OBJECTS; i++)
+        CHECK(gca_weak_get(&shared[i].weak) == NULL);
+}
+
+int main(void)
+{
+    test_counts();
+    test_fields();
+    test_long_list();
+    test_cycles();
+    test_weak();
+    test_immortal();
+    test_threads();
+    return check_result();
+}

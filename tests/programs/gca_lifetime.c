@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* gcalloc.h: finalizers, weak links, ephemerons, layouts, and the heap as a graph. */
+#include "check.h"
+
+#include <gcalloc/rc.h>
+#include <stdlib.h>
+
+struct pair {
+    void *first;
+    void *second;
+    size_t number;
+};
+
+static size_t calls;
+static size_t order_errors;
+static size_t parent_calls;
+
+static void count_call(void *object, void *data)
+{
+    const struct pair *pair = object;
+    CHECK(gca_base(object) == object && data != NULL && *(size_t *)data == pair->number);
+    CHECK(pair->first == NULL || gca_base(pair->first) == pair->first);
+    calls++;
+}
+
+static void parent_first(void *object, void *data)
+{
+    struct pair *pair = object;
+    (void)data;
+    if (pair->first != NULL)
+        parent_calls++;
+    else
+        order_errors += pair->number == 0; /* a child whose parent has not been told yet */
+    if (pair->first != NULL)
+        ((struct pair *)pair->first)->number = 1;
+}
+
+static NOINLINE void make_finalized(size_t count, gca_finalizer finalizer, int (*set)(void *, gca_finalizer, void *))
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pair *pair = gca_malloc(sizeof *pair);
+        size_t *data = gca_malloc(sizeof *data);
+        pair->number = *data = i;
+        pair->first = gca_malloc(40);
+        CHECK(set(pair, finalizer, data) == 0);
+    }
+}
+
+static void test_finalizers(void)
+{
+    calls = 0;
+    make_finalized(HIDDEN_COUNT, count_call, gca_finalizer_set);
+    collect_cleanly();
+    CHECK(calls >= ALL_BUT_STRAYS && calls <= HIDDEN_COUNT);
+    size_t before = calls;
+    collect_cleanly();
+    collect_cleanly();
+    CHECK(calls <= HIDDEN_COUNT && calls - before <= ONLY_STRAYS);
+    calls = 0;
+    make_finalized(HIDDEN_COUNT, count_call, gca_finalizer_set_unordered);
+    collect_cleanly();
+    CHECK(calls >= ALL_BUT_STRAYS);
+    struct pair *pair = gca_malloc(sizeof *pair);
+    calls = 0;
+    CHECK(gca_finalizer_set(pair, count_call, pair) == 0 && gca_finalizer_set(&calls, count_call, NULL) == EINVAL);
+    gca_free(pair);
+    collect_cleanly();
+    CHECK(calls <= ONLY_STRAYS);
+}
+
+static NOINLINE void make_parents(void)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        struct pair *child = gca_malloc(sizeof *child);
+        struct pair *parent = gca_malloc(sizeof *parent);
+        parent->first = child;
+        parent->number = 2;
+        CHECK(gca_finalizer_set(child, parent_first, NULL) == 0 && gca_finalizer_set(parent, parent_first, NULL) == 0);
+    }
+}
+
+static void test_order(void)
+{
+    make_parents();
+    collect_cleanly();
+    CHECK(parent_calls >= ALL_BUT_STRAYS && order_errors == 0);
+    collect_cleanly();
+    CHECK(order_errors == 0);
+}
+
+static void *slots[HIDDEN_COUNT];
+
+static NOINLINE void make_links(struct pair **kept)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        slots[i] = gca_malloc(48);
+        CHECK(gca_weak_link(&slots[i], slots[i]) == 0);
+        if (i < HIDDEN_COUNT / 2)
+            kept[i] = slots[i];
+    }
+}
+
+static void test_links(void)
+{
+    static struct pair *kept[HIDDEN_COUNT];
+    size_t cleared = 0;
+    make_links(kept);
+    collect_cleanly();
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        CHECK(kept[i] == NULL || slots[i] == kept[i]);
+        cleared += slots[i] == NULL;
+    }
+    CHECK(cleared >= ALL_BUT_STRAYS / 2 && cleared <= HIDDEN_COUNT / 2);
+    gca_free(kept[0]);
+    CHECK(slots[0] == NULL);
+    CHECK(gca_weak_unlink(&slots[2]) == 0 && gca_weak_unlink(&slots[2]) == ENOENT && slots[2] == kept[2]);
+    CHECK(gca_weak_link(NULL, kept[2]) == EINVAL && gca_weak_link(&slots[2], &cleared) == EINVAL);
+    memset(kept, 0, sizeof kept);
+    memset(slots, 0, sizeof slots);
+}
+
+static NOINLINE void make_ephemerons(gca_ephemeron **ephemerons, struct pair **kept)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        struct pair *key = gca_malloc(sizeof *key);
+        struct pair *value = gca_malloc(sizeof *value);
+        value->first = key; /* an ordinary table would keep both for ever */
+        value->number = i;
+        ephemerons[i] = gca_ephemeron_new(key, value);
+        CHECK(ephemerons[i] != NULL && gca_ephemeron_key(ephemerons[i]) == key);
+        if (i < HIDDEN_COUNT / 2)
+            kept[i] = key;
+    }
+}
+
+static void test_ephemerons(void)
+{
+    static gca_ephemeron *ephemerons[HIDDEN_COUNT];
+    static struct pair *kept[HIDDEN_COUNT];
+    size_t gone = 0;
+    make_ephemerons(ephemerons, kept);
+    collect_cleanly();
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        struct pair *value = gca_ephemeron_value(ephemerons[i]);
+        CHECK(kept[i] == NULL || (value != NULL && gca_base(value) == value && value->number == i));
+        gone += gca_ephemeron_key(ephemerons[i]) == NULL && value == NULL;
+    }
+    CHECK(gone >= ALL_BUT_STRAYS / 2 && gone <= HIDDEN_COUNT / 2);
+    gca_free(kept[0]);
+    CHECK(gca_ephemeron_value(ephemerons[0]) == NULL);
+    CHECK(gca_ephemeron_new(&gone, NULL) == NULL && errno == EINVAL);
+    gca_free(ephemerons[2]);
+    memset(ephemerons, 0, sizeof ephemerons);
+    collect_cleanly();
+}
+
+struct typed {
+    struct typed *next;
+    uintptr_t number; /* looks like a pointer, and is none */
+};
+GCA_LAYOUT(typed_layout, struct typed, offsetof(struct typed, next));
+
+static NOINLINE struct typed *make_typed(struct hidden *linked, struct hidden *named)
+{
+    struct typed *list = NULL;
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        struct typed *typed = gca_malloc_typed(sizeof *typed, &typed_layout);
+        CHECK(typed != NULL && typed->next == NULL);
+        void *other = gca_malloc(56);
+        typed->next = list;
+        typed->number = (uintptr_t)other;
+        hide(linked, i, typed);
+        hide(named, i, other);
+        list = typed;
+    }
+    return list;
+}
+
+static void test_typed(void)
+{
+    static struct hidden linked;
+    static struct hidden named;
+    static struct typed *volatile list;
+    static const size_t odd[] = {4};
+    static const gca_layout wrong = {16, 1, odd};
+    list = make_typed(&linked, &named);
+    collect_cleanly();
+    CHECK(list != NULL && count_living(&linked) == HIDDEN_COUNT && count_living(&named) <= ONLY_STRAYS);
+    list = NULL;
+    collect_cleanly();
+    CHECK(count_living(&linked) <= ONLY_STRAYS);
+    errno = 0;
+    CHECK(gca_malloc_typed(16, &wrong) == NULL && errno == EINVAL);
+    void *freed = gca_malloc_typed(sizeof(struct typed), &typed_layout);
+    gca_free(freed);
+}
+
+/* ---- Graph -------------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    const void *wanted;
+    size_t count;
+    bool found;
+    const void *objects[16];
+};
+
+static bool see(const struct gca_object *object, void *data)
+{
+    struct seen *seen = data;
+    seen->found = seen->found || object->address == seen->wanted;
+    if (seen->count < 16)
+        seen->objects[seen->count] = object->address;
+    seen->count++;
+    CHECK(object->bytes > 0);
+    void *volatile allocated = gca_malloc(16); /* a callback may do anything */
+    CHECK(allocated != NULL);
+    return true;
+}
+
+static bool see_type(const struct gca_object *object, void *data)
+{
+    *(bool *)data = *(bool *)data || (object->type_name != NULL && strcmp(object->type_name, "graph node") == 0);
+    return true;
+}
+
+static struct pair *volatile graph_root;
+
+static void test_graph(void)
+{
+    static const gca_type type = {.name = "graph node"};
+    struct pair *root = gca_malloc(sizeof *root);
+    struct pair *middle = gca_malloc(sizeof *middle);
+    void *leaf = gca_malloc_atomic(100);
+    void *counted = gca_rc_new(32, &type);
+    bool has_type = false;
+    root->first = middle;
+    root->second = counted;
+    middle->second = leaf;
+    graph_root = root;
+    struct seen all = {.wanted = leaf};
+    CHECK(gca_walk(see, &all) == 0 && all.found && all.count >= 4);
+    CHECK(gca_walk(see_type, &has_type) == 0 && has_type);
+    struct seen below = {.wanted = counted};
+    CHECK(gca_referents(root, see, &below) == 0 && below.found && below.count == 2);
+    struct seen above = {.wanted = middle};
+    CHECK(gca_referrers(leaf, see, &above) == 0 && above.found);
+    struct seen path = {.wanted = leaf};
+    CHECK(gca_path_to_root(leaf, see, &path) == 0 && path.found && path.count >= 2);
+    CHECK(path.objects[path.count - 1] == leaf && path.objects[path.count - 2] == middle);
+    CHECK(gca_referents(&all, see, &all) == EINVAL && gca_path_to_root(NULL, see, &all) == EINVAL);
+    gca_release(counted);
+}
+
+int main(void)
+{
+    test_finalizers();
+    test_order();
+    test_links();
+    test_ephemerons();
+    test_typed();
+    test_graph();
+    return check_result();
+}
