@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The packages for Debian: made by cpack, looked at by Debian's own tools, installed, used as a user would, and removed.
 
-They are made once. Roots to install them into are folders: one for users, without development files, one for developers.
+One set of them is used by all tests. Roots to install them into are folders: one for users, without development files, one
+for developers.
 """
+import filecmp
 import glob
 import gzip
 import os
@@ -22,13 +24,18 @@ LIBRARIES = ("libgcalloc", "libgcalloc_core")
 SKIPPED = 77
 
 
+def make_packages(name):
+    """{package: file}, made by cpack in a new folder."""
+    folder = os.path.join(scratch, name)
+    run(CPACK, "--config", os.path.join(BUILD, "CPackConfig.cmake"), "-B", folder)
+    return {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(folder, "*.deb"))}
+
+
 def setUpModule():
     global scratch, packages, users, developers
     scratch = os.path.realpath(tempfile.mkdtemp(prefix="gcalloc-packages-"))
     unittest.addModuleCleanup(shutil.rmtree, scratch)
-    made = os.path.join(scratch, "made")
-    run(CPACK, "--config", os.path.join(BUILD, "CPackConfig.cmake"), "-B", made)
-    packages = {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(made, "*.deb"))}
+    packages = make_packages("made")
     users, developers = (os.path.join(scratch, name) for name in ("users", "developers"))
     for root, names in ((users, ("libgcalloc0", "gcalloc")), (developers, NAMES)):
         for name in names:
@@ -140,6 +147,10 @@ class Made(unittest.TestCase):
                     text = file.read()
                 for foreign in (scratch, TOP):
                     self.assertNotIn(foreign.encode(), text, name)
+
+    def test_made_again_they_are_the_same(self):
+        for name, path in make_packages("made again").items():
+            self.assertTrue(filecmp.cmp(path, packages[name], shallow=False), name)
 
     @unittest.skipUnless(shutil.which("lintian"), "lintian is not installed")
     def test_lintian(self):
