@@ -15,12 +15,16 @@
 /* Options have long names alone; argp takes keys outside the characters for that. */
 enum option_key { KEY_MODE = 256, KEY_VERBOSE };
 
-#define LIBRARY_NAME "libgcalloc.so"
-
 /* From the directory of the command to that of the library, as the build installs them: /usr/bin and
  * /usr/lib/x86_64-linux-gnu give "../lib/x86_64-linux-gnu". Relative, so that an installed tree may be moved. */
 #ifndef GCI_CLI_LIBRARY_DIRECTORY
 #define GCI_CLI_LIBRARY_DIRECTORY "../lib"
+#endif
+
+/* The name by which the loader knows the library, as linked programs have it. The one without a number is for the linker:
+ * distributions install it for developers alone. */
+#ifndef GCI_CLI_LIBRARY_NAME
+#define GCI_CLI_LIBRARY_NAME "libgcalloc.so.0"
 #endif
 
 /* ---- Options ---- */
@@ -166,7 +170,7 @@ static bool own_directory(char directory[PATH_MAX])
     return true;
 }
 
-/* DIRECTORY/RELATIVE/libgcalloc.so, if it is there. The directory is resolved and the file's name is not: a program
+/* The library in DIRECTORY/RELATIVE, if it is there. The directory is resolved and the file's name is not: a program
  * that is linked with the library names it in the same way, and the loader must see one library, not two. */
 static char *library_in(const char *directory, const char *relative)
 {
@@ -174,7 +178,7 @@ static char *library_in(const char *directory, const char *relative)
     struct stat status;
     if (asprintf(&folder, "%s/%s", directory, relative) >= 0)
         resolved = realpath(folder, NULL);
-    if (resolved && asprintf(&library, "%s/" LIBRARY_NAME, resolved) < 0)
+    if (resolved && asprintf(&library, "%s/" GCI_CLI_LIBRARY_NAME, resolved) < 0)
         library = NULL;
     if (library && (stat(library, &status) != 0 || !S_ISREG(status.st_mode))) {
         free(library);
@@ -199,7 +203,7 @@ static int find_library(char **library)
 {
     char directory[PATH_MAX];
     if (!own_directory(directory))
-        return gci_message_fail(EXIT_OWN_FAILURE, LIBRARY_NAME,
+        return gci_message_fail(EXIT_OWN_FAILURE, GCI_CLI_LIBRARY_NAME,
                                 "cannot tell where the gcalloc command is: /proc/self/exe: %s", strerror(errno));
     *library = library_in(directory, "../lib");
     if (!*library)
@@ -207,9 +211,9 @@ static int find_library(char **library)
     if (*library)
         return check_library_path(*library);
     if (strcmp(GCI_CLI_LIBRARY_DIRECTORY, "../lib") == 0)
-        return gci_message_fail(EXIT_OWN_FAILURE, LIBRARY_NAME, "not found in %s/../lib", directory);
-    return gci_message_fail(EXIT_OWN_FAILURE, LIBRARY_NAME, "not found in %s/../lib nor in %s/%s", directory, directory,
-                            GCI_CLI_LIBRARY_DIRECTORY);
+        return gci_message_fail(EXIT_OWN_FAILURE, GCI_CLI_LIBRARY_NAME, "not found in %s/../lib", directory);
+    return gci_message_fail(EXIT_OWN_FAILURE, GCI_CLI_LIBRARY_NAME, "not found in %s/../lib nor in %s/%s", directory,
+                            directory, GCI_CLI_LIBRARY_DIRECTORY);
 }
 
 /* ---- Environment ---- */

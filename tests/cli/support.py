@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 NOBODY = 65534
+LIBRARY_NAME = os.environ["CLI_TEST_LIBRARY_NAME"]  # by which the loader, and so the command, knows the library
 
 
 class CommandTest(unittest.TestCase):
@@ -19,7 +20,7 @@ class CommandTest(unittest.TestCase):
         os.chmod(cls.tree, 0o755)
         cls.addClassCleanup(shutil.rmtree, cls.tree)
         cls.command = cls.install("CLI_TEST_COMMAND", "bin/gcalloc")
-        cls.library = cls.install("CLI_TEST_LIBRARY", "lib/libgcalloc.so")
+        cls.library = cls.install("CLI_TEST_LIBRARY", "lib/" + LIBRARY_NAME)
         cls.probe = cls.install("CLI_TEST_PROBE", "programs/probe")
         cls.static_probe = cls.install("CLI_TEST_STATIC_PROBE", "programs/static-probe")
 

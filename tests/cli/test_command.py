@@ -8,7 +8,7 @@ import struct
 import subprocess
 import unittest
 
-from support import NOBODY, CommandTest
+from support import LIBRARY_NAME, NOBODY, CommandTest
 
 needs_root = unittest.skipUnless(os.geteuid() == 0, "needs root, to make a privileged program and to run as nobody")
 
@@ -349,7 +349,7 @@ class Library(CommandTest):
         done = self.gcalloc("run", "true", command=command)
         self.assertEqual(done.returncode, 125)
         self.assertTrue(done.stderr.startswith(
-            f"gcalloc: libgcalloc.so: not found in {os.path.dirname(command)}/../lib"), done.stderr)
+            f"gcalloc: {LIBRARY_NAME}: not found in {os.path.dirname(command)}/../lib"), done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
 
     def test_path_that_ld_preload_cannot_hold(self):
@@ -357,12 +357,12 @@ class Library(CommandTest):
             with self.subTest(folder=folder):
                 command = self.tree_with(folder, library=True)
                 self.assert_fails(self.gcalloc("run", "true", command=command), 125,
-                                  f"gcalloc: {self.scratch}/{folder}/lib/libgcalloc.so: "
+                                  f"gcalloc: {self.scratch}/{folder}/lib/{LIBRARY_NAME}: "
                                   f"LD_PRELOAD cannot hold a path with {what}")
 
     def test_no_library_at_all(self):
         command = self.tree_with("text", library=False)
-        library = self.write("text/lib/libgcalloc.so", "GROUP ( libgcalloc.so.0 )\n")
+        library = self.write("text/lib/" + LIBRARY_NAME, "GROUP ( libgcalloc.so.0 )\n")
         self.assert_fails(self.gcalloc("run", "true", command=command), 125,
                           f"gcalloc: {library}: cannot be read as a shared library")
 
@@ -375,10 +375,10 @@ class Library(CommandTest):
     def test_link_to_a_versioned_file_keeps_its_name(self):
         command = self.tree_with("versioned", library=False)
         folder = os.path.join(self.scratch, "versioned", "lib")
-        shutil.copy(self.library, os.path.join(folder, "libgcalloc.so.0.1.0"))
-        os.symlink("libgcalloc.so.0.1.0", os.path.join(folder, "libgcalloc.so"))
+        os.rename(shutil.copy(self.library, folder), os.path.join(folder, "libgcalloc.so.0.1.0"))
+        os.symlink("libgcalloc.so.0.1.0", os.path.join(folder, LIBRARY_NAME))
         done = self.gcalloc("run", self.probe, "environment", "LD_PRELOAD", command=command)
-        self.assert_runs(done, f"LD_PRELOAD={folder}/libgcalloc.so\n")
+        self.assert_runs(done, f"LD_PRELOAD={folder}/{LIBRARY_NAME}\n")
 
 
 class Environment(CommandTest):

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
-PAGES = {section: os.path.join(TOP, "src", "cli", "man", f"gcalloc.{section}") for section in "13"}
+PAGES = {section: os.path.join(TOP, "src", "cli", "man", f"gcalloc.{section}") for section in "137"}
 
 
 def read(path):
@@ -52,7 +52,7 @@ def wanted_words(kind, words):
 
 class Options(unittest.TestCase):
     def test_every_row_is_described_with_its_default_and_bounds(self):
-        page = read(PAGES["1"])
+        page = read(PAGES["7"])
         rows = option_rows()
         self.assertGreaterEqual(len(rows), 10)
         for kind, name, words in rows:
@@ -65,10 +65,16 @@ class Options(unittest.TestCase):
                 self.assertRegex(head, rf"default (Cm )?{default}\b")
                 for bound in bounds:
                     self.assertRegex(head, rf"(Cm|\|) {bound}\b")
+                self.assertEqual("No live" in head, "LIVE" in words, head)
 
     def test_no_entry_without_a_row(self):
         names = {"GCALLOC_" + name.upper() for _, name, _ in option_rows()}
-        self.assertEqual(set(re.findall(r"^\.It Ev (GCALLOC_\w+)", read(PAGES["1"]), flags=re.M)), names)
+        self.assertEqual(set(re.findall(r"^\.It Ev (GCALLOC_\w+)", read(PAGES["7"]), flags=re.M)), names)
+
+    def test_variables_that_other_pages_name_are_described(self):
+        names = {"GCALLOC_" + name.upper() for _, name, _ in option_rows()}
+        named = {name for path in PAGES.values() for name in re.findall(r"\bGCALLOC_[A-Z]\w*", read(path))}
+        self.assertLessEqual(named, names)
 
     def test_what_may_be_set_at_run_time(self):
         section = read(PAGES["3"]).split(".Ss Options\n")[1].split("\n.Ss")[0]

@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from support import CommandTest
+from support import LIBRARY_NAME, CommandTest
 
 RECORD = ("pid={pid} name={name} cycles=4 given_up=1 pause_total_ns=3210000 pause_longest_ns={longest} "
           "heap_peak_bytes={peak} live_bytes=2048 reclaimed_bytes=31562138 reclaimed_objects=1000 leaked_bytes=512 "
@@ -326,7 +326,7 @@ class RealLibrary(StatTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.install("CLI_TEST_REAL_LIBRARY", "lib/libgcalloc.so")
+        cls.install("CLI_TEST_REAL_LIBRARY", "lib/" + LIBRARY_NAME)
 
     def stat(self, *words, **changes):
         done = self.gcalloc("stat", "--json", "--", self.probe, *words, **changes)

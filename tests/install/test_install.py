@@ -7,38 +7,11 @@ without shared libraries shows that the static ones serve.
 """
 import glob
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 import unittest
 
-HERE = os.path.dirname(os.path.realpath(__file__))
-TOP = os.path.realpath(os.path.join(HERE, "..", ".."))
-BUILD = os.environ["INSTALL_TEST_BUILD"]
-LIBDIR = os.environ["INSTALL_TEST_LIBDIR"]
-VERSION = os.environ["INSTALL_TEST_VERSION"]
-CMAKE = os.environ["INSTALL_TEST_CMAKE"]
-CC = os.environ["INSTALL_TEST_CC"]
-
-# What a program's memory is: its malloc, its strdup, what functions of the C library allocate.
-EVERYTHING = "malloc=1 strdup=1 library=1"
-OWN_SOURCES = "malloc=1 strdup=1 library=0"
-NOTHING = "malloc=0 strdup=0 library=0"
-
-
-def run(*words, **changes):
-    """Standard output of a command that must succeed."""
-    hidden = ("GCALLOC_", "LD_", "PKG_CONFIG", "DESTDIR", "CFLAGS", "LDFLAGS", "CMAKE_PREFIX_PATH")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    done = subprocess.run(words, env={**environment, **changes}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def needed(program):
-    return re.findall(r"NEEDED.*\[(libgcalloc[^]]*)\]", run("readelf", "-dW", program))
+from support import BUILD, CC, CMAKE, EVERYTHING, HERE, LIBDIR, NOTHING, OWN_SOURCES, TOP, VERSION, needed, run
 
 
 class Installed(unittest.TestCase):
@@ -64,7 +37,8 @@ class Installed(unittest.TestCase):
 class Tree(Installed):
     def test_files(self):
         headers = glob.glob("**/*.h", root_dir=os.path.join(TOP, "include"), recursive=True)
-        names = {"bin/gcalloc", "share/man/man1/gcalloc.1", "share/man/man3/gcalloc.3"}
+        names = {"bin/gcalloc", "share/bash-completion/completions/gcalloc"}
+        names |= {f"share/man/man{section}/gcalloc.{section}" for section in "137"}
         names |= {f"include/{header}" for header in headers}
         for library in ("libgcalloc", "libgcalloc_core"):
             names |= {f"{LIBDIR}/{library}{ending}" for ending in (".a", ".so", f".so.{VERSION.split('.')[0]}", f".so.{VERSION}")}
@@ -91,7 +65,6 @@ class Tree(Installed):
         run(CC, *flags, source, "-o", program, f"-L{self.shared}/{LIBDIR}", "-lgcalloc_core")
         self.assert_prints(f"{VERSION} {NOTHING}", program)
         self.assert_prints(f"{VERSION} {EVERYTHING}", program, before=(os.path.join(self.shared, "bin/gcalloc"), "run", "--"))
-
 
     def test_archive_by_path(self):
         """Named on the command line, beside shared ones that stay unused; malloc comes along as the program names it."""

@@ -7,7 +7,7 @@ import sys
 
 OWN_ROOTS = ("include", "src", "platform", "tests", "bench", ".ci")
 C_ENDINGS = (".c", ".h", ".S", ".def", ".cpp", ".hpp")
-SOURCE_ENDINGS = (*C_ENDINGS, ".py", ".sh", ".cmake", "CMakeLists.txt")
+SOURCE_ENDINGS = (*C_ENDINGS, ".py", ".sh", ".bash", ".cmake", "CMakeLists.txt")
 
 
 def files(top, roots=OWN_ROOTS, endings=SOURCE_ENDINGS):
