@@ -85,7 +85,8 @@ class Options(unittest.TestCase):
 class Functions(unittest.TestCase):
     def setUp(self):
         self.page = read(PAGES["3"])
-        self.header = re.sub(r"/\*.*?\*/", "", read(os.path.join(TOP, "include/gcalloc.h")), flags=re.S)
+        headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h")]
+        self.header = re.sub(r"/\*.*?\*/", "", "".join(headers), flags=re.S)
 
     def assert_described(self, name, macro):
         synopsis, description = self.page.split(".Sh DESCRIPTION", 1)
