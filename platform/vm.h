@@ -7,6 +7,7 @@
 #ifndef GCI_PLATFORM_VM_H
 #define GCI_PLATFORM_VM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,10 @@ int gci_vm_commit(void *at, size_t bytes);
 
 /* Drops the contents: the memory stays usable, reads as zero, and costs nothing until touched. */
 int gci_vm_decommit(void *at, size_t bytes);
+
+/* Asks for large pages behind the range when it is first touched, or for none from now on; what is there stays. False where the
+ * system has none. */
+bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred);
 
 /* Gives address space back. */
 int gci_vm_release(void *at, size_t bytes);

@@ -69,6 +69,11 @@ int gci_vm_decommit(void *at, size_t bytes)
     return madvise(at, bytes, MADV_DONTNEED) == 0 ? 0 : errno;
 }
 
+bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred)
+{
+    return madvise(at, bytes, is_preferred ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
+}
+
 int gci_vm_release(void *at, size_t bytes)
 {
     if (must_fail())

@@ -24,7 +24,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .slots_bytes = size_class->slots * size_class->bytes,
                             .state = BLOCK_FULL,
                             .window_word = NO_WINDOW,
-                            .was_clean = is_clean,
+                            .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);

@@ -55,7 +55,7 @@ static bool commit_metadata(const struct metadata *meta, uint32_t from, uint32_t
 static void open_groups(struct heap *heap, uint32_t from, uint32_t to)
 {
     for (uint32_t group = from / UNITS_PER_GROUP; group < to / UNITS_PER_GROUP; group++)
-        heap->meta.groups[group] = (struct group){ALL_UNITS, ALL_UNITS, GROUP_UNUSED, 0};
+        heap->meta.groups[group] = (struct group){ALL_UNITS, ALL_UNITS, GROUP_UNUSED, 0, 0};
     if (from == 0) /* unit 0 means "none" everywhere, so it is never handed out */
         heap->meta.groups[0].free_units &= ~UINT32_C(1);
 }
@@ -181,6 +181,25 @@ static void raise_lowest_free(struct heap *heap)
         heap->lowest_free++;
 }
 
+/* Heaps from this size on get huge pages for blocks: below, a group that is not filled costs more than the page table saves. */
+#define HUGE_HEAP_UNITS_MIN ((64u << 20) / BLOCK_BYTES)
+
+/* Before the first unit of a group without memory is used. Large objects are left alone: programs touch only parts of them. */
+static void prefer_huge(struct heap *heap, uint32_t group_kind, uint32_t unit)
+{
+    struct group *group = group_of(heap, unit);
+    if (group_kind == GROUP_LARGE || heap->frontier < HUGE_HEAP_UNITS_MIN || unit < UNITS_PER_GROUP ||
+        (group->free_units & group->clean_units) != ALL_UNITS || gci_options.huge_pages == 0)
+        return;
+    void *start = (void *)unit_address(heap, (uint32_t)align_down(unit, UNITS_PER_GROUP)); // NOLINT
+    if ((uintptr_t)start % (UNITS_PER_GROUP * (uintptr_t)BLOCK_BYTES) == 0 &&
+        gci_vm_prefer_huge(start, UNITS_PER_GROUP * (size_t)BLOCK_BYTES, true)) {
+        group->huge_units = ALL_UNITS;
+        group->idle_since = gci_clock_coarse_ms();
+        u32_store(&heap->prefers_huge, 1);
+    }
+}
+
 /* Marks [first, first + count) as used; returns whether all of it is clean. */
 static bool claim(struct heap *heap, uint32_t group_kind, uint32_t first, uint32_t count)
 {
@@ -234,8 +253,10 @@ uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count,
 {
     gci_lock_acquire(&heap->region_lock);
     uint32_t unit = find(heap, group_kind, count, alignment);
-    if (unit != 0)
+    if (unit != 0) {
+        prefer_huge(heap, group_kind, unit);
         *is_clean = claim(heap, group_kind, unit, count);
+    }
     gci_lock_release(&heap->region_lock);
     return unit;
 }
@@ -277,6 +298,8 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
     gci_lock_acquire(&heap->region_lock);
     for (uint32_t i = 0; i < count; i++)
         heap->meta.hot[first + i] = (struct hot){0, 0, (uint8_t)past, UNIT_FREE};
+    for (uint32_t unit = first; unit < first + count && unit < heap->frozen_units; unit++)
+        __builtin_memset(heap->frozen[unit], 0, sizeof heap->frozen[unit]);
     unclaim(heap, first, count, false);
     uint32_t now = gci_clock_coarse_ms();
     for (uint32_t i = first / UNITS_PER_GROUP; i <= (first + count - 1) / UNITS_PER_GROUP; i++)
@@ -287,17 +310,31 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
 
 /* ---- Returning memory to the system ------------------------------------------------------------------------------- */
 
-/* The units of the group that are free and have memory behind them. */
-static uint32_t dirty_units(const struct group *group)
+bool gci_region_is_huge(const struct heap *heap, uint32_t unit)
 {
-    return group->free_units & ~group->clean_units;
+    return (group_of(heap, unit)->huge_units >> unit % UNITS_PER_GROUP & 1) != 0;
+}
+
+static void end_huge_locked(struct heap *heap)
+{
+    u32_store(&heap->prefers_huge, 0);
+    gci_vm_prefer_huge((void *)heap->base, (size_t)heap->frontier << BLOCK_SHIFT, false); // NOLINT
+}
+
+void gci_region_end_huge(struct heap *heap)
+{
+    if (LIKELY(u32_load(&heap->prefers_huge) == 0))
+        return;
+    gci_lock_acquire(&heap->region_lock);
+    end_huge_locked(heap);
+    gci_lock_release(&heap->region_lock);
 }
 
 /* The same, if the group has been idle for long enough. The clock is read under the lock, so that it is not behind that of
  * the last give. */
 static uint32_t releasable(const struct group *group, uint32_t idle_ms)
 {
-    uint32_t dirty = dirty_units(group);
+    uint32_t dirty = group_dirty_units(group);
     return dirty != 0 && gci_clock_coarse_ms() - group->idle_since >= idle_ms ? dirty : 0;
 }
 
@@ -306,10 +343,14 @@ static size_t release_run(struct heap *heap, uint32_t first, uint32_t count)
 {
     struct group *group = group_of(heap, first);
     group->free_units &= ~bits_in_group(first, count);
+    if (count < UNITS_PER_GROUP && u32_load(&heap->prefers_huge) != 0)
+        end_huge_locked(heap);
     gci_lock_release(&heap->region_lock);
     size_t bytes = (size_t)count << BLOCK_SHIFT;
     bool released = gci_vm_decommit((void *)unit_address(heap, first), bytes) == 0; // NOLINT(performance-no-int-to-ptr)
     gci_lock_acquire(&heap->region_lock);
+    if (released)
+        group->huge_units &= ~bits_in_group(first, count);
     unclaim(heap, first, count, released);
     return released ? bytes : 0;
 }
@@ -349,7 +390,7 @@ size_t gci_region_waiting_bytes(struct heap *heap, uint32_t idle_ms)
     gci_lock_acquire(&heap->region_lock);
     for (uint32_t i = heap->lowest_free; i < group_count(heap); i++)
         if (releasable(&heap->meta.groups[i], idle_ms) == 0)
-            units += count_bits(dirty_units(&heap->meta.groups[i]));
+            units += count_bits(group_dirty_units(&heap->meta.groups[i]));
     gci_lock_release(&heap->region_lock);
     return units << BLOCK_SHIFT;
 }

@@ -24,6 +24,19 @@ size_t gci_region_release(struct heap *heap, uint32_t idle_ms);
 /* What gci_region_release_some leaves because it has not been idle for so long. */
 size_t gci_region_waiting_bytes(struct heap *heap, uint32_t idle_ms);
 
+/* Units of the group that are free and have memory behind them. */
+static inline uint32_t group_dirty_units(const struct group *group)
+{
+    return group->free_units & ~(group->clean_units & ~group->huge_units);
+}
+
+/* Whether memory may lie behind parts of the unit that were never used. */
+bool gci_region_is_huge(const struct heap *heap, uint32_t unit);
+
+/* A part of a group is about to be given back: no more huge pages for what is there now, or the kernel would fill the hole
+ * again. */
+void gci_region_end_huge(struct heap *heap);
+
 /* Makes the reservation fit into `address_space` bytes, as far as units in use allow: for programs that lower their
  * own limit. */
 void gci_region_shrink(struct heap *heap, size_t address_space);

@@ -3,6 +3,7 @@
 #include "heap/release.h"
 
 #include "heap/cache.h"
+#include "heap/region.h"
 #include "platform/vm.h"
 
 /* What a system call costs besides its pages: about as much as five of them (1.4 and 0.27 us). */
@@ -94,6 +95,7 @@ static void drop_run(struct heap *heap, uint32_t unit, unsigned first, unsigned 
 {
     size_t bytes = count * page_bytes();
     uintptr_t start = unit_address(heap, unit) + first * page_bytes();
+    gci_region_end_huge(heap);
     if (gci_vm_decommit((void *)start, bytes) == 0) // NOLINT(performance-no-int-to-ptr)
         work->released_bytes += bytes;
     block_at(heap, unit)->absent_pages |= (uint16_t)(low_bits(count) << first);
@@ -237,7 +239,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
 
 static size_t dirty_bytes(const struct group *group)
 {
-    return (size_t)count_bits(group->free_units & ~group->clean_units) << BLOCK_SHIFT;
+    return (size_t)count_bits(group_dirty_units(group)) << BLOCK_SHIFT;
 }
 
 static bool is_worth(const struct heap *heap)

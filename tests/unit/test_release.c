@@ -345,7 +345,34 @@ START_TEST(units_wait_for_the_last_of_their_group)
 }
 END_TEST
 
+/* From 64 MiB of heap on; the whole of a group with huge pages goes back, also what was never used of it. */
+START_TEST(huge_pages_come_with_large_heaps_and_go_whole)
+{
+    struct heap heap;
+    bool is_clean;
+    uint32_t unit;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    do
+        unit = gci_region_take(&heap, KIND_SCANNED, 1, 1, &is_clean);
+    while (unit != 0 && unit < 2048 && !gci_region_is_huge(&heap, unit));
+    ck_assert_uint_ge(unit, 1024 - 4 * UNITS_PER_GROUP);
+    if (gci_region_is_huge(&heap, unit)) { /* else the system has none */
+        *(volatile char *)unit_address(&heap, unit) = 1;
+        gci_region_give(&heap, unit, 1, PAST_FREED);
+        ck_assert_uint_eq(gci_region_release(&heap, 0), UNITS_PER_GROUP * (size_t)BLOCK_BYTES);
+        ck_assert(!gci_region_is_huge(&heap, unit));
+        uint32_t run = gci_region_take(&heap, GROUP_LARGE, 40, 1, &is_clean);
+        ck_assert(run != 0 && !gci_region_is_huge(&heap, run));
+        ck_assert_uint_ne(u32_load(&heap.prefers_huge), 0);
+        gci_region_end_huge(&heap);
+        ck_assert_uint_eq(u32_load(&heap.prefers_huge), 0);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 MAKE_SUITE(release, pages_are_those_that_a_look_at_every_slot_finds, what_is_idle_for_a_tick_goes_and_comes_back,
            a_block_that_is_used_is_not_idle, a_share_of_work_ends_at_its_budget, blocks_without_an_owner_go_too,
            frees_after_a_tick_are_heard_of, little_is_never_worth_a_tick, much_is_worth_one,
-           much_is_worth_one_though_no_block_is_empty, units_wait_for_the_last_of_their_group)
+           much_is_worth_one_though_no_block_is_empty, units_wait_for_the_last_of_their_group,
+           huge_pages_come_with_large_heaps_and_go_whole)
