@@ -188,6 +188,11 @@ GCA_API gca_ephemeron *gca_ephemeron_new(void *key, void *value) GCA_ATTR_RESULT
 GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron);
 GCA_API void *gca_ephemeron_value(const gca_ephemeron *ephemeron);
 
+/* What is reachable now stays, whether it is reachable later or not, until gca_unfreeze or until it is freed: before a process
+ * forks children that will not free what they have inherited. 0; EAGAIN: threads could not be stopped; ENOMEM. */
+GCA_API int gca_freeze(void);
+GCA_API int gca_unfreeze(void);
+
 /* ---- The heap as a graph ---------------------------------------------------------------------------------------------- */
 
 /* A block as the callbacks below see it. */

@@ -59,6 +59,7 @@ struct group {
     uint32_t clean_units; /* bit set: the unit reads as zero and has no memory behind it */
     uint32_t kind;        /* enum block_kind, or one of GROUP_* */
     uint32_t idle_since;  /* in milliseconds of the coarse clock: when a unit of the group was last given back */
+    uint32_t huge_units;  /* bit set: a huge page may have put memory behind the unit before it was used */
 };
 #define GROUP_UNUSED 0x10u
 #define GROUP_LARGE 0x11u
@@ -106,11 +107,15 @@ struct heap {
     struct helper *helpers;                 /* these three: collector's (mark/mark.c, mark/verify.c) */
     uint64_t (*verify_marks)[BITMAP_WORDS]; /* of verify_units units */
     uint32_t verify_units;
+    uint64_t (*frozen)[BITMAP_WORDS]; /* collector's: objects that stay, of frozen_units units; the array is longer */
+    uint32_t frozen_units;
+    uint32_t frozen_capacity;
     struct lock region_lock;
     uint32_t unit_limit;  /* units reserved */
     uint32_t frontier;    /* units committed; the rest have never been touched */
     uint32_t lowest_free; /* no group below has a free unit */
     volatile shared_word released_bytes;
+    volatile u32_shared prefers_huge; /* some group does; written under the region lock */
     volatile shared_word bump_bytes;
     struct cache **caches; /* by id, from 1; grows only, so entries are read without the lock */
     uint32_t cache_count;

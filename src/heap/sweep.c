@@ -10,37 +10,75 @@
 #include "heap/release.h"
 #include "platform/vm.h"
 
-static void prepare_small(struct heap *heap, uint32_t unit)
+static uint64_t frozen_bits(const struct heap *heap, uint32_t unit, unsigned index)
+{
+    return unit < heap->frozen_units ? heap->frozen[unit][index] : 0;
+}
+
+/* Whether the unit has objects to be scanned because they stay. */
+static bool prepare_small(struct heap *heap, uint32_t unit)
 {
     const struct size_class *size_class = block_class(heap, unit);
     bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
+    bool has_frozen = false;
     for (unsigned i = 0; i < size_class->words; i++) {
         uint64_t not_allocated = block_free_bits(block_at(heap, unit), i) | ~block_valid_bits(size_class, i);
         heap->meta.scan[unit][i] = not_allocated;
-        heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated;
+        heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated | frozen_bits(heap, unit, i);
+        has_frozen |= (frozen_bits(heap, unit, i) & ~not_allocated) != 0;
     }
+    return is_root || (has_frozen && hot_kind(heap->meta.hot[unit]) != KIND_ATOMIC);
 }
 
-static void prepare_large(struct heap *heap, uint32_t unit)
+static bool prepare_large(struct heap *heap, uint32_t unit)
 {
-    bool is_root = hot_kind(heap->meta.hot[unit]) == KIND_UNCOLLECTABLE;
+    enum block_kind kind = hot_kind(heap->meta.hot[unit]);
+    bool is_frozen = (frozen_bits(heap, unit, 0) & 1) != 0;
     heap->meta.scan[unit][0] = ~UINT64_C(1);
-    heap->meta.mark[unit][0] = is_root ? ~UINT64_C(0) : ~UINT64_C(1);
+    heap->meta.mark[unit][0] = kind == KIND_UNCOLLECTABLE || is_frozen ? ~UINT64_C(0) : ~UINT64_C(1);
+    return kind == KIND_UNCOLLECTABLE || (is_frozen && kind != KIND_ATOMIC);
+}
+
+void gci_sweep_unfreeze(struct heap *heap)
+{
+    heap->frozen_units = 0;
+}
+
+/* Marks of what is free are set too: they say nothing, as what is not allocated is masked when they are used. */
+bool gci_sweep_freeze(struct heap *heap)
+{
+    if (heap->frontier > heap->frozen_capacity) {
+        heap->frozen = gci_heap_take_meta(heap, heap->frontier * sizeof *heap->frozen);
+        heap->frozen_capacity = heap->frozen == NULL ? 0 : heap->frontier;
+        if (heap->frozen == NULL)
+            heap->frozen_units = 0;
+    }
+    if (heap->frozen == NULL)
+        return false;
+    for (uint32_t unit = 0; unit < heap->frontier; unit++)
+        for (unsigned i = 0; i < BITMAP_WORDS; i++) {
+            bool is_used = heap->meta.hot[unit].use == UNIT_SMALL || heap->meta.hot[unit].use == UNIT_LARGE;
+            uint64_t free_bits = heap->meta.hot[unit].use == UNIT_SMALL ? block_free_bits(block_at(heap, unit), i) : 0;
+            heap->frozen[unit][i] = is_used ? heap->meta.mark[unit][i] & ~free_bits : 0;
+        }
+    heap->frozen_units = heap->frontier;
+    return true;
 }
 
 void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         struct hot hot = heap->meta.hot[unit];
+        bool has_roots = false;
         if (hot.use == UNIT_SMALL)
-            prepare_small(heap, unit);
+            has_roots = prepare_small(heap, unit);
         else if (hot.use == UNIT_LARGE)
-            prepare_large(heap, unit);
+            has_roots = prepare_large(heap, unit);
         else
             continue;
         u32_store(&heap->meta.queued[unit], 0);
         block_at(heap, unit)->has_reclaimed = false; /* `scan` serves the marker now */
-        if (hot_kind(hot) == KIND_UNCOLLECTABLE)
+        if (has_roots)
             uncollectable(unit, data);
     }
 }

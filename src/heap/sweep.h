@@ -19,6 +19,11 @@ struct census {
  * `uncollectable` is called for each unit whose allocated slots are roots; they are marked already. */
 void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data);
 
+/* What is marked now is marked at the beginning of every later cycle, until unfrozen or freed. World stopped, after marking;
+ * false where there is no memory. A later freeze takes the place of an earlier one. */
+bool gci_sweep_freeze(struct heap *heap);
+void gci_sweep_unfreeze(struct heap *heap); /* world stopped */
+
 /* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */
 struct census gci_sweep_run(struct heap *heap, bool free_dead);
 

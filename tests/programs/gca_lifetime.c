@@ -195,6 +195,34 @@ static void test_typed(void)
     gca_free(freed);
 }
 
+/* ---- Freezing ----------------------------------------------------------------------------------------------------- */
+
+static void *frozen[HIDDEN_COUNT];
+
+static NOINLINE void make_frozen(struct hidden *hidden)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        frozen[i] = gca_malloc(i % 2 == 0 ? 24 : 100000);
+        hide(hidden, i, frozen[i]);
+    }
+}
+
+static void test_freeze(void)
+{
+    static struct hidden hidden;
+    make_frozen(&hidden);
+    CHECK(gca_freeze() == 0);
+    memset(frozen, 0, sizeof frozen);
+    collect_cleanly();
+    CHECK(count_living(&hidden) == HIDDEN_COUNT);
+    gca_free(shown(&hidden, 0));
+    gca_free(shown(&hidden, 1));
+    CHECK(count_living(&hidden) == HIDDEN_COUNT - 2);
+    CHECK(gca_unfreeze() == 0);
+    collect_cleanly();
+    CHECK(count_living(&hidden) <= ONLY_STRAYS);
+}
+
 /* ---- Graph -------------------------------------------------------------------------------------------------------- */
 
 struct seen {
@@ -258,6 +286,7 @@ int main(void)
     test_links();
     test_ephemerons();
     test_typed();
+    test_freeze();
     test_graph();
     return check_result();
 }

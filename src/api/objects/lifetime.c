@@ -6,6 +6,7 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "collect/cycle.h"
 #include "heap/special/special.h"
 #include "world/critical.h"
 
@@ -49,6 +50,32 @@ GCA_API int gca_finalizer_set(void *object, gca_finalizer finalizer, void *data)
 GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, void *data)
 {
     return set_finalizer(object, SPECIAL_FINALIZER_UNORDERED, finalizer, data);
+}
+
+static void freeze(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+{
+    (void)pages;
+    (void)stack_pointer;
+    *(int *)data = gci_sweep_freeze(&gci_heap) ? 0 : ENOMEM;
+}
+
+GCA_API int gca_freeze(void)
+{
+    int result = 0;
+    return gci_cycle_look(freeze, &result) ? result : EAGAIN;
+}
+
+static void unfreeze(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+{
+    (void)pages;
+    (void)stack_pointer;
+    (void)data;
+    gci_sweep_unfreeze(&gci_heap);
+}
+
+GCA_API int gca_unfreeze(void)
+{
+    return gci_cycle_look(unfreeze, NULL) ? 0 : EAGAIN;
 }
 
 GCA_API size_t gca_finalize_run(void)
