@@ -56,9 +56,10 @@ function cell(title, allocator, value, format) {
     return value > 0 ? sprintf(format, value) : ""
 }
 
-# A start is measured by what it adds, and a collector is compared with programs that free: neither enters a mean.
+# A start is measured by what it adds, a collector is compared with programs that free, and a count of ours with one written by
+# hand: none enters a mean.
 function is_in_mean(g) {
-    return group[g] != "start" && group[g] != "collect"
+    return group[g] != "start" && group[g] != "collect" && group[g] != "counted"
 }
 
 # Geometric mean of a ratio over all rows, or over those of group `only`; 0 without any.

@@ -86,7 +86,7 @@ END {
         round_count, machine, (processors == 1 ? "one processor)," : processors " processors),")
     sub(/[^0-9.].*/, "", kernel)
     printf "Linux %s, at revision %s. Made by `sh bench/run.sh` and `sh bench/readme.sh`.", kernel, revision
-    print "\nThe mean leaves out `collect`, where the others run a program that frees."
+    print "\nThe mean leaves out `collect`, where the others run a program that frees, and `counted`, where they count by hand."
     collection_table()
     pause_table("latency")
 }

@@ -45,7 +45,7 @@ function ratio_table(text, name, unit, divisor,    g, r) {
         if (rows[g] > 1 && mean("glibc", name, g) + mean(peer[1], name, g) > 0)
             mean_row("  mean of " group[g], name, g)
     }
-    mean_row("geometric mean of all" (is_partial ? " but start and collect" : ""), name, 0)
+    mean_row("geometric mean of all" (is_partial ? " but start, counted and collect" : ""), name, 0)
 }
 
 # What a process costs that does nothing, beyond what it costs with glibc if that was measured.

@@ -296,12 +296,6 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
 
-static uint32_t one_more(uint32_t shared, uint32_t local)
-{
-    (void)local;
-    return shared + SHARED_ONE;
-}
-
 /* Below nothing, with the rest of the count at the owner, it goes into the owner's inbox. */
 static uint32_t one_less(uint32_t shared, uint32_t local)
 {
@@ -326,7 +320,7 @@ static void retain_shared(struct counted *counted)
     if (UNLIKELY(shared_count(u32_load(&counted->shared)) >= SHARED_COUNT_MAX))
         gci_count_make_immortal(counted);
     else
-        step(counted, one_more, 0);
+        u32_add(&counted->shared, SHARED_ONE);
 }
 
 void gci_count_retain_slow(struct counted *counted)
@@ -366,9 +360,19 @@ static void release_shared(struct counted *counted)
         put_into_inbox(counted);
 }
 
+/* The owner's reference is the only one, and no weak one can bring another: nobody else may touch the count any more. */
+static bool is_last_of_all(const struct counted *counted)
+{
+    return counted->local == 1 && u32_load_acquire(&counted->shared) == 0;
+}
+
 void gci_count_release_slow(struct counted *counted)
 {
     uint32_t state = counted_state(counted);
+    if (LIKELY(state == gci_count_self && is_last_of_all(counted))) {
+        dispose(counted);
+        return;
+    }
     if (UNLIKELY(state >= COUNTED_OWNERS_END) && is_beyond_release(counted, state))
         return;
     if (state != gci_count_self) {
