@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One source, two programs: with the counted objects of gcalloc/rc.h (BENCH_COUNTED), and with malloc, free and a count written by
- * hand, in C11 atomics or, where one thread has the object, without.
+/* One source, two programs: with the counted objects of gcalloc/rc.h (BENCH_COUNTED), and with malloc, free and a count written
+ * by hand, in C11 atomics or, where one thread has the object, without.
  */
 #ifndef GCALLOC_COUNTED_H
 #define GCALLOC_COUNTED_H
