@@ -174,10 +174,11 @@ GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, v
 GCA_API size_t gca_finalize_run(void);
 
 /* *slot, which holds a pointer into `object`, does not keep it alive from now on, wherever it lies, and becomes NULL when the
- * object goes (collected or freed). Slot and object may go in any order. 0; EINVAL: `object` is in no living block; ENOMEM. */
+ * object goes (collected or freed). Slot and object may go in any order.
+ * 0; EINVAL: `object` is in no living block, or the slot is not aligned; ENOMEM. */
 GCA_API int gca_weak_link(void **slot, void *object);
 
-/* The slot is an ordinary variable again. 0, or ENOENT. */
+/* The slot, which still points into the object, is an ordinary variable again. 0, or ENOENT. */
 GCA_API int gca_weak_unlink(void **slot);
 
 /* A pair that holds `value` as long as somebody else holds `key`, also where value refers to key. NULL with EINVAL (key is in

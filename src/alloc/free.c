@@ -220,6 +220,21 @@ static size_t with_room(struct object object, size_t bytes)
     return bytes > object.bytes && bytes < room && room <= SMALL_BYTES_MAX ? room : bytes;
 }
 
+/* A typed block leaves its layout behind: from then on each of its words may be a pointer. */
+static enum block_kind kind_when_moved(struct object object)
+{
+    enum block_kind kind = object.kind;
+    if (kind != KIND_ATOMIC || !block_at(&gci_heap, object.unit)->has_special)
+        return kind;
+    critical_enter();
+    gci_special_lock();
+    if (gci_special_find(object.start, SPECIAL_TYPED) != NULL)
+        kind = KIND_SCANNED;
+    gci_special_unlock();
+    critical_leave();
+    return kind;
+}
+
 /* All that resizing in the slot is not enough for, and every wrong address. */
 static void *resize_or_move(void *block, size_t bytes, bool zero_added, const char *function)
 {
@@ -229,7 +244,8 @@ static void *resize_or_move(void *block, size_t bytes, bool zero_added, const ch
     if (resize_in_place(object, bytes, zero_added))
         return block;
     size_t wanted = with_room(object, bytes);
-    void *moved = zero_added ? gci_alloc_zeroed(wanted, object.kind) : alloc_fast(wanted, object.kind);
+    enum block_kind kind = kind_when_moved(object);
+    void *moved = zero_added || kind != object.kind ? gci_alloc_zeroed(wanted, kind) : alloc_fast(wanted, kind);
     if (moved == NULL && bytes <= object.bytes) { /* shrinking never fails */
         if (zero_added)
             zero_tail(object.start, bytes, object.bytes);

@@ -4,6 +4,7 @@
 
 #include "heap/cache.h"
 #include "platform/sync.h"
+#include "platform/vm.h"
 
 volatile u32_shared gci_bound_is_due;
 
@@ -21,6 +22,7 @@ struct bound {
     enum simd simd;
     const struct page_reader *pages;
     bool has_marked; /* something since it was last looked at */
+    uintptr_t readable_page;
 };
 
 /* ---- Marking more ------------------------------------------------------------------------------------------------- */
@@ -124,20 +126,33 @@ static void mark_due(struct bound *bound)
 
 /* ---- Weak slots --------------------------------------------------------------------------------------------------- */
 
+/* Asks the system once for each page that slots lie in. */
+static bool can_read_slot(struct bound *bound, uintptr_t slot)
+{
+    uintptr_t value;
+    uintptr_t page = align_down(slot, gci_vm_page_bytes());
+    if (page == bound->readable_page)
+        return true;
+    if (gci_pages_read(bound->pages, &value, slot, sizeof value) != sizeof value)
+        return false;
+    bound->readable_page = page;
+    return true;
+}
+
 static bool hide_link(struct special *special, void *data)
 {
-    const struct bound *bound = data;
-    uintptr_t value;
+    struct bound *bound = data;
     special->is_scanned = special->is_candidate = special->is_hidden = false;
     if (special->kind != SPECIAL_LINK)
         return true;
     if (heap_contains(bound->heap, special->first) &&
         !object_is_allocated(bound->heap, gci_resolve(bound->heap, special->first)))
         return false;
-    if (gci_pages_read(bound->pages, &value, special->first, sizeof value) != sizeof value)
-        return false; /* the memory of the slot is gone */
-    if (value == ~special->second) {
-        *(volatile uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+    if (!can_read_slot(bound, special->first))
+        return false;                                                /* the memory of the slot is gone */
+    volatile uintptr_t *slot = (volatile uintptr_t *)special->first; // NOLINT(performance-no-int-to-ptr)
+    if (*slot == ~special->second) {
+        *slot = 0;
         special->is_hidden = true;
     }
     return true;
@@ -395,10 +410,7 @@ bool gci_bound_take_finalizer(struct due_finalizer *taken)
     gci_lock_acquire(&due_lock);
     bool any = due_count != 0;
     if (any) {
-        *taken = due[0];
-        for (size_t i = 1; i < due_count; i++)
-            due[i - 1] = due[i];
-        due_count--;
+        *taken = due[--due_count];
         due[due_count] = (struct due_finalizer){0};
     }
     note_due();

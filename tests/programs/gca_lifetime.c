@@ -193,6 +193,13 @@ static void test_typed(void)
     CHECK(gca_malloc_typed(16, &wrong) == NULL && errno == EINVAL);
     void *freed = gca_malloc_typed(sizeof(struct typed), &typed_layout);
     gca_free(freed);
+    static struct typed *volatile grown;
+    grown = gca_malloc_typed(sizeof(struct typed), &typed_layout);
+    grown->next = gca_malloc_typed(sizeof(struct typed), &typed_layout);
+    grown = gca_realloc(grown, 5000); /* scanned like any block from here on */
+    hide(&linked, 0, grown->next);
+    collect_cleanly();
+    CHECK(gca_base(shown(&linked, 0)) == grown->next && grown->number == 0);
 }
 
 /* ---- Freezing ----------------------------------------------------------------------------------------------------- */

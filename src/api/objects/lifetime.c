@@ -86,18 +86,22 @@ GCA_API size_t gca_finalize_run(void)
 GCA_API int gca_weak_link(void **slot, void *address)
 {
     struct object object;
-    if (slot == NULL || !find_living(address, &object))
+    if (slot == NULL || (uintptr_t)slot % sizeof *slot != 0 || !find_living(address, &object))
         return EINVAL;
     gca_weak_unlink(slot);
     return add(object, SPECIAL_LINK, (uintptr_t)slot, ~(uintptr_t)*slot);
 }
 
+/* The record stands with the object that the slot points into. */
 GCA_API int gca_weak_unlink(void **slot)
 {
+    struct object object;
+    if (!find_living(*slot, &object))
+        return ENOENT;
     critical_enter();
-    bool found = gci_special_remove_link((uintptr_t)slot);
+    unsigned count = gci_special_remove(object.start, UINT32_C(1) << SPECIAL_LINK, (uintptr_t)slot);
     critical_leave();
-    return found ? 0 : ENOENT;
+    return count != 0 ? 0 : ENOENT;
 }
 
 /* What the program knows as gca_ephemeron is struct ephemeron (heap/special/special.h), in memory that is not scanned. */

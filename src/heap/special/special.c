@@ -169,18 +169,6 @@ unsigned gci_special_remove(uintptr_t object, uint32_t kinds, uintptr_t first)
     return count;
 }
 
-bool gci_special_remove_link(uintptr_t slot)
-{
-    bool found = false;
-    gci_special_lock();
-    for (size_t i = 0; i < bucket_count && !found; i++)
-        for (const struct special *special = buckets[i]; special != NULL && !found; special = special->next)
-            if (special->kind == SPECIAL_LINK && special->first == slot)
-                found = give_all(take_out(special->object, UINT32_C(1) << SPECIAL_LINK, slot)) != 0;
-    gci_special_unlock();
-    return found;
-}
-
 /* A slot in a block that was freed meanwhile is nobody's. */
 static void clear_slot(const struct heap *heap, const struct special *link)
 {

@@ -49,7 +49,7 @@ struct ephemeron {
 /* Number of records; read without the lock as a hint. */
 extern volatile shared_word gci_special_count HIDDEN;
 
-/* Critical section, all five. False: no memory. The object is allocated. */
+/* Critical section, all four. False: no memory. The object is allocated. */
 bool gci_special_add(struct heap *heap, struct object object, enum special_kind kind, uintptr_t first,
                      uintptr_t second);
 
@@ -59,9 +59,6 @@ struct special *gci_special_find(uintptr_t object, enum special_kind kind);
 /* Takes away the records of these kinds that the object has; `first` must match unless it is 0. How many there were. */
 #define SPECIAL_ANY UINT32_MAX
 unsigned gci_special_remove(uintptr_t object, uint32_t kinds, uintptr_t first);
-
-/* The record of the slot at this address is taken away; false if there is none. */
-bool gci_special_remove_link(uintptr_t slot);
 
 /* The object is being freed: weak slots are cleared, everything about it is forgotten. */
 void gci_special_drop(const struct heap *heap, uintptr_t object);
