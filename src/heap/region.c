@@ -182,7 +182,7 @@ static void raise_lowest_free(struct heap *heap)
 }
 
 /* Heaps from this size on get huge pages for blocks: below, a group that is not filled costs more than the page table saves. */
-#define HUGE_HEAP_UNITS_MIN ((64u << 20) / BLOCK_BYTES)
+#define HUGE_HEAP_UNITS_MIN ((256u << 20) / BLOCK_BYTES)
 
 /* Before the first unit of a group without memory is used. Large objects are left alone: programs touch only parts of them. */
 static void prefer_huge(struct heap *heap, uint32_t group_kind, uint32_t unit)

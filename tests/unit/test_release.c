@@ -345,7 +345,7 @@ START_TEST(units_wait_for_the_last_of_their_group)
 }
 END_TEST
 
-/* From 64 MiB of heap on; the whole of a group with huge pages goes back, also what was never used of it. */
+/* From 256 MiB of heap on; the whole of a group with huge pages goes back, also what was never used of it. */
 START_TEST(huge_pages_come_with_large_heaps_and_go_whole)
 {
     struct heap heap;
@@ -354,8 +354,8 @@ START_TEST(huge_pages_come_with_large_heaps_and_go_whole)
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     do
         unit = gci_region_take(&heap, KIND_SCANNED, 1, 1, &is_clean);
-    while (unit != 0 && unit < 2048 && !gci_region_is_huge(&heap, unit));
-    ck_assert_uint_ge(unit, 1024 - 4 * UNITS_PER_GROUP);
+    while (unit != 0 && unit < 8192 && !gci_region_is_huge(&heap, unit));
+    ck_assert_uint_ge(unit, 4096 - 10 * UNITS_PER_GROUP);
     if (gci_region_is_huge(&heap, unit)) { /* else the system has none */
         *(volatile char *)unit_address(&heap, unit) = 1;
         gci_region_give(&heap, unit, 1, PAST_FREED);
