@@ -32,11 +32,7 @@ static void *data_of(struct counted *counted)
 void gci_count_die(const void *object, const char *function, const char *cause)
 {
     struct text text;
-    gci_text_init(&text);
-    gci_text_add(&text, function);
-    gci_text_add(&text, "(");
-    gci_text_add_address(&text, (uintptr_t)object);
-    gci_text_add(&text, "): ");
+    gci_misuse_begin(&text, object, function);
     gci_text_add(&text, cause);
     gci_env_die(&text);
 }
@@ -50,9 +46,9 @@ static void call_destroy(struct counted *counted)
         type->destroy(data_of(counted));
 }
 
-static void free_memory(struct counted *counted)
+READS_OTHERS_BITS static void free_memory(struct counted *counted)
 {
-    counted_set_state(counted, COUNTED_FREED);
+    counted_set_freed(counted);
     free_fast(counted, "gca_release");
 }
 
@@ -150,6 +146,18 @@ static uint32_t merged_from_inbox(uint32_t shared, uint32_t local)
     return merged(shared, local) & ~SHARED_QUEUED;
 }
 
+/* From the owner to nobody; false where another thread has made it immortal meanwhile. */
+static bool leave_owner(struct counted *counted)
+{
+    uint64_t seen = word_load(&counted->type_and_state);
+    while (seen >> COUNTED_STATE_SHIFT != COUNTED_IMMORTAL) {
+        if (word_compare_and_swap(&counted->type_and_state, seen, seen & COUNTED_TYPE_MASK))
+            return true;
+        seen = word_load(&counted->type_and_state);
+    }
+    return false;
+}
+
 /* By the owner, or for an owner that has ended with the lock held. True: no reference is left. */
 static bool merge(struct counted *counted, uint32_t (*next)(uint32_t shared, uint32_t local))
 {
@@ -158,8 +166,9 @@ static bool merge(struct counted *counted, uint32_t (*next)(uint32_t shared, uin
         gci_count_make_immortal(counted);
         return false;
     }
+    if (!leave_owner(counted))
+        return false;
     counted->local = 0;
-    counted_set_state(counted, COUNTED_MERGED);
     uint32_t shared = step(counted, next, local).after;
     if (UNLIKELY(shared_count(shared) < 0 && !(shared & SHARED_QUEUED)))
         gci_count_die(data_of(counted), "gca_release", "released too often");
@@ -240,7 +249,7 @@ static void empty_inbox(struct cache *owner)
 
 static void empty_inboxes(void)
 {
-    for (uint32_t id = 1; id <= gci_heap.cache_count; id++) {
+    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         struct cache *cache = gci_heap.caches[id];
         if (cache == gci_cache_self || u32_load(&cache->counts) == 0)
             empty_inbox(cache);
@@ -281,7 +290,7 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
         gci_count_run_due();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
-    struct counted *counted = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_COUNTED);
+    struct counted *counted = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
     if (counted == NULL)
         return NULL;
     if (UNLIKELY(gci_count_self == COUNT_NOBODY))
@@ -379,7 +388,7 @@ void gci_count_release_slow(struct counted *counted)
         release_shared(counted);
         return;
     }
-    counted->local = 0;
+    counted->local--;
     if (merge(counted, merged))
         dispose(counted);
 }
@@ -399,7 +408,10 @@ void gci_count_make_immortal(struct counted *counted)
 {
     critical_enter();
     gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
-    counted_set_state(counted, COUNTED_IMMORTAL);
+    uint64_t seen = word_load(&counted->type_and_state); /* its owner may be leaving it */
+    while (!word_compare_and_swap(&counted->type_and_state, seen,
+                                  (seen & COUNTED_TYPE_MASK) | (uint64_t)COUNTED_IMMORTAL << COUNTED_STATE_SHIFT))
+        seen = word_load(&counted->type_and_state);
     critical_leave();
 }
 
@@ -465,8 +477,10 @@ static size_t destroy_batch(struct counted *head)
 {
     size_t calls = 0;
     for (struct counted *at = head; at != NULL; at = (struct counted *)at->link, calls++) { // NOLINT
+        bool was_destroyed = counted_state(at) == COUNTED_BATCH_DESTROYED;
         counted_set_state(at, COUNTED_BATCH_DESTROYED);
-        call_destroy(at);
+        if (!was_destroyed)
+            call_destroy(at);
     }
     for (struct counted *next; head != NULL; head = next) {
         next = (struct counted *)head->link; // NOLINT(performance-no-int-to-ptr)

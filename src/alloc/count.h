@@ -51,9 +51,12 @@ ALWAYS_INLINE struct counted *counted_of(const void *object, const char *functio
 {
     uintptr_t offset = (uintptr_t)object - gci_heap.base;
     if (UNLIKELY(offset >= word_load(&gci_heap.limit_bytes) ||
-                 hot_kind(gci_heap.meta.hot[offset >> BLOCK_SHIFT]) != KIND_COUNTED || offset % GRANULE_BYTES != 0))
+                 hot_kind(gci_heap.meta.hot[offset >> BLOCK_SHIFT]) != KIND_HEADED || offset % GRANULE_BYTES != 0))
         gci_count_die(object, function, "not a counted object");
-    return (struct counted *)((uintptr_t)object - COUNTED_HEADER_BYTES); // NOLINT(performance-no-int-to-ptr)
+    struct counted *counted = (struct counted *)((uintptr_t)object - COUNTED_HEADER_BYTES); // NOLINT
+    if (UNLIKELY(counted_state(counted) == COUNTED_TYPED))
+        gci_count_die(object, function, "not a counted object");
+    return counted;
 }
 
 /* The header as it may be: that the word in front of a pointer names the calling thread as owner says enough for the two hot

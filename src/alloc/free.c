@@ -4,6 +4,7 @@
 #include "alloc/misuse.h"
 #include "alloc/refill.h"
 #include "heap/resolve.h"
+#include "heap/special/counted.h"
 #include "heap/special/special.h"
 #include "world/critical.h"
 #include "world/thread.h"
@@ -91,7 +92,7 @@ static void free_remote(struct heap *heap, struct slot slot, const void *start, 
         wake(heap, slot.unit);
 }
 
-static bool is_freed_by_others(const struct heap *heap, struct slot slot)
+READS_OTHERS_BITS static bool is_freed_by_others(const struct heap *heap, struct slot slot)
 {
     return word_load(&block_at(heap, slot.unit)->remote[slot.index / BITS_PER_WORD]) & slot_bit(slot);
 }
@@ -100,13 +101,13 @@ static bool is_freed_by_others(const struct heap *heap, struct slot slot)
 static NOINLINE void forget_special(const struct heap *heap, const void *block)
 {
     critical_enter();
-    gci_special_drop(heap, (uintptr_t)block);
+    gci_special_drop(heap, gci_resolve(heap, (uintptr_t)block).start);
     critical_leave();
 }
 
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
-static bool free_short(struct heap *heap, const void *block, const char *function)
+READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, const char *function)
 {
     struct slot slot;
     if (!find_slot(heap, block, &slot) || gci_cache_self == &gci_cache_empty)
@@ -132,28 +133,44 @@ static void free_large(struct heap *heap, struct object object, const char *func
     critical_leave();
 }
 
+static struct counted *header_of(struct object object)
+{
+    return (struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* As the program knows it: a typed block begins behind its header. */
 static struct object resolve_start(const void *block, const char *function)
 {
     struct object object = gci_resolve(&gci_heap, (uintptr_t)block);
-    if (UNLIKELY(!object_is_allocated(&gci_heap, object) || object.start != (uintptr_t)block))
+    bool is_allocated = object_is_allocated(&gci_heap, object);
+    if (is_allocated && object.kind == KIND_HEADED && counted_state(header_of(object)) == COUNTED_TYPED) {
+        object.start += COUNTED_HEADER_BYTES;
+        object.bytes -= COUNTED_HEADER_BYTES;
+    }
+    if (UNLIKELY(!is_allocated || object.start != (uintptr_t)block))
         gci_misuse_explain(block, function);
     return object;
 }
 
-static void free_by_any_way(const void *block, const char *function)
+static void free_by_any_way(void *block, const char *function)
 {
     if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
         gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
+    struct slot slot = {object.unit, object.slot};
     if (UNLIKELY(block_at(&gci_heap, object.unit)->has_special))
         forget_special(&gci_heap, block);
+    if (object.kind == KIND_HEADED) /* counted objects do not come here */
+        counted_set_freed((struct counted *)((char *)block - COUNTED_HEADER_BYTES));
     if (object.is_large)
         free_large(&gci_heap, object, function);
+    else if (block_owner(block_at(&gci_heap, object.unit)) == gci_cache_self_id && !is_freed_by_others(&gci_heap, slot))
+        free_own(&gci_heap, slot);
     else
-        free_remote(&gci_heap, (struct slot){object.unit, object.slot}, block, function); /* it has no cache */
+        free_remote(&gci_heap, slot, block, function);
 }
 
-void gci_free_slow(void *block, const char *function)
+READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
 {
     if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
         return;
@@ -220,31 +237,17 @@ static size_t with_room(struct object object, size_t bytes)
     return bytes > object.bytes && bytes < room && room <= SMALL_BYTES_MAX ? room : bytes;
 }
 
-/* A typed block leaves its layout behind: from then on each of its words may be a pointer. */
-static enum block_kind kind_when_moved(struct object object)
-{
-    enum block_kind kind = object.kind;
-    if (kind != KIND_ATOMIC || !block_at(&gci_heap, object.unit)->has_special)
-        return kind;
-    critical_enter();
-    gci_special_lock();
-    if (gci_special_find(object.start, SPECIAL_TYPED) != NULL)
-        kind = KIND_SCANNED;
-    gci_special_unlock();
-    critical_leave();
-    return kind;
-}
-
 /* All that resizing in the slot is not enough for, and every wrong address. */
 static void *resize_or_move(void *block, size_t bytes, bool zero_added, const char *function)
 {
     if (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block))
         return NULL; /* its size is not known */
     struct object object = resolve_start(block, function);
-    if (resize_in_place(object, bytes, zero_added))
+    bool is_typed = object.kind == KIND_HEADED;
+    if (!is_typed && resize_in_place(object, bytes, zero_added))
         return block;
     size_t wanted = with_room(object, bytes);
-    enum block_kind kind = kind_when_moved(object);
+    enum block_kind kind = is_typed ? KIND_SCANNED : object.kind; /* the layout says nothing of another size */
     void *moved = zero_added || kind != object.kind ? gci_alloc_zeroed(wanted, kind) : alloc_fast(wanted, kind);
     if (moved == NULL && bytes <= object.bytes) { /* shrinking never fails */
         if (zero_added)

@@ -2,6 +2,7 @@
 /* Implementation of alloc/misuse.h. */
 #include "alloc/misuse.h"
 
+#include "heap/special/counted.h"
 #include "platform/env.h"
 #include "platform/image.h"
 
@@ -40,6 +41,11 @@ static bool was_never_used(struct object object)
     return object.slot / BITS_PER_WORD >= block_at(&gci_heap, object.unit)->touched_words;
 }
 
+static const struct counted *header_of(struct object object)
+{
+    return (const struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
+}
+
 static void add_cause(struct text *text, uintptr_t address, const char *function)
 {
     if (!heap_contains(&gci_heap, address)) {
@@ -48,6 +54,13 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
     }
     struct hot hot = gci_heap.meta.hot[(address - gci_heap.base) >> BLOCK_SHIFT];
     struct object object = gci_resolve(&gci_heap, address);
+    if (object.kind == KIND_HEADED && address == object.start + COUNTED_HEADER_BYTES) {
+        if (object_is_allocated(&gci_heap, object) && counted_state(header_of(object)) != COUNTED_FREED) {
+            gci_text_add(text, "a counted object, which its last gca_release frees");
+            return;
+        }
+        object.start = address;
+    }
     if (hot.use == UNIT_FREE) {
         add_past(text, (enum unit_past)hot.class_kind, function);
     } else if (object.unit == 0) {
@@ -65,14 +78,19 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
     }
 }
 
+void gci_misuse_begin(struct text *text, const void *block, const char *function)
+{
+    gci_text_init(text);
+    gci_text_add(text, function);
+    gci_text_add(text, "(");
+    gci_text_add_address(text, (uintptr_t)block);
+    gci_text_add(text, "): ");
+}
+
 void gci_misuse_explain(const void *block, const char *function)
 {
     struct text text;
-    gci_text_init(&text);
-    gci_text_add(&text, function);
-    gci_text_add(&text, "(");
-    gci_text_add_address(&text, (uintptr_t)block);
-    gci_text_add(&text, "): ");
+    gci_misuse_begin(&text, block, function);
     add_cause(&text, (uintptr_t)block, function);
     gci_env_die(&text);
 }

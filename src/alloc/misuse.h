@@ -4,7 +4,11 @@
 #define GCI_ALLOC_MISUSE_H
 
 #include "base/attributes.h"
+#include "base/text.h"
 #include "heap/resolve.h"
+
+/* What every line begins with. */
+COLD void gci_misuse_begin(struct text *text, const void *block, const char *function);
 
 NORETURN COLD void gci_misuse_explain(const void *block, const char *function);
 

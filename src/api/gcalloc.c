@@ -104,7 +104,7 @@ GCA_API void *gca_base(const void *address)
     bool is_inside = (uintptr_t)address - object.start < object.bytes;
     if (!object_is_allocated(&gci_heap, object) || !is_inside)
         return NULL;
-    size_t header_bytes = object.kind == KIND_COUNTED ? COUNTED_HEADER_BYTES : 0;
+    size_t header_bytes = object.kind == KIND_HEADED ? COUNTED_HEADER_BYTES : 0;
     return (void *)(object.start + header_bytes); // NOLINT(performance-no-int-to-ptr)
 }
 

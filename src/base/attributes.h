@@ -33,6 +33,10 @@
 #define SANITIZER_KNOWS_THREADS false
 #endif
 
+/* Functions that read a block's bitmap of free slots without a lock while its owner stores into it: they look at the bits of
+ * one slot, which nobody else may change meanwhile (alloc/alloc.h). The thread sanitizer only sees one word. */
+#define READS_OTHERS_BITS __attribute__((no_sanitize("thread")))
+
 /* For functions that read memory of the program as raw words: stacks, other threads' data, freed slots. */
 #define READS_RAW_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
 

@@ -50,18 +50,22 @@ static void drain(struct bound *bound)
     gci_mark_begin(bound->marking, bound->heap, bound->simd, bound->pages);
 }
 
-/* Each element's words that hold pointers. */
-static void mark_typed(struct bound *bound, struct object object, const struct layout *layout)
+static void mark_word(void *bound, uintptr_t word)
 {
-    for (size_t at = 0; at + layout->bytes <= object.bytes; at += layout->bytes)
-        for (size_t i = 0; i < layout->count; i++)
-            mark(bound, *(const uintptr_t *)(object.start + at + layout->offsets[i])); // NOLINT
+    mark(bound, word);
 }
 
+/* What the object refers to. */
 static void mark_words_of(struct bound *bound, struct object object)
 {
-    for (uintptr_t at = object.start; at + sizeof(uintptr_t) <= object.start + object.bytes; at += sizeof(uintptr_t))
-        mark(bound, *(const uintptr_t *)at); // NOLINT(performance-no-int-to-ptr)
+    const struct counted *counted = (const struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
+    const struct layout *layout = object.kind == KIND_HEADED ? counted_layout(counted) : NULL;
+    struct range whole = {object.start, object.start + object.bytes};
+    if (layout != NULL)
+        counted_each_word(counted, layout, whole, mark_word, bound);
+    else
+        for (uintptr_t at = whole.lo; at + sizeof(uintptr_t) <= whole.hi; at += sizeof(uintptr_t))
+            mark(bound, *(const uintptr_t *)at); // NOLINT(performance-no-int-to-ptr)
 }
 
 /* What follows from the object's being alive. */
@@ -72,9 +76,6 @@ static void follow(struct bound *bound, struct special *special)
     case SPECIAL_FINALIZER:
     case SPECIAL_FINALIZER_UNORDERED:
         mark(bound, special->second);
-        break;
-    case SPECIAL_TYPED:
-        mark_typed(bound, gci_resolve(bound->heap, special->object), (const struct layout *)special->first); // NOLINT
         break;
     case SPECIAL_KEY:
         special->is_scanned = is_marked(bound, special->first);
@@ -117,7 +118,7 @@ static void mark_due(struct bound *bound)
         mark(bound, (uintptr_t)due[i].data);
     }
     mark(bound, (uintptr_t)due_counted); /* which leads to the rest */
-    for (uint32_t id = 1; id <= bound->heap->cache_count; id++) {
+    for (uint32_t id = 1; id <= u32_load_acquire(&bound->heap->cache_count); id++) {
         const struct inbox *inbox = &bound->heap->caches[id]->inbox;
         for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
             mark(bound, inbox->objects[i]);
@@ -210,16 +211,22 @@ static bool forget_if_dead(struct special *special, void *data)
     const struct bound *bound = data;
     if (special->kind == SPECIAL_WEAK || special->kind == SPECIAL_KEY)
         return is_marked(bound, special->object) && is_marked(bound, special->first);
+    if (special->kind == SPECIAL_LINK && heap_contains(bound->heap, special->first) &&
+        !is_marked(bound, special->first))
+        return false; /* the slot goes, and its place may become another's */
     return is_marked(bound, special->object);
 }
 
 /* ---- Counted objects ---------------------------------------------------------------------------------------------- */
 
+/* Also what was set aside before, and lost with the thread that a destroy function has ended: others of its batch may still
+ * release it. */
 static bool needs_destroying(const struct counted *counted)
 {
     uint32_t state = counted_state(counted);
     const struct counted_type *type = counted_type(counted);
-    bool is_whole = state < COUNTED_OWNERS_END || state == COUNTED_BATCH || state == COUNTED_DYING;
+    bool is_whole = state < COUNTED_OWNERS_END || state == COUNTED_BATCH || state == COUNTED_BATCH_DESTROYED ||
+                    state == COUNTED_DYING;
     return is_whole && type != NULL && type->destroy != NULL;
 }
 
@@ -229,7 +236,8 @@ static void set_aside(struct bound *bound, uintptr_t start)
     (void)bound;
     if (!needs_destroying(counted))
         return;
-    counted_set_state(counted, COUNTED_BATCH);
+    if (counted_state(counted) != COUNTED_BATCH_DESTROYED)
+        counted_set_state(counted, COUNTED_BATCH);
     counted->link = (uintptr_t)due_counted;
     due_counted = counted;
 }
@@ -254,7 +262,7 @@ static void each_dead_counted(struct bound *bound, bool of_window, dead_fn visit
     const struct heap *heap = bound->heap;
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         struct hot hot = heap->meta.hot[unit];
-        if (hot_kind(hot) != KIND_COUNTED)
+        if (hot_kind(hot) != KIND_HEADED)
             continue;
         if (hot.use == UNIT_SMALL)
             each_dead_of_block(bound, unit, of_window, visit);
@@ -325,8 +333,10 @@ static bool take_candidate(struct special *special, void *data)
     bool is_ordered = special->kind == SPECIAL_FINALIZER;
     if (!special->is_candidate || (is_ordered && is_marked(bound, special->object)) || !make_room(bound))
         return true;
-    due[due_count++] = (struct due_finalizer){special->object, (void (*)(void *, void *))special->first, // NOLINT
-                                              (void *)special->second};                                  // NOLINT
+    bool has_header = gci_resolve(bound->heap, special->object).kind == KIND_HEADED;
+    uintptr_t object = special->object + (has_header ? COUNTED_HEADER_BYTES : 0);
+    due[due_count++] = (struct due_finalizer){object, (void (*)(void *, void *))special->first, // NOLINT
+                                              (void *)special->second};                         // NOLINT
     return false;
 }
 
@@ -355,7 +365,7 @@ static void set_finalizers_aside(struct bound *bound)
 static bool has_counted(const struct heap *heap)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++)
-        if (hot_kind(heap->meta.hot[unit]) == KIND_COUNTED && heap->meta.hot[unit].use != UNIT_FREE)
+        if (hot_kind(heap->meta.hot[unit]) == KIND_HEADED && heap->meta.hot[unit].use != UNIT_FREE)
             return true;
     return false;
 }

@@ -15,7 +15,7 @@
 
 /* A finalizer that is due. Kept in our memory; object and data are roots until it has run. */
 struct due_finalizer {
-    uintptr_t object;
+    uintptr_t object; /* as the program knows it */
     void (*run)(void *object, void *data);
     void *data;
 };

@@ -7,7 +7,6 @@
 #include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/special/counted.h"
-#include "heap/special/special.h"
 #include "platform/vm.h"
 #include "world/roots.h"
 
@@ -85,8 +84,9 @@ static void add_node(struct graph *graph, struct object object)
     struct graph_node *node = &graph->nodes[graph->node_count++];
     *node = (struct graph_node){.object = object};
     node->object.start = ~object.start;
-    if (object.kind == KIND_COUNTED)
-        node->type = counted_type_word((const struct counted *)object.start); // NOLINT(performance-no-int-to-ptr)
+    const struct counted *counted = (const struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
+    if (object.kind == KIND_HEADED && counted_state(counted) != COUNTED_TYPED)
+        node->type = counted_type_word(counted);
 }
 
 static bool list_nodes(struct graph *graph)
@@ -124,25 +124,35 @@ static uint32_t node_of(const struct graph *graph, uintptr_t word)
 
 /* ---- Edges -------------------------------------------------------------------------------------------------------- */
 
-static bool may_refer(struct object object)
+typedef void (*edge_fn)(struct graph *graph, uint32_t from, uint32_t to);
+
+struct edges {
+    struct graph *graph;
+    uint32_t from;
+    edge_fn visit;
+};
+
+static void look_at_word(void *data, uintptr_t word)
 {
-    return object.kind != KIND_ATOMIC || gci_special_find(object.start, SPECIAL_TYPED) != NULL;
+    struct edges *edges = data;
+    uint32_t to = heap_contains(&gci_heap, word_address(word)) ? node_of(edges->graph, word) : NO_NODE;
+    if (to != NO_NODE)
+        edges->visit(edges->graph, edges->from, to);
 }
 
-static void each_edge(struct graph *graph, uint32_t from,
-                      void (*visit)(struct graph *graph, uint32_t from, uint32_t to))
+static void each_edge(struct graph *graph, uint32_t from, edge_fn visit)
 {
+    struct edges edges = {graph, from, visit};
     struct object object = graph->nodes[from].object;
-    object.start = ~object.start;
-    uintptr_t at = object.start + (object.kind == KIND_COUNTED ? COUNTED_HEADER_BYTES : 0);
-    if (!may_refer(object))
-        return;
-    for (; at + sizeof(uintptr_t) <= object.start + object.bytes; at += sizeof(uintptr_t)) {
-        uintptr_t word = *(const uintptr_t *)at; // NOLINT(performance-no-int-to-ptr)
-        uint32_t to = heap_contains(&gci_heap, word_address(word)) ? node_of(graph, word) : NO_NODE;
-        if (to != NO_NODE)
-            visit(graph, from, to);
-    }
+    struct range words = {~object.start, ~object.start + object.bytes};
+    const struct counted *counted = (const struct counted *)words.lo; // NOLINT(performance-no-int-to-ptr)
+    const struct layout *layout = object.kind == KIND_HEADED ? counted_layout(counted) : NULL;
+    words.lo += object.kind == KIND_HEADED ? COUNTED_HEADER_BYTES : 0;
+    if (layout != NULL)
+        counted_each_word(counted, layout, words, look_at_word, &edges);
+    else if (object.kind != KIND_ATOMIC)
+        for (uintptr_t at = words.lo; at + sizeof(uintptr_t) <= words.hi; at += sizeof(uintptr_t))
+            look_at_word(&edges, *(const uintptr_t *)at); // NOLINT(performance-no-int-to-ptr)
 }
 
 static void find(struct graph *graph, uint32_t parent, uint32_t node)

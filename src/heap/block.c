@@ -4,11 +4,19 @@
 
 #include "base/assert.h"
 #include "heap/region.h"
+#include "heap/special/counted.h"
 #include "platform/env.h"
 
 static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
 {
     heap->meta.hot[unit] = hot;
+}
+
+/* What lies there was another block's (see heap/special/counted.h). */
+static void clear_headers(const struct heap *heap, uint32_t unit, const struct size_class *size_class)
+{
+    for (uint32_t slot = 0; slot < size_class->slots; slot++)
+        counted_set_freed((struct counted *)(unit_address(heap, unit) + (uintptr_t)slot * size_class->bytes)); // NOLINT
 }
 
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner)
@@ -28,6 +36,8 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);
+    if (kind == KIND_HEADED && !is_clean)
+        clear_headers(heap, unit, size_class);
     set_hot(heap, unit,
             (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
                          class_kind_of(class_index, kind), UNIT_SMALL});
@@ -180,6 +190,8 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
                                            .window_word = NO_WINDOW,
                                            .run_units = count,
                                            .usable_bytes = usable};
+    if (kind == KIND_HEADED && !*is_clean)
+        counted_set_freed((struct counted *)unit_address(heap, unit)); // NOLINT(performance-no-int-to-ptr)
     set_hot(heap, unit, (struct hot){0, 0, class_kind_of(0, kind), UNIT_LARGE});
     set_rest(heap, unit, 1, count);
     return unit;

@@ -26,7 +26,7 @@ __thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC = OWNER_NOBODY;
 
 struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id)
 {
-    return id != OWNER_NONE && id <= heap->cache_count ? heap->caches[id] : NULL;
+    return id != OWNER_NONE && id <= u32_load_acquire(&heap->cache_count) ? heap->caches[id] : NULL;
 }
 
 void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index)
@@ -43,14 +43,13 @@ static void reset(struct cache *cache)
     cache->allocated = 0;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
-    u32_store(&cache->counts, 0);
 }
 
 static struct cache *take_shell(struct heap *heap)
 {
     struct cache *found = NULL;
     gci_lock_acquire(&heap->region_lock);
-    for (uint32_t id = 1; id <= heap->cache_count && found == NULL; id++)
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count) && found == NULL; id++)
         if (!heap->caches[id]->is_in_use)
             found = heap->caches[id];
     if (found != NULL)
@@ -65,12 +64,12 @@ static struct cache *add_cache(struct heap *heap)
     if (cache == NULL)
         return NULL;
     gci_lock_acquire(&heap->region_lock);
-    bool has_id = heap->cache_count + 1 < CACHE_IDS;
+    bool has_id = u32_load(&heap->cache_count) + 1 < CACHE_IDS;
     if (has_id) {
-        cache->id = (uint16_t)(heap->cache_count + 1);
+        cache->id = (uint16_t)(u32_load(&heap->cache_count) + 1);
         cache->is_in_use = true;
         heap->caches[cache->id] = cache;
-        heap->cache_count++;
+        u32_store_release(&heap->cache_count, cache->id);
     }
     gci_lock_release(&heap->region_lock);
     return has_id ? cache : NULL;
@@ -161,6 +160,8 @@ static bool owns_nothing(const struct owned_blocks *owned)
 static void give_shell(struct heap *heap, struct cache *cache)
 {
     gci_lock_acquire(&heap->region_lock);
+    u32_store_release(&cache->counts,
+                      0); /* a thread that was killed, or that a fork has left behind, has not said so */
     cache->is_in_use = false;
     gci_lock_release(&heap->region_lock);
 }
@@ -199,7 +200,7 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
         if (owner != OWNER_NONE && (kept == NULL || owner != kept->id))
             orphan_block(heap, unit);
     }
-    for (uint32_t id = 1; id <= heap->cache_count; id++)
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
         if (heap->caches[id] != kept)
             give_shell(heap, heap->caches[id]);
 }

@@ -31,7 +31,7 @@ enum block_kind {
     KIND_SCANNED,       /* searched for pointers */
     KIND_ATOMIC,        /* holds no pointers */
     KIND_UNCOLLECTABLE, /* a root until freed */
-    KIND_COUNTED,       /* searched for pointers, and begins with struct counted (heap/special/counted.h) */
+    KIND_HEADED, /* counted or typed: begins with a header that tells where pointers are (heap/special/counted.h) */
     KIND_COUNT
 };
 
@@ -117,8 +117,8 @@ struct heap {
     volatile shared_word released_bytes;
     volatile u32_shared prefers_huge; /* some group does; written under the region lock */
     volatile shared_word bump_bytes;
-    struct cache **caches; /* by id, from 1; grows only, so entries are read without the lock */
-    uint32_t cache_count;
+    struct cache **caches;           /* by id, from 1; grows only, so entries are read without the lock */
+    volatile u32_shared cache_count; /* written after the entry */
 
     /* Each guarded by the class's lock. */
     struct lock class_locks[CLASS_COUNT];

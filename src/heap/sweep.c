@@ -8,6 +8,7 @@
 #include "heap/cache.h"
 #include "heap/region.h"
 #include "heap/release.h"
+#include "heap/special/counted.h"
 #include "platform/vm.h"
 
 static uint64_t frozen_bits(const struct heap *heap, uint32_t unit, unsigned index)
@@ -163,6 +164,15 @@ static uint64_t dead_bits(const struct heap *heap, uint32_t unit, unsigned index
     return ~heap->meta.mark[unit][index];
 }
 
+/* The marker follows what a header names (heap/special/counted.h). */
+static NOINLINE void free_headers(const struct heap *heap, uint32_t unit, unsigned index, uint64_t dead)
+{
+    uint32_t bytes = block_class(heap, unit)->bytes;
+    for (; dead != 0; dead &= dead - 1)
+        counted_set_freed((struct counted *)(unit_address(heap, unit) + // NOLINT(performance-no-int-to-ptr)
+                                             ((uintptr_t)index * BITS_PER_WORD + lowest_bit(dead)) * bytes));
+}
+
 static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct census *census)
 {
     const struct size_class *size_class = block_class(heap, unit);
@@ -175,6 +185,8 @@ static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct
         if (free_dead) {
             block_at(heap, unit)->free[i] |= dead;
             heap->meta.scan[unit][i] = dead;
+            if (UNLIKELY(kind == KIND_HEADED))
+                free_headers(heap, unit, i, dead);
         }
         free_slots += count_bits(block_free_bits(block_at(heap, unit), i));
     }
@@ -209,7 +221,7 @@ static void sweep_large(struct heap *heap, uint32_t unit, bool free_dead, struct
 /* The sweep finds every block its place, also those that remote frees have woken. */
 static void forget_woken(struct heap *heap)
 {
-    for (uint32_t id = 1; id <= heap->cache_count; id++)
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
         for (unsigned kind = 0; kind < KIND_COUNT; kind++)
             for (unsigned i = 0; i < CLASS_COUNT; i++)
                 gci_cache_forget_woken(heap, &heap->caches[id]->owned[kind][i]);

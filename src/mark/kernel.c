@@ -5,6 +5,7 @@
  */
 #include "base/bits.h"
 #include "heap/block.h"
+#include "heap/special/counted.h"
 #include "mark/marker.h"
 #include "mark/probe.h"
 #include "platform/cpu.h"
@@ -92,9 +93,44 @@ static void scan_many(struct marker *marker, uintptr_t start, size_t bytes, bool
         scan_many_alone(marker, start, bytes);
 }
 
+/* ---- Objects with a header ------------------------------------------------------------------------------------------ */
+
+struct layout_scan {
+    struct view view;
+    struct probes probes;
+};
+
+ALWAYS_INLINE void mark_word_of_layout(void *data, uintptr_t word)
+{
+    struct layout_scan *scan = data;
+    uintptr_t offset = offset_of(&scan->view, word);
+    if (offset < scan->view.limit_bytes)
+        mark_later(&scan->view, &scan->probes, offset, 0);
+}
+
+/* Scans a part of the object by its layout. False: it has none, and any word may be a pointer. */
+READS_RAW_MEMORY static NOINLINE bool scan_by_layout(struct marker *marker, uintptr_t start, struct range part,
+                                                     bool is_shared)
+{
+    const struct counted *counted = (const struct counted *)start; // NOLINT(performance-no-int-to-ptr)
+    const struct layout *layout = counted_layout(counted);
+    if (layout == NULL)
+        return false;
+    struct layout_scan scan = {.view = view_of(marker, is_shared)};
+    counted_each_word(counted, layout, part, mark_word_of_layout, &scan);
+    finish_probes(&scan.view, &scan.probes);
+    return true;
+}
+
 READS_RAW_MEMORY ALWAYS_INLINE void scan_oldest(struct hands *hands)
 {
     struct pending_scan next = take_from_ring(&hands->ring);
+    if (UNLIKELY(next.start & HEADED_TAG)) {
+        next.start -= HEADED_TAG;
+        if (scan_by_layout(hands->view.marker, next.start, (struct range){next.start, next.start + next.bytes},
+                           hands->view.is_shared))
+            return;
+    }
     const lanes_word *words = (const lanes_word *)next.start; // NOLINT(performance-no-int-to-ptr)
     uint32_t unit = (uint32_t)((next.start - hands->view.base) >> BLOCK_SHIFT);
     if (LIKELY(next.bytes <= FEW_BYTES_MAX))
@@ -136,6 +172,9 @@ static NOINLINE void scan_large_unit(struct marker *marker, uint32_t unit, bool 
     size_t offset = (size_t)(unit - first) << BLOCK_SHIFT;
     size_t bytes = block->usable_bytes - offset < BLOCK_BYTES ? block->usable_bytes - offset : BLOCK_BYTES;
     struct range part = {unit_address(heap, unit), unit_address(heap, unit) + bytes};
+    if (hot_kind(heap->meta.hot[first]) == KIND_HEADED &&
+        scan_by_layout(marker, unit_address(heap, first), part, is_shared))
+        return;
     if (block->run_units >= SPARSE_UNITS_MIN && marker->pages != NULL)
         scan_written(marker, part, unit_address(heap, first) + block->usable_bytes, is_shared);
     else
@@ -233,7 +272,8 @@ ALWAYS_INLINE struct cursor cursor_at(const struct view *view, uint32_t unit)
     return (struct cursor){.unit = unit,
                            .bytes = size_class->bytes,
                            .words = size_class->words,
-                           .word_address = view->base + ((uintptr_t)unit << BLOCK_SHIFT)};
+                           .word_address =
+                               (view->base + ((uintptr_t)unit << BLOCK_SHIFT)) | headed_tag(view->hot[unit])};
 }
 
 /* Does what can be done at once with a unit of the queue, and leaves the rest to the cursor. */
@@ -246,7 +286,7 @@ ALWAYS_INLINE void begin_unit(struct hands *hands, uint32_t unit)
         return;
     }
     enum queue_way way = unqueue_unit(view, unit);
-    bool may_be_in_order = (size_t)hot.granules * GRANULE_BYTES <= FEW_BYTES_MAX;
+    bool may_be_in_order = (size_t)hot.granules * GRANULE_BYTES <= FEW_BYTES_MAX && headed_tag(hot) == 0;
     if (!may_be_in_order || (way != QUEUED_LOCAL && !is_dense(view, unit, gci_size_classes[hot_class(hot)].words)) ||
         !(view->is_shared ? scan_in_order_shared(view->marker, unit) : scan_in_order_alone(view->marker, unit)))
         hands->cursor = cursor_at(view, unit);

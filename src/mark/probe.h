@@ -137,8 +137,12 @@ ALWAYS_INLINE enum queue_way unqueue_unit(const struct view *view, uint32_t unit
 /* Marks under way from the word that points there to their bit. */
 #define PROBES 8u
 
+/* Beside the start of an object of KIND_HEADED, whose header may tell which words are pointers. It comes with the block's
+ * address, so that telling costs the others a test of what is in hand. */
+#define HEADED_TAG 1u
+
 struct pending_scan {
-    uintptr_t start;
+    uintptr_t start; /* and HEADED_TAG */
     size_t bytes;
 };
 
@@ -159,8 +163,8 @@ struct probe {
 
 /* Slots of a unit that are marked and not scanned yet, word by word. */
 struct cursor {
-    uint64_t due; /* of the word in hand */
-    uintptr_t word_address;
+    uint64_t due;           /* of the word in hand */
+    uintptr_t word_address; /* and HEADED_TAG */
     uint32_t bytes;
     uint32_t unit; /* 0: none */
     uint32_t word;
@@ -279,6 +283,11 @@ ALWAYS_INLINE void mark_now(const struct view *view, uintptr_t offset)
         queue_unit(view, probe.unit, QUEUED);
 }
 
+ALWAYS_INLINE uintptr_t headed_tag(struct hot hot)
+{
+    return hot_kind(hot) == KIND_HEADED ? HEADED_TAG : 0;
+}
+
 /* While no unit waits, none can gather marks, and what is new goes straight to the ring: the whole way of a list. */
 ALWAYS_INLINE void mark_for_ring(struct hands *hands, uintptr_t offset)
 {
@@ -295,7 +304,7 @@ ALWAYS_INLINE void mark_for_ring(struct hands *hands, uintptr_t offset)
     size_t bytes = (size_t)view->hot[probe.unit].granules * GRANULE_BYTES;
     uintptr_t start = view->base + ((uintptr_t)probe.unit << BLOCK_SHIFT) + (index * BITS_PER_WORD + probe.bit) * bytes;
     if (set_bit(&view->scan[probe.unit][index], UINT64_C(1) << probe.bit, view->is_shared))
-        add_to_ring(&hands->ring, start, bytes);
+        add_to_ring(&hands->ring, start | headed_tag(view->hot[probe.unit]), bytes);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "heap/block.h"
 #include "heap/resolve.h"
+#include "heap/special/counted.h"
 
 typedef uintptr_t MAY_ALIAS raw_word;
 typedef uint64_t unit_marks[BITMAP_WORDS];
@@ -53,6 +54,29 @@ READS_RAW_MEMORY static void scan_object(struct heap *heap, uintptr_t start, siz
         mark(heap, word_address(words[i]));
 }
 
+static void mark_word(void *heap, uintptr_t word)
+{
+    mark(heap, word_address(word));
+}
+
+static void scan_headed(struct heap *heap, uintptr_t start, size_t bytes)
+{
+    const struct counted *counted = (const struct counted *)start; // NOLINT(performance-no-int-to-ptr)
+    const struct layout *layout = counted_layout(counted);
+    if (layout == NULL)
+        scan_object(heap, start, bytes);
+    else
+        counted_each_word(counted, layout, range_of(counted, bytes), mark_word, heap);
+}
+
+static void scan_slot(struct heap *heap, enum block_kind kind, uintptr_t start, size_t bytes)
+{
+    if (kind == KIND_HEADED)
+        scan_headed(heap, start, bytes);
+    else if (kind != KIND_ATOMIC)
+        scan_object(heap, start, bytes);
+}
+
 static size_t object_bytes(const struct heap *heap, uint32_t unit)
 {
     bool is_large = heap->meta.hot[unit].use == UNIT_LARGE;
@@ -73,8 +97,9 @@ static bool scan_unit(struct heap *heap, uint32_t unit)
         uint64_t due = heap->meta.mark[unit][i] & ~heap->meta.scan[unit][i];
         heap->meta.scan[unit][i] |= due;
         any = any || due != 0;
-        for (; due != 0 && hot_kind(heap->meta.hot[unit]) != KIND_ATOMIC; due &= due - 1)
-            scan_object(heap, unit_address(heap, unit) + (i * BITS_PER_WORD + lowest_bit(due)) * bytes, bytes);
+        for (; due != 0; due &= due - 1)
+            scan_slot(heap, hot_kind(heap->meta.hot[unit]),
+                      unit_address(heap, unit) + (i * BITS_PER_WORD + lowest_bit(due)) * bytes, bytes);
     }
     return any;
 }

@@ -150,6 +150,13 @@ static bool exclude_below(struct range stack, uintptr_t stack_pointer)
     return table_add(&exclusions, (struct range){stack.lo, stack_pointer});
 }
 
+/* The collecting thread may have asked for nothing yet, or be ending. */
+static struct range stack_without_record(void)
+{
+    bool is_kept;
+    return gci_thread_stack(&is_kept);
+}
+
 static bool exclude_threads(const struct walk *walk)
 {
     uint32_t generation = gci_world_generation();
@@ -160,7 +167,7 @@ static bool exclude_threads(const struct walk *walk)
         if (!exclude_below(thread->stack, is_self ? walk->dead_below : dead_below(thread)))
             return false;
     }
-    return true;
+    return gci_thread_self != NULL || exclude_below(stack_without_record(), walk->dead_below);
 }
 
 static bool exclude_ended_stacks(void)

@@ -4,8 +4,11 @@
 
 #include <gcalloc/rc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct node {
     struct node *next;
@@ -218,6 +221,42 @@ static void test_threads(void)
         CHECK(gca_weak_get(&shared[i].weak) == NULL);
 }
 
+/* ---- Owners that are gone ------------------------------------------------------------------------------------------- */
+
+static struct node *volatile given;
+static atomic_bool may_end;
+
+static void *make_and_wait(void *unused)
+{
+    (void)unused;
+    given = new_node();
+    while (!atomic_load(&may_end))
+        sched_yield();
+    return NULL;
+}
+
+/* The maker is not there to be asked: what others release last goes at once. */
+static void test_owner_left_by_fork(void)
+{
+    pthread_t thread;
+    int status = 1;
+    CHECK(pthread_create(&thread, NULL, make_and_wait, NULL) == 0);
+    while (given == NULL)
+        sched_yield();
+    pid_t child = fork();
+    if (child == 0) {
+        size_t before = destroyed;
+        gca_release(given);
+        _exit(destroyed != before + 1);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    atomic_store(&may_end, true);
+    CHECK(pthread_join(thread, NULL) == 0);
+    size_t before = destroyed;
+    gca_release(given);
+    CHECK(destroyed == before + 1);
+}
+
 int main(void)
 {
     test_counts();
@@ -227,5 +266,6 @@ int main(void)
     test_weak();
     test_immortal();
     test_threads();
+    test_owner_left_by_fork();
     return check_result();
 }

@@ -67,6 +67,21 @@ static void free_counted(void)
     gca_free(unknown(gca_rc_new(64, NULL)));
 }
 
+static const size_t offset;
+static const gca_layout layout = {16, 1, &offset};
+
+static void retain_typed(void)
+{
+    gca_retain(gca_malloc_typed(16, &layout));
+}
+
+static void free_typed_twice(void)
+{
+    void *typed = unknown(gca_malloc_typed(16, &layout));
+    gca_free(typed);
+    gca_free(unknown(typed));
+}
+
 static const struct row {
     void (*run)(void);
     const char *function;
@@ -79,7 +94,9 @@ static const struct row {
     {retain_released, "gca_retain(0x", "): already freed"},
     {retain_dying, "gca_retain(0x", "): the object is being destroyed"},
     {release_dying, "gca_release(0x", "): released too often"},
-    {free_counted, "gca_free(0x", ", not its start"},
+    {free_counted, "gca_free(0x", "): a counted object, which its last gca_release frees"},
+    {retain_typed, "gca_retain(0x", "): not a counted object"},
+    {free_typed_twice, "gca_free(0x", "): double free"},
 };
 
 static void run_child(const struct row *row, int output)

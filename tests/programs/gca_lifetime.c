@@ -119,6 +119,46 @@ static void test_links(void)
     memset(slots, 0, sizeof slots);
 }
 
+/* Slots in blocks that are freed, or collected, and whose places others take: pointers there are ordinary again. */
+static void **holders[HIDDEN_COUNT];
+
+static NOINLINE void link_from_blocks(bool frees)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        holders[i] = gca_malloc(208);
+        holders[i][3] = slots[i];
+        CHECK(gca_weak_link(&holders[i][3], slots[i]) == 0);
+    }
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        if (frees)
+            gca_free(holders[i]);
+        holders[i] = NULL;
+    }
+}
+
+static NOINLINE void hold_strongly(void)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++) {
+        holders[i] = gca_malloc(208);
+        holders[i][3] = slots[i];
+        slots[i] = NULL;
+    }
+}
+
+static void test_links_in_blocks(bool frees)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT; i++)
+        slots[i] = gca_malloc(48);
+    link_from_blocks(frees);
+    if (!frees)
+        collect_cleanly();
+    hold_strongly();
+    collect_cleanly();
+    for (size_t i = 0; i < HIDDEN_COUNT; i++)
+        CHECK(holders[i][3] != NULL);
+    memset(holders, 0, sizeof holders);
+}
+
 static NOINLINE void make_ephemerons(gca_ephemeron **ephemerons, struct pair **kept)
 {
     for (size_t i = 0; i < HIDDEN_COUNT; i++) {
@@ -176,6 +216,101 @@ static NOINLINE struct typed *make_typed(struct hidden *linked, struct hidden *n
     return list;
 }
 
+/* A stray word that points at one of them is not to keep the rest. */
+static NOINLINE void drop_typed(struct typed *list)
+{
+    for (struct typed *next; list != NULL; list = next) {
+        next = list->next;
+        list->next = NULL;
+    }
+}
+
+#define LONG_LIST 1000000
+
+/* Of any length, in time that grows with it: half a second; the square of it would be a quarter of an hour. */
+static void test_long_typed_list(void)
+{
+    static struct typed *volatile list;
+    size_t length = getenv("GCALLOC_TORTURE") == NULL ? LONG_LIST : 1000;
+    for (size_t i = 0; i < length; i++) {
+        struct typed *typed = gca_malloc_typed(sizeof *typed, &typed_layout);
+        typed->next = list;
+        typed->number = i;
+        list = typed;
+    }
+    collect_cleanly();
+    for (struct typed *typed = list; typed != NULL; typed = typed->next)
+        CHECK(typed->number == --length);
+    CHECK(length == 0);
+    list = NULL;
+}
+
+/* Counted objects have layouts too; large ones are looked at unit by unit. */
+static const size_t wide_offsets[] = {0, 120};
+static const gca_layout wide_layout = {128, 2, wide_offsets};
+static const gca_type wide_type = {.name = "wide", .layout = &wide_layout};
+
+static NOINLINE void fill_wide(void **words, size_t count, struct hidden *seen, struct hidden *unseen)
+{
+    for (size_t i = 0; i < HIDDEN_COUNT / 2; i++) {
+        size_t element = i * (count / 16 - 1) / (HIDDEN_COUNT / 2) * 16;
+        words[element] = gca_malloc(24);
+        words[element + 15] = gca_malloc(24);
+        words[element + 7] = gca_malloc(24); /* not in the layout */
+        hide(seen, 2 * i, words[element]);
+        hide(seen, 2 * i + 1, words[element + 15]);
+        hide(unseen, 2 * i, words[element + 7]);
+        hide(unseen, 2 * i + 1, words[element + 7]);
+    }
+}
+
+static void test_large_layouts(void)
+{
+    static struct hidden seen;
+    static struct hidden unseen;
+    static void **volatile typed;
+    static void **volatile counted;
+    static const size_t odd[] = {4};
+    static const gca_layout wrong = {16, 1, odd};
+    static const gca_type wrong_type = {.layout = &wrong};
+    typed = gca_malloc_typed(1000000, &wide_layout);
+    fill_wide(typed, 1000000 / 8, &seen, &unseen);
+    collect_cleanly();
+    CHECK(count_living(&seen) == HIDDEN_COUNT && count_living(&unseen) <= ONLY_STRAYS);
+    counted = gca_rc_new(500000, &wide_type);
+    fill_wide(counted, 500000 / 8, &seen, &unseen);
+    collect_cleanly();
+    CHECK(count_living(&seen) == HIDDEN_COUNT && count_living(&unseen) <= ONLY_STRAYS);
+    gca_release(counted);
+    gca_free(typed);
+    counted = typed = NULL;
+    errno = 0;
+    CHECK(gca_rc_new(16, &wrong_type) == NULL && errno == EINVAL);
+}
+
+static size_t typed_calls;
+
+static void count_typed(void *object, void *data)
+{
+    (void)data;
+    CHECK(gca_base(object) == object && gca_usable_size(object) >= sizeof(struct typed));
+    typed_calls++;
+}
+
+static void test_typed_like_others(void)
+{
+    struct typed *typed = gca_malloc_typed(sizeof *typed, &typed_layout);
+    CHECK(gca_base((char *)typed + 9) == typed && gca_usable_size(typed) >= sizeof *typed);
+    CHECK(gca_finalizer_set(typed, count_typed, NULL) == 0);
+    gca_free(typed);
+    for (int i = 0; i < HIDDEN_COUNT; i++) {
+        typed = gca_malloc_typed(sizeof *typed, &typed_layout);
+        CHECK(gca_finalizer_set(typed, count_typed, NULL) == 0);
+    }
+    collect_cleanly();
+    CHECK(typed_calls >= ALL_BUT_STRAYS && typed_calls <= HIDDEN_COUNT);
+}
+
 static void test_typed(void)
 {
     static struct hidden linked;
@@ -186,6 +321,7 @@ static void test_typed(void)
     list = make_typed(&linked, &named);
     collect_cleanly();
     CHECK(list != NULL && count_living(&linked) == HIDDEN_COUNT && count_living(&named) <= ONLY_STRAYS);
+    drop_typed(list);
     list = NULL;
     collect_cleanly();
     CHECK(count_living(&linked) <= ONLY_STRAYS);
@@ -291,8 +427,13 @@ int main(void)
     test_finalizers();
     test_order();
     test_links();
+    test_links_in_blocks(true);
+    test_links_in_blocks(false);
     test_ephemerons();
     test_typed();
+    test_long_typed_list();
+    test_large_layouts();
+    test_typed_like_others();
     test_freeze();
     test_graph();
     return check_result();

@@ -4,13 +4,24 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/objects/layout.h"
 
 STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
-                  offsetof(gca_type, destroy) == offsetof(struct counted_type, destroy),
+                  offsetof(gca_type, layout) == offsetof(struct counted_type, layout),
               "one and the same");
+
+/* The layout that was found sound last: programs make many objects of one type. */
+static __thread const gca_layout *sound TLS_INITIAL_EXEC;
 
 GCA_API void *gca_rc_new(size_t bytes, const gca_type *type)
 {
+    if (type != NULL && type->layout != NULL && type->layout != sound) {
+        if (!layout_is_sound(type->layout)) {
+            errno = EINVAL;
+            return NULL;
+        }
+        sound = type->layout;
+    }
     return family_result(gci_count_new(bytes, (const struct counted_type *)type));
 }
 

@@ -10,7 +10,7 @@
 static struct gca_object describe(const struct graph_node *node)
 {
     const gca_type *type = (const gca_type *)node->type; // NOLINT(performance-no-int-to-ptr)
-    size_t header_bytes = node->object.kind == KIND_COUNTED ? COUNTED_HEADER_BYTES : 0;
+    size_t header_bytes = node->object.kind == KIND_HEADED ? COUNTED_HEADER_BYTES : 0;
     return (struct gca_object){.address = (void *)(node->object.start + header_bytes), // NOLINT
                                .bytes = node->object.bytes - header_bytes,
                                .type_name = type != NULL ? type->name : NULL,

@@ -6,21 +6,26 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/objects/layout.h"
 #include "collect/cycle.h"
 #include "heap/special/special.h"
 #include "world/critical.h"
 
 #define FINALIZERS (UINT32_C(1) << SPECIAL_FINALIZER | UINT32_C(1) << SPECIAL_FINALIZER_UNORDERED)
-#define LAYOUT_OFFSETS_MAX 65535u
-
-STATIC_ASSERT(sizeof(gca_layout) == sizeof(struct layout) &&
-                  offsetof(gca_layout, offsets) == offsetof(struct layout, offsets),
-              "one and the same");
 
 static bool find_living(const void *address, struct object *object)
 {
     *object = gci_resolve(&gci_heap, (uintptr_t)address);
     return object_is_allocated(&gci_heap, *object);
+}
+
+/* As the program knows it; 0 for a counted object, whose type has a destroy function instead. */
+static uintptr_t start_of(struct object object)
+{
+    const struct counted *counted = (const struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
+    if (object.kind != KIND_HEADED)
+        return object.start;
+    return counted_state(counted) == COUNTED_TYPED ? object.start + COUNTED_HEADER_BYTES : 0;
 }
 
 static int add(struct object object, enum special_kind kind, uintptr_t first, uintptr_t second)
@@ -34,7 +39,7 @@ static int add(struct object object, enum special_kind kind, uintptr_t first, ui
 static int set_finalizer(void *block, enum special_kind kind, gca_finalizer finalizer, const void *data)
 {
     struct object object;
-    if (!find_living(block, &object) || object.start != (uintptr_t)block || object.kind == KIND_COUNTED)
+    if (!find_living(block, &object) || start_of(object) != (uintptr_t)block)
         return EINVAL;
     critical_enter();
     gci_special_remove(object.start, FINALIZERS, 0);
@@ -83,12 +88,24 @@ GCA_API size_t gca_finalize_run(void)
     return gci_count_run_due();
 }
 
+/* A slot in a block: when the block goes, so does the link, as the place may become another's. */
+static int add_holder(struct object holder, void **slot, struct object object)
+{
+    critical_enter();
+    gci_special_remove(holder.start, UINT32_C(1) << SPECIAL_HOLDER, (uintptr_t)slot);
+    critical_leave();
+    return add(holder, SPECIAL_HOLDER, (uintptr_t)slot, object.start);
+}
+
 GCA_API int gca_weak_link(void **slot, void *address)
 {
     struct object object;
+    struct object holder;
     if (slot == NULL || (uintptr_t)slot % sizeof *slot != 0 || !find_living(address, &object))
         return EINVAL;
     gca_weak_unlink(slot);
+    if (find_living(slot, &holder) && add_holder(holder, slot, object) != 0)
+        return ENOMEM;
     return add(object, SPECIAL_LINK, (uintptr_t)slot, ~(uintptr_t)*slot);
 }
 
@@ -150,28 +167,17 @@ GCA_API void *gca_ephemeron_value(const gca_ephemeron *ephemeron)
     return shown(&((const struct ephemeron *)ephemeron)->hidden_value);
 }
 
-static bool is_sound(const gca_layout *layout)
-{
-    if (layout == NULL || layout->bytes == 0 || layout->bytes % sizeof(void *) != 0 ||
-        layout->count > LAYOUT_OFFSETS_MAX || (layout->count != 0 && layout->offsets == NULL))
-        return false;
-    for (size_t i = 0; i < layout->count; i++)
-        if (layout->offsets[i] % sizeof(void *) != 0 || layout->offsets[i] >= layout->bytes)
-            return false;
-    return true;
-}
-
 GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout)
 {
-    if (!is_sound(layout)) {
+    if (!layout_is_sound(layout)) {
         errno = EINVAL;
         return NULL;
     }
-    void *block = gci_alloc_zeroed(bytes, KIND_ATOMIC);
-    if (block == NULL || layout->count == 0)
-        return family_result(block);
-    if (add(gci_resolve(&gci_heap, (uintptr_t)block), SPECIAL_TYPED, (uintptr_t)layout, 0) == 0)
-        return block;
-    free_fast(block, "gca_malloc_typed");
-    return family_no_memory();
+    if (layout->count == 0 || bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
+        return family_result(gci_alloc_zeroed(bytes, KIND_ATOMIC));
+    struct counted *header = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
+    if (header == NULL)
+        return family_no_memory();
+    word_store(&header->type_and_state, (uintptr_t)layout | (uint64_t)COUNTED_TYPED << COUNTED_STATE_SHIFT);
+    return (char *)header + COUNTED_HEADER_BYTES;
 }

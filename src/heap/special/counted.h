@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What lies in front of a counted object: the slot begins with these 16 bytes, and the program's pointer is behind them.
+/* What lies in front of a counted or typed object: the slot begins with these 16 bytes, and the program's pointer is behind
+ * them.
  *
  * States, kept in the upper 16 bits of `type_and_state`, and who moves on:
  *
@@ -7,13 +8,19 @@
  *   OWNED, MERGED --- no reference is left: the thread that finds out ---> DYING ---> DESTROYED ---> FREED
  *   OWNED, MERGED --- unreachable: the collector, world stopped ---> BATCH ---> BATCH_DESTROYED ---> FREED
  *   OWNED, MERGED --- gca_rc_make_immortal, or a count that overflows ---> IMMORTAL
+ *   TYPED (no counts: the lower bits are the address of a layout) --- free ---> FREED
  *
- * `local` is the owner's alone. `shared` holds a signed count and three flags, changed by compare-and-swap. From DYING on
+ * `local` is the owner's alone. `shared` holds a signed count and three flags, changed by compare-and-swap. From BATCH on
  * both are the link of a list. The object has shared + local references; the flag MERGED says that local is 0 for good.
+ *
+ * Invariant: in a slot that is not in the program's hands, or not initialised yet, the address in `type_and_state` is 0. So the
+ * marker may follow any that it finds (sweep, frees and the making of blocks see to it).
  */
 #ifndef GCI_HEAP_COUNTED_H
 #define GCI_HEAP_COUNTED_H
 
+#include "base/attributes.h"
+#include "base/range.h"
 #include "heap/heap.h"
 
 struct counted {
@@ -23,17 +30,23 @@ struct counted {
             uint32_t local;
             volatile u32_shared shared;
         };
-        uintptr_t link; /* from DYING on: the next of its list */
+        uintptr_t link; /* from BATCH on: the next of its list */
     };
 };
 #define COUNTED_HEADER_BYTES 16u
 STATIC_ASSERT(sizeof(struct counted) == COUNTED_HEADER_BYTES, "objects behind it stay aligned to 16");
 
-/* gca_type of gcalloc/rc.h, as the library below api knows it. */
+/* gca_layout of gcalloc.h and gca_type of gcalloc/rc.h, as the library below api knows them. */
+struct layout {
+    size_t bytes;
+    size_t count;
+    const size_t *offsets;
+};
+
 struct counted_type {
     const char *name;
     void (*destroy)(void *object);
-    const void *layout;
+    const struct layout *layout;
 };
 
 #define COUNTED_STATE_SHIFT 48
@@ -42,7 +55,8 @@ struct counted_type {
 enum counted_state {
     COUNTED_MERGED = 0, /* owned: ids of caches, below the next */
     COUNTED_OWNERS_END = 0xff00,
-    COUNTED_FREED = 0xfffa,
+    COUNTED_TYPED = 0xfff9,
+    COUNTED_FREED,
     COUNTED_IMMORTAL,
     COUNTED_BATCH,
     COUNTED_BATCH_DESTROYED,
@@ -76,9 +90,42 @@ ALWAYS_INLINE const struct counted_type *counted_type(const struct counted *coun
     return (const struct counted_type *)counted_type_word(counted); // NOLINT(performance-no-int-to-ptr)
 }
 
+ALWAYS_INLINE void counted_set_freed(struct counted *counted)
+{
+    word_store(&counted->type_and_state, (uint64_t)COUNTED_FREED << COUNTED_STATE_SHIFT);
+}
+
 ALWAYS_INLINE void counted_set_state(struct counted *counted, uint32_t state)
 {
     word_store(&counted->type_and_state, counted_type_word(counted) | (uint64_t)state << COUNTED_STATE_SHIFT);
+}
+
+/* Where the pointers of the object are; NULL: any word may be one. */
+ALWAYS_INLINE const struct layout *counted_layout(const struct counted *counted)
+{
+    const struct counted_type *type = counted_type(counted);
+    if (type == NULL)
+        return NULL;
+    return counted_state(counted) == COUNTED_TYPED ? (const struct layout *)type : type->layout;
+}
+
+typedef uintptr_t MAY_ALIAS counted_word;
+
+/* Visits the words of a part of the object that its layout names, and the link. */
+READS_RAW_MEMORY ALWAYS_INLINE void counted_each_word(const struct counted *counted, const struct layout *layout,
+                                                      struct range part, void (*visit)(void *data, uintptr_t word),
+                                                      void *data)
+{
+    uintptr_t first = (uintptr_t)counted + COUNTED_HEADER_BYTES;
+    uintptr_t before = part.lo > first ? (part.lo - first) / layout->bytes : 0;
+    if (part.lo < first && counted_state(counted) >= COUNTED_BATCH)
+        visit(data, counted->link);
+    for (uintptr_t element = first + before * layout->bytes; element < part.hi; element += layout->bytes)
+        for (size_t i = 0; i < layout->count; i++) {
+            uintptr_t at = element + layout->offsets[i];
+            if (at >= part.lo && at + sizeof(counted_word) <= part.hi)
+                visit(data, *(const counted_word *)at); // NOLINT(performance-no-int-to-ptr)
+        }
 }
 
 #endif

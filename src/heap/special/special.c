@@ -179,12 +179,14 @@ static void clear_slot(const struct heap *heap, const struct special *link)
         *slot = 0;
 }
 
-/* The other half of an ephemeron, with the lock held. */
+/* The other half of an ephemeron, or the link of a slot that goes, with the lock held. */
 static void drop_partner(const struct special *special)
 {
     if (special->kind == SPECIAL_KEY) {
         *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
         give_all(take_out(special->first, UINT32_C(1) << SPECIAL_EPHEMERON, 0));
+    } else if (special->kind == SPECIAL_HOLDER) {
+        give_all(take_out(special->second, UINT32_C(1) << SPECIAL_LINK, special->first));
     } else if (special->kind == SPECIAL_EPHEMERON) {
         give_all(take_out(special->first, UINT32_C(1) << SPECIAL_KEY, special->object));
     }

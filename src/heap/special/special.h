@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of an object beyond its memory: finalizers, weak links, ephemerons, layouts. Records by the address of the
+/* What is known of an object beyond its memory: finalizers, weak links, ephemerons. Records by the address of the
  * object, in our own memory, so that nothing in them keeps anything alive.
  *
  * A block with such an object has HAS_SPECIAL in its custody (a run: has_special), which takes every free of it off the fast
@@ -18,7 +18,7 @@ enum special_kind {
     SPECIAL_KEY,                 /* of an ephemeron; first: its start */
     SPECIAL_EPHEMERON,           /* first: start of its key's block */
     SPECIAL_WEAK,                /* of a counted object; first: the entry of its weak references */
-    SPECIAL_TYPED,               /* first: layout */
+    SPECIAL_HOLDER, /* of a block with a weak slot; first: the slot, second: start of what it is linked to */
     SPECIAL_IMMORTAL
 };
 
@@ -31,13 +31,6 @@ struct special {
     bool is_hidden;    /* LINK, world stopped: the slot holds nothing for the time of marking */
     bool is_scanned;   /* world stopped: what follows from the object's being alive has been marked */
     bool is_candidate; /* FINALIZER, world stopped */
-};
-
-/* gca_layout of gcalloc.h, as the library below api knows it. */
-struct layout {
-    size_t bytes;
-    size_t count;
-    const size_t *offsets;
 };
 
 /* What lies in an ephemeron, each complemented; 0 once the key is gone. */
