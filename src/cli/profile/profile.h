@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* A profile in memory: what the records of a file (base/profile_format.h) say, with names for addresses. Everything that shows
+ * or exports a profile takes this and nothing else.
+ *
+ * Numbers of stacks and threads are those of the file and index the arrays; entry 0 is the unknown one. All memory belongs to
+ * the profile and goes with gci_profile_forget.
+ */
+#ifndef GCI_CLI_PROFILE_H
+#define GCI_CLI_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/profile_format.h"
+
+struct profile_module {
+    const char *path; /* as mapped; "[unknown]" */
+    const char *name; /* its last component */
+    uint64_t start, end, file_offset;
+    char build_id[41]; /* hexadecimal; "" where there is none */
+};
+
+/* One function of one stack. An address inside inlined functions gives several frames. */
+struct profile_frame {
+    const char *function; /* demangled; "0x1234" in the module where nothing is known */
+    const char *file;     /* NULL where unknown */
+    uint32_t line;        /* 0 where unknown */
+    bool is_inlined;      /* into the next frame outwards */
+    bool is_allocator;    /* gcalloc's own or the C library's wrapper: left out of what people read */
+    uint32_t module;      /* index into modules; UINT32_MAX: none */
+    uint64_t address;     /* return address; 0 for a place of the source */
+    uint64_t offset;      /* of the call in the module's file */
+};
+
+struct profile_stack_frames {
+    const uint32_t *frames; /* indexes, innermost first */
+    uint32_t count;
+};
+
+struct profile_moment_rows {
+    struct profile_moment moment;
+    struct profile_figures *rows;
+    size_t count;
+};
+
+struct profile {
+    const char *path; /* of the file */
+    const char *executable;
+    const char *const *words; /* of the command line, NULL at the end */
+    struct profile_header header;
+    struct profile_end end;
+    bool is_complete;     /* it ends with PROFILE_END */
+    uint64_t duration_ns; /* up to the last record with a time */
+    struct profile_module *modules;
+    size_t module_count;
+    struct profile_frame *frames;
+    size_t frame_count;
+    struct profile_stack_frames *stacks; /* by number; [0]: none */
+    size_t stack_count;                  /* with [0] */
+    const char **threads;                /* names by number; [0]: "several" */
+    size_t thread_count;
+    struct profile_usage *usage;
+    size_t usage_count;
+    struct profile_cycle *cycles;
+    size_t cycle_count;
+    struct profile_moment_rows *moments; /* in order of time; the last of DUMP or EXIT is what reports show */
+    size_t moment_count;
+    struct profile_leak *leaks;
+    size_t leak_count;
+    struct profile_object *objects;
+    size_t object_count;
+    struct profile_edge *edges;
+    size_t edge_count;
+    struct profile_root *roots;
+    size_t root_count;
+    struct profile_size *sizes;
+    size_t size_count;
+};
+
+/* Reads and checks the file, and finds names (unless no_symbols). NULL after one line on standard error that names the file
+ * and the cause (cannot be opened, is no profile, newer version, no whole header); a file that breaks off is read as far as it
+ * goes, with one line that says so. */
+struct profile *gci_profile_read(const char *path, bool no_symbols);
+void gci_profile_forget(struct profile *profile);
+
+/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT, else the last one; NULL: there is none. */
+const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
+const struct profile_moment_rows *
+gci_profile_peak(const struct profile *profile); /* the last of PROFILE_PEAK, or NULL */
+
+#endif
