@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "alloc/alloc.h"
+#include "alloc/budget.h"
 #include "alloc/count.h"
 #include "api/init.h"
 #include "collect/cycle.h"
@@ -94,6 +95,7 @@ static void child(void)
     has_locked = has_stream_lock = false;
     gci_world_reset();
     gci_thread_forget_others();
+    gci_budget_reset(); /* the fork may have come in the middle of a request */
     gci_cycle_reset();
     if (!leaves)
         return;
@@ -102,7 +104,7 @@ static void child(void)
     gci_roots_reset_lock();
     gci_kernel_words_reset_lock();
     gci_heap_reset_locks(&gci_heap);
-    gci_cache_retire_all_but(&gci_heap, gci_cache_self);
+    gci_cache_retire_all_but(&gci_heap, gci_cache_self.cache);
     critical_leave();
     gci_stop_restore_signals(blocked_signals);
 }
