@@ -55,6 +55,10 @@ static bool parse_line(const char *line, struct mapping *mapping)
     if (!gci_text_read_hex(&at, &lo) || *at++ != '-' || !gci_text_read_hex(&at, &hi) || *at++ != ' ')
         return false;
     const char *path = skip_fields(at, 4);
+    const char *offset = skip_fields(at, 1);
+    mapping->path = path;
+    if (!gci_text_read_hex(&offset, &mapping->file_offset))
+        return false;
     mapping->range = (struct range){lo, hi};
     mapping->is_readable = at[0] == 'r';
     mapping->is_code = at[2] == 'x';

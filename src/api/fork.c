@@ -6,7 +6,7 @@
  * it is recursive. Our handlers are registered before any other library's, so prepare runs last and child first: other
  * handlers may allocate.
  *
- * Order: streams, collector, critical section, shared cache, roots, words of the kernel, heap.
+ * Order: streams, file of the profile, collector, critical section, shared cache, roots, words of the kernel, heap.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -17,6 +17,7 @@
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "platform/stop.h"
+#include "profile/profile.h"
 #include "world/critical.h"
 #include "world/kernel_words.h"
 #include "world/roots.h"
@@ -54,6 +55,7 @@ static void prepare(void)
     has_locked = !is_inside;
     if (is_inside)
         return;
+    gci_profile_lock();
     gci_cycle_lock();
     critical_enter();
     gci_alloc_lock();
@@ -73,6 +75,7 @@ static void unlock_all(void)
     gci_alloc_unlock();
     critical_leave();
     gci_cycle_unlock();
+    gci_profile_unlock();
 }
 
 static void parent(void)
@@ -97,6 +100,7 @@ static void child(void)
     gci_thread_forget_others();
     gci_budget_reset(); /* the fork may have come in the middle of a request */
     gci_cycle_reset();
+    gci_profile_reset();
     if (!leaves)
         return;
     gci_alloc_reset_lock();

@@ -17,6 +17,7 @@
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "profile/profile.h"
 #include "world/delay.h"
 #include "world/idle.h"
 #include "world/stop.h"
@@ -68,6 +69,7 @@ static void start_torture(void)
 /* The stop signal is only taken where it is needed. */
 bool gci_init_apply_options(void)
 {
+    gci_profile_set_rate(gci_options.profile_rate);
     if (gci_options.mode != MODE_GC || gci_stop_signal() != 0)
         return true;
     if (gci_world_init((int)gci_options.stop_signal) == 0) {
@@ -100,10 +102,12 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_cycle_init(gci_events_report);
     gci_stats_init();
     start_torture();
+    gci_profile_start_by_options();
     gci_env_use(NULL);
 }
 
 __attribute__((destructor(101))) static void finish(void)
 {
+    gci_profile_at_exit();
     gci_stats_at_exit();
 }

@@ -21,6 +21,11 @@ ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
     return any;
 }
 
+ALWAYS_INLINE uint64_t gci_cpu_ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
 /* The compiler would load, compare and store. */
 ALWAYS_INLINE bool gci_cpu_spend(uint64_t *at, uint64_t amount)
 {
