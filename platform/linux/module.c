@@ -120,9 +120,10 @@ bool gci_image_find_module(uintptr_t address, struct module *found)
     return module != NULL || find_later(address, found);
 }
 
-/* The loader puts what is opened later behind itself in its list; of what is behind it, we cannot know. In a static program
- * it is part of the program. */
-extern void *__tls_get_addr(void *); // NOLINT(bugprone-reserved-identifier): a function of the loader, by its ABI
+/* A function of the loader, by its ABI; not there in a static program. What is opened later comes behind the loader in its
+ * list, and what else is behind it stays unknown. */
+#pragma weak __tls_get_addr
+extern void *__tls_get_addr(void *); // NOLINT(bugprone-reserved-identifier)
 
 static int keep(struct dl_phdr_info *info, size_t size, void *data)
 {

@@ -223,26 +223,29 @@ static bool find_cfa(struct walk *walk, struct frame_rule rule, uintptr_t *cfa)
     return *cfa > walk->frame.sp;
 }
 
-static bool restore(struct walk *walk, uintptr_t top_slot, uint8_t slot, stack_word **place, uintptr_t *value)
+/* A register that cannot be read back is left as it is. */
+static void restore(struct walk *walk, uintptr_t top_slot, uint8_t slot, stack_word **place, uintptr_t *value)
 {
-    if (slot == 0)
-        return true;
-    *place = value;
-    return read_word(walk, top_slot - slot * WORD_BYTES, value);
+    if (slot != 0 && read_word(walk, top_slot - slot * WORD_BYTES, value))
+        *place = value;
 }
 
-/* Any rule that computes a CFA, with every read checked by itself. */
+/* Any rule that computes a CFA, with every read checked by itself. At the end of a function that aligns its frame the tables
+ * still find registers by rbp when that is the caller's already: it is outside the frame then, and they are as they were. */
 READS_RAW_MEMORY static bool step_by_rule(struct walk *walk, struct frame_rule rule)
 {
     uintptr_t cfa;
     uintptr_t return_address;
     struct frame *frame = &walk->frame;
+    uintptr_t rbp = *frame->rbp;
     if (!find_cfa(walk, rule, &cfa) || !read_word(walk, cfa - WORD_BYTES, &return_address))
         return false;
-    uintptr_t top_slot = (rule.how & FRAME_SLOTS_BY_RBP) != 0 ? *frame->rbp + WORD_BYTES : cfa;
-    if (!restore(walk, top_slot, rule.rbp_slot, &frame->rbp, &walk->rbp) ||
-        !restore(walk, top_slot, rule.rbx_slot, &frame->rbx, &walk->rbx))
-        return false;
+    bool is_by_rbp = (rule.how & FRAME_SLOTS_BY_RBP) != 0;
+    if (!is_by_rbp || (rbp >= frame->sp && rbp < cfa)) {
+        uintptr_t top_slot = is_by_rbp ? rbp + WORD_BYTES : cfa;
+        restore(walk, top_slot, rule.rbp_slot, &frame->rbp, &walk->rbp);
+        restore(walk, top_slot, rule.rbx_slot, &frame->rbx, &walk->rbx);
+    }
     frame->sp = cfa;
     frame->at = return_address - 1;
     walk->context = NULL;
