@@ -11,6 +11,16 @@
  * registers lie at and above sp. */
 void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argument);
 
+/* Of the context that a signal handler gets: the stack pointer less the area below it that the code may use. */
+uintptr_t gci_context_stack_pointer(const void *context);
+
+/* Whether the context is about to return from a system call that failed with EINTR. */
+bool gci_context_call_was_interrupted(const void *context);
+
+/* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
+ * instruction, not after it: what ends it later has nothing to do with the signal. */
+bool gci_context_call_has_returned(const void *context);
+
 /* ---- Callers ------------------------------------------------------------------------------------------------------ */
 
 /* Once, before the program has other threads. Not needed for right answers, only for fast ones. */
@@ -23,17 +33,5 @@ size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 
 /* Whether the address is in the code of this library. */
 bool gci_context_is_own_code(uintptr_t address);
-
-/* ---- Contexts ----------------------------------------------------------------------------------------------------- */
-
-/* Of the context that a signal handler gets: the stack pointer less the area below it that the code may use. */
-uintptr_t gci_context_stack_pointer(const void *context);
-
-/* Whether the context is about to return from a system call that failed with EINTR. */
-bool gci_context_call_was_interrupted(const void *context);
-
-/* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
- * instruction, not after it: what ends it later has nothing to do with the signal. */
-bool gci_context_call_has_returned(const void *context);
 
 #endif
