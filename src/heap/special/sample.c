@@ -97,14 +97,22 @@ void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struc
         hooks->born(sample, bytes, address_of(heap, unit, slot));
 }
 
-/* Atomic where two threads may free the object at once. */
-static void take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end)
+/* Of several threads that take the record at once, one has it. */
+static bool claim(struct sample *record, uint64_t origin, bool alone)
+{
+    if (!alone)
+        return word_compare_and_swap(&record->origin, origin, 0);
+    word_store(&record->origin, 0);
+    return true;
+}
+
+void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone)
 {
     struct sample *record = sample_at(heap, unit, slot);
     struct sample copy = {.weight = record->weight};
     uint64_t origin = word_load(&record->origin);
     size_t bytes = gci_sample_bytes(heap, unit, record);
-    if (origin == 0 || !word_compare_and_swap(&record->origin, origin, 0))
+    if (origin == 0 || !claim(record, origin, alone))
         return;
     copy.origin = origin;
     if (heap->meta.hot[unit].use != UNIT_SMALL)
@@ -114,15 +122,10 @@ static void take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_en
         hooks->gone(&copy, bytes, address_of(heap, unit, slot), end);
 }
 
-void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end)
-{
-    take(heap, unit, slot, end);
-}
-
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end)
 {
     for (; slots != 0; slots &= slots - 1)
-        take(heap, unit, index * BITS_PER_WORD + lowest_bit(slots), end);
+        gci_sample_take(heap, unit, index * BITS_PER_WORD + lowest_bit(slots), end, true);
 }
 
 const struct sample *gci_sample_find(const struct heap *heap, uint32_t unit, uint32_t slot)

@@ -58,8 +58,9 @@ void gci_sample_forget(struct heap *heap, uint32_t unit, uint32_t slots);
 /* The object's record is written and the profiler told. The unit is prepared. */
 void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struct sample *sample, size_t bytes);
 
-/* The object goes: its record, if it has one, is taken out and the profiler told. Before the slot can be used again. */
-void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end);
+/* The object goes: its record, if it has one, is taken out and the profiler told. Before the slot can be used again. `alone`:
+ * nobody else can be freeing it at this moment, but by mistake. */
+void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone);
 
 /* As gci_sample_take for the slots of one bitmap word; world stopped. */
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end);
