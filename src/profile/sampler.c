@@ -18,7 +18,7 @@ void (*gci_sampler_work)(void);
 struct sampling {
     uint64_t random;
     uint64_t rate_bytes;     /* that its distance was drawn with */
-    uint64_t last_address;   /* of its last sample, until that is freed */
+    uintptr_t last_hidden;   /* complement of its last sample's address, until that is freed: thread-local data are roots */
     int64_t live_bytes;      /* not yet in the session's */
     uint32_t session;        /* that these belong to */
     uint32_t number;         /* of the thread in the session; 0: several */
@@ -144,7 +144,7 @@ static NOINLINE void join(void)
     self.session = gci_session.number;
     self.number = number_thread();
     self.live_bytes = 0;
-    self.last_address = 0;
+    self.last_hidden = 0;
 }
 
 bool gci_sampler_enter(void)
@@ -274,7 +274,7 @@ static void on_born(const struct sample *sample, size_t bytes, uintptr_t address
     count_in(&row->own.samples, 1, is_own);
     count_in(&row->own.allocated_objects, gci_sampler_objects(sample), is_own);
     count_in(&row->own.allocated_bytes, bytes_meant, is_own);
-    self.last_address = address;
+    self.last_hidden = ~address;
     change_live((int64_t)bytes_meant);
 }
 
@@ -282,9 +282,9 @@ static void count_own_free(struct site_row *row, uint64_t objects, uint64_t byte
 {
     count_in(&row->own.freed_bytes, bytes, true);
     count_in(&row->own.lifetimes[age], objects, true);
-    if (self.last_address == address) {
+    if (self.last_hidden == ~address) {
         count_in(&row->own.temporary_objects, objects, true);
-        self.last_address = 0;
+        self.last_hidden = 0;
     }
 }
 
