@@ -31,6 +31,9 @@ void gci_context_callers_init(void);
  * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
 size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 
+/* To be called when libraries have been closed: others may lie at their addresses from now on. */
+void gci_context_forget_closed(void);
+
 /* Whether the address is in the code of this library. */
 bool gci_context_is_own_code(uintptr_t address);
 

@@ -7,7 +7,8 @@
  *
  * A module that was closed may be followed by another at the same addresses, whose link_map lies where that of the first
  * did. So the identity also holds what the head of .eh_frame_hdr and its last entry say: how many functions there are,
- * where the last one starts, and how long the tables of all others are.
+ * where the last one starts, and how long the tables of all others are. Two versions of one library may have all of that in
+ * common: who caches what depends on more should hear of dlclose(3), too.
  */
 #include <dlfcn.h>
 #include <link.h>

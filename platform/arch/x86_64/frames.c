@@ -10,8 +10,8 @@
  * before it is read. Code without tables, as compilers at run time make it, is passed by its frame pointer if that is one.
  *
  * The cache is a table of pairs without a lock. Writers may mix their pairs; a reader sees it, as one word of a pair is the
- * place mixed with the other word. The place alone is the key of modules that stay for good; for others their identity is
- * part of it, so what was noted of a module that has gone is never found for the next one.
+ * place mixed with the other word. The place alone is the key in modules that stay for good; in others their identity is part
+ * of it, and how often libraries were closed, so what was noted of a module that has gone is not found for the next one.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,6 +82,13 @@ static void remember(uintptr_t at, uint64_t identity, struct frame_rule rule)
     memcpy(&word, &rule, sizeof word);
     word_store(&entry->rule, word);
     word_store(&entry->tag, at ^ identity ^ mixed(word));
+}
+
+static shared_word times_closed;
+
+void gci_context_forget_closed(void)
+{
+    word_add(&times_closed, 1);
 }
 
 /* ---- A walk ------------------------------------------------------------------------------------------------------- */
@@ -169,17 +176,30 @@ READS_RAW_MEMORY static bool read_word(struct walk *walk, uintptr_t address, uin
 
 /* ---- Steps that the loop leaves to others ------------------------------------------------------------------------- */
 
+static bool find_module(struct walk *walk, uintptr_t at)
+{
+    struct module *module = &walk->module;
+    if (range_contains(module->range, at))
+        return true;
+    if (!gci_image_find_module(at, module)) {
+        module->range = (struct range){0, 0};
+        return false;
+    }
+    if (module->identity != 0)
+        module->identity ^= word_load(&times_closed) * ODD;
+    return true;
+}
+
 /* Rule of the current place. walk->module is then the module that holds it, if the tables had to be asked. */
 static struct frame_rule find_rule(struct walk *walk)
 {
-    struct frame_rule rule = {.how = FRAME_UNKNOWN};
+    const struct frame_rule rule_unknown = {.how = FRAME_UNKNOWN};
+    struct frame_rule rule;
     uintptr_t at = walk->frame.at;
     if (look_up(at, 0, &rule))
         return rule;
-    if (!range_contains(walk->module.range, at) && !gci_image_find_module(at, &walk->module)) {
-        walk->module.range = (struct range){0, 0};
-        return (struct frame_rule){.how = FRAME_UNKNOWN};
-    }
+    if (!find_module(walk, at))
+        return rule_unknown;
     if (walk->module.identity != 0 && look_up(at, walk->module.identity, &rule))
         return rule;
     rule = gci_frame_rule_find(&walk->module, at);
@@ -264,7 +284,7 @@ READS_RAW_MEMORY static bool step_over_signal(struct walk *walk)
     walk->rbx = (uintptr_t)registers[REG_RBX];
     walk->frame = (struct frame){(uintptr_t)registers[REG_RIP], (uintptr_t)registers[REG_RSP], &walk->rbp, &walk->rbx};
     enter_stack(walk, walk->frame.sp);
-    return walk->frame.at != 0;
+    return walk->frame.at != 0 && walk->frame.sp <= INTPTR_MAX; /* distances on the stack have a sign */
 }
 
 /* Compilers at run time have their code within this distance of each other. */

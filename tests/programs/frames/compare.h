@@ -43,12 +43,18 @@ static inline void print_address(uintptr_t address)
     fprintf(stderr, " +%#lx", (unsigned long)(address - (uintptr_t)info.dli_fbase));
 }
 
+#define PRINTED_MAX 24
+
+/* From where they part. */
 static inline void print_both(const struct stack *ours, const struct stack *theirs)
 {
-    for (size_t i = 0; i < ours->count || i < theirs->count; i++) {
+    size_t i = 0;
+    while (i < ours->count && i < theirs->count && ours->addresses[i] == theirs->addresses[i])
+        i++;
+    for (size_t end = i + PRINTED_MAX; i < end && (i < ours->count || i < theirs->count); i++) {
         print_address(i < ours->count ? ours->addresses[i] : 0);
         print_address(i < theirs->count ? theirs->addresses[i] : 0);
-        fprintf(stderr, "%s\n", i < ours->count && i < theirs->count && ours->addresses[i] == theirs->addresses[i] ? "" : " <-");
+        fprintf(stderr, "\n");
     }
 }
 
