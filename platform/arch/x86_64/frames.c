@@ -102,12 +102,12 @@ struct frame {
 
 struct walk {
     struct frame frame;
-    uintptr_t top;          /* everything from sp to here can be read */
-    bool may_rise;          /* the top is only how far pages were tried */
-    const greg_t *context;  /* of a frame that a signal has interrupted: its registers; or NULL */
-    uintptr_t rbp;          /* what frame.rbp and frame.rbx point at where the stack does not hold them for good */
+    uintptr_t top;         /* everything from sp to here can be read */
+    bool may_rise;         /* the top is only how far pages were tried */
+    const greg_t *context; /* of a frame that a signal has interrupted: its registers; or NULL */
+    uintptr_t rbp;         /* what frame.rbp and frame.rbx point at where the stack does not hold them for good */
     uintptr_t rbx;
-    struct module module;   /* one that was found, or empty */
+    struct module module; /* one that was found, or empty */
 };
 
 #define WORD_BYTES sizeof(uintptr_t)
@@ -208,8 +208,9 @@ static struct frame_rule find_rule(struct walk *walk)
 }
 
 /* glibc's numbers of registers in a context, by those of the unwind tables. */
-static const uint8_t context_index[FRAME_RIP] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+static const uint8_t context_index[FRAME_RIP] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                                 REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                                 REG_R12, REG_R13, REG_R14, REG_R15};
 
 READS_RAW_MEMORY static bool read_register(const struct walk *walk, unsigned number, uintptr_t *value)
 {
@@ -387,15 +388,24 @@ READS_RAW_MEMORY size_t gci_frames_walk(uintptr_t *addresses, size_t limit, cons
     return count;
 }
 
-/* ---- Start -------------------------------------------------------------------------------------------------------- */
+/* ---- Our own code ------------------------------------------------------------------------------------------------- */
+
+/* In a static library the build gives our code a section of its own, whose ends the linker then names. */
+extern const char __start_gcalloc_text[] HIDDEN __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+extern const char __stop_gcalloc_text[] HIDDEN __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+
+static struct range own_code;
 
 void gci_context_callers_init(void)
 {
+    struct module own;
     gci_image_keep_modules();
+    own_code = (struct range){(uintptr_t)__start_gcalloc_text, (uintptr_t)__stop_gcalloc_text};
+    if (own_code.lo == 0 && gci_image_find_module((uintptr_t)gci_context_callers_init, &own))
+        own_code = own.range;
 }
 
 bool gci_context_is_own_code(uintptr_t address)
 {
-    (void)address;
-    return false;
+    return range_contains(own_code, address);
 }

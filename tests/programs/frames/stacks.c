@@ -164,9 +164,6 @@ static void on_signal(int signal)
         raise(SIGUSR2);
 }
 
-/* The C library's name: in a wholly static program the library has nothing to put behind its own sigaction. */
-extern int __sigaction(int, const struct sigaction *, struct sigaction *);
-
 static void set_handler(int signal, void (*handler)(int), int flags)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
