@@ -102,7 +102,8 @@ struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache);
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);
 
-/* Abandons every block, those of chosen objects too, and returns the shell. Owner's thread, or any thread once the owner has ended. */
+/* Abandons every block, those of chosen objects too, and returns the shell. Owner's thread, or any thread once the owner has
+ * ended. */
 void gci_cache_retire(struct heap *heap, struct cache *cache);
 
 /* Fork child: all caches but `kept` lost their threads at an unknown instruction. Their lists are not trusted: all their

@@ -17,11 +17,12 @@ void (*gci_sampler_work)(void);
 /* The calling thread's. */
 struct sampling {
     uint64_t random;
-    uint64_t rate_bytes;     /* that its distance was drawn with */
-    uintptr_t last_hidden;   /* complement of its last sample's address, until that is freed: thread-local data are roots */
-    int64_t live_bytes;      /* not yet in the session's */
-    uint32_t session;        /* that these belong to */
-    uint32_t number;         /* of the thread in the session; 0: several */
+    uint64_t rate_bytes; /* that its distance was drawn with */
+    uintptr_t
+        last_hidden;    /* complement of its last sample's address, until that is freed: thread-local data are roots */
+    int64_t live_bytes; /* not yet in the session's */
+    uint32_t session;   /* that these belong to */
+    uint32_t number;    /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
 static __thread struct sampling self TLS_INITIAL_EXEC;

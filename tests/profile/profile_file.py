@@ -6,7 +6,8 @@
 """
 import struct
 
-KINDS = {1: "HEADER", 2: "MAPPING", 3: "THREAD", 4: "STACK", 5: "PLACE", 6: "USAGE", 7: "CYCLE", 8: "MOMENT", 9: "FIGURES", 15: "END"}
+KINDS = {1: "HEADER", 2: "MAPPING", 3: "THREAD", 4: "STACK", 5: "PLACE", 6: "USAGE", 7: "CYCLE", 8: "MOMENT",
+         9: "FIGURES", 15: "END"}
 REASONS = {1: "TIMER", 2: "PEAK", 3: "DUMP", 4: "EXIT"}
 LIFETIMES = 12
 FIGURES = ("stack thread samples allocated_objects allocated_bytes freed_objects freed_bytes reclaimed_objects "
