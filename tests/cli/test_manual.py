@@ -85,7 +85,7 @@ class Options(unittest.TestCase):
 class Functions(unittest.TestCase):
     def setUp(self):
         self.page = read(PAGES["3"])
-        headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h")]
+        headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h", "gcalloc/profile.h")]
         self.header = re.sub(r"/\*.*?\*/", "", "".join(headers), flags=re.S)
 
     def assert_described(self, name, macro):

@@ -193,6 +193,23 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(profile.header["level"], 2)
         self.assertTrue(all(len(stack) <= 1 for stack in profile.stacks.values()))
 
+    def test_places(self):
+        with open(os.environ["PROFILE_TEST_SOURCE"], encoding="ascii") as file:
+            lines = {line.split("line: ")[1].split()[0]: number
+                     for number, line in enumerate(file, 1) if "/* line: " in line}
+        for level in ("full", "site"):
+            subprocess.run([os.environ["PROFILE_TEST_SITES"]], check=True, timeout=100, env={
+                "GCALLOC_PROFILE": level, "GCALLOC_PROFILE_RATE": "64", "GCALLOC_PROFILE_FILE": self.path(level)})
+            profile = profile_file.read(self.path(level))
+            profile.check()
+            places = {line: (file, function) for file, line, function in profile.places.values()}
+            self.assertEqual(set(places), set(lines.values()) if level == "full" else set(places) & set(lines.values()))
+            self.assertTrue(all(place == (os.environ["PROFILE_TEST_SOURCE"], "main") for place in places.values()))
+            counts = {profile.places[row["stack"]][1]: row["allocated_objects"] for row in profile.last("EXIT").rows
+                      if row["stack"] in profile.places}
+            if level == "full":
+                self.assertEqual(counts, {number: 100 for number in lines.values()})
+
     def test_by_hand(self):
         self.run_program("by_hand", self.folder.name, level=None, mode="free")
         whole, dump, second = self.read("hand0"), self.read("hand1"), self.read("hand2")
