@@ -18,8 +18,10 @@ struct mapping {
     struct range range;
     enum mapping_kind kind;
     bool is_readable;
-    bool is_code;   /* can be executed */
-    bool is_loader; /* the dynamic loader's own image */
+    bool is_code;     /* can be executed */
+    bool is_file;     /* of a file: of a module, as a rule */
+    bool is_nameless; /* and not known to the system by any name */
+    bool is_loader;   /* the dynamic loader's own image */
 };
 
 /* Calls visit for each mapping, in address order. False where the system does not tell: then nothing was visited, or

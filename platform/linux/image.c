@@ -58,6 +58,8 @@ static bool parse_line(const char *line, struct mapping *mapping)
     mapping->range = (struct range){lo, hi};
     mapping->is_readable = at[0] == 'r';
     mapping->is_code = at[2] == 'x';
+    mapping->is_file = path[0] == '/';
+    mapping->is_nameless = path[0] == '\0';
     mapping->kind = kind_of(path, at[3] == 's');
     mapping->is_loader = strstr(path, "/ld-linux") != NULL || strstr(path, "/ld-musl") != NULL;
     return true;

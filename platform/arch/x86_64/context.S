@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* gci_context_call: see platform/context.h. rdi = function, rsi = argument. */
+/* gci_context_call: see platform/context.h. rdi = function, rsi = argument.
+ * gci_context_call_on: rdi = top, rsi = function, rdx = argument. */
         .text
         .globl  gci_context_call
         .hidden gci_context_call
@@ -29,4 +30,25 @@ gci_context_call:
         ret
         .cfi_endproc
         .size   gci_context_call, . - gci_context_call
+
+        .globl  gci_context_call_on
+        .hidden gci_context_call_on
+        .type   gci_context_call_on, @function
+gci_context_call_on:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_offset %rbp, -16
+        movq    %rsp, %rbp
+        .cfi_def_cfa_register %rbp
+        movq    %rdi, %rsp
+        movq    %rdx, %rdi
+        call    *%rsi
+        movq    %rbp, %rsp
+        popq    %rbp
+        .cfi_def_cfa %rsp, 8
+        ret
+        .cfi_endproc
+        .size   gci_context_call_on, . - gci_context_call_on
         .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* How the command asks a process that has the library loaded (world/request.h, profile/request.h), as both know it.
+ *
+ * The process shows a mapping named REQUEST_BEACON "SIGNAL:VERSION"; it holds nothing. The command writes the file
+ * REQUEST_DIRECTORY "UID/PID" REQUEST_FILE, with the user and the process as the process itself sees them, and queues SIGNAL to
+ * it with the value REQUEST_VALUE. The directory belongs to that user and is nobody else's (mode 0700). The file holds one
+ * line: a verb, and words that it takes.
+ *
+ * The process takes the file away, does what it says, leaves what it has to show in PID REQUEST_RESULT, and says so in PID
+ * REQUEST_ANSWER, which appears all at once: "ok", or a line that tells why not.
+ */
+#ifndef GCI_BASE_REQUEST_FORMAT_H
+#define GCI_BASE_REQUEST_FORMAT_H
+
+#define REQUEST_BEACON "gcalloc:"
+#define REQUEST_VALUE 0x67637271 /* "qrcg" */
+
+#define REQUEST_DIRECTORY "/tmp/gcalloc-"
+#define REQUEST_FILE ".request"
+#define REQUEST_RESULT ".result"
+#define REQUEST_ANSWER ".answer"
+#define REQUEST_BYTES_MAX 256 /* of the line, and of the answer */
+
+#endif
