@@ -4,6 +4,7 @@
 #define GCI_PLATFORM_IMAGE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/range.h"
 
@@ -17,6 +18,8 @@ enum mapping_kind {
 struct mapping {
     struct range range;
     enum mapping_kind kind;
+    const char *path;     /* "" where it has no name; only during the call */
+    uint64_t file_offset; /* of its start */
     bool is_readable;
     bool is_code;     /* can be executed */
     bool is_file;     /* of a file: of a module, as a rule */
@@ -27,5 +30,8 @@ struct mapping {
 /* Calls visit for each mapping, in address order. False where the system does not tell: then nothing was visited, or
  * the list broke off. */
 bool gci_image_each(void (*visit)(const struct mapping *mapping, void *data), void *data);
+
+/* What is executed of the file that this library is linked into: a program's where it is linked statically. */
+struct range gci_image_own_code(void);
 
 #endif

@@ -68,7 +68,7 @@ static void start_torture(void)
 /* The stop signal is only taken where it is needed. */
 bool gci_init_apply_options(void)
 {
-    if (gci_options.mode != MODE_GC || gci_stop_signal() != 0)
+    if (gci_options.mode == MODE_FREE || gci_stop_signal() != 0)
         return true;
     if (gci_world_init((int)gci_options.stop_signal) == 0) {
         gci_stop_unblock(); /* inherited masks may block it */
@@ -99,6 +99,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_init_apply_options();
     gci_cycle_init(gci_events_report);
     gci_stats_init();
+    gci_leaks_init();
     start_torture();
     gci_env_use(NULL);
 }

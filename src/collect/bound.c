@@ -393,6 +393,41 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
     gci_mark_end(marking);
 }
 
+/* ---- Once more ------------------------------------------------------------------------------------------------------ */
+
+static bool forget_followed(struct special *special, void *data)
+{
+    (void)data;
+    special->is_scanned = false;
+    return true;
+}
+
+void gci_bound_begin_again(void)
+{
+    if (word_load(&gci_special_count) != 0)
+        gci_special_each(forget_followed, NULL);
+}
+
+static bool look_for_more(struct special *special, void *data)
+{
+    bool *more = data;
+    *more |= !special->is_scanned && (is_finalizer(special) || special->kind == SPECIAL_KEY);
+    return true;
+}
+
+bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page_reader *pages)
+{
+    struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
+    bool more = false;
+    if (word_load(&gci_special_count) == 0)
+        return false;
+    gci_mark_begin(marking, marking->heap, simd, pages);
+    settle(&bound);
+    gci_mark_end(marking);
+    gci_special_each(look_for_more, &more);
+    return more;
+}
+
 /* ---- Afterwards --------------------------------------------------------------------------------------------------- */
 
 void gci_bound_lock(void)

@@ -148,12 +148,12 @@ static void ignore_unit(uint32_t unit, void *data)
 }
 
 /* The marks of the second marking stay. */
-static NOINLINE void verify(const struct page_reader *pages, uintptr_t stack_pointer)
+static NOINLINE void verify(const struct page_reader *pages, const struct roots_caller *caller)
 {
     if (!gci_verify_begin(&gci_heap))
         return;
     gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
-    GCI_CHECK(gci_roots_each(pages, stack_pointer, verify_words, &gci_heap));
+    GCI_CHECK(gci_roots_each(pages, caller, verify_words, &gci_heap));
     uintptr_t found = gci_verify_end(&gci_heap);
     if (found == 0)
         return;
@@ -189,12 +189,11 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());
-    bool done =
-        gci_roots_each(&pages, caller.stack_pointer, is_exact ? mark_words_exactly : mark_words, &cycle->marking);
+    bool done = gci_roots_each(&pages, &caller, is_exact ? mark_words_exactly : mark_words, &cycle->marking);
     cycle->report.roots_ns = end_phase(cycle);
     gci_mark_end(&cycle->marking);
     if (done && UNLIKELY(gci_options.verify != 0) && !is_exact)
-        verify(&pages, caller.stack_pointer);
+        verify(&pages, &caller);
     if (done)
         gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
     else

@@ -197,7 +197,7 @@ static void find_uncollectable(struct graph *graph)
 
 static void find_path(struct graph *graph, const struct cycle_scene *scene)
 {
-    if (!gci_roots_each(scene->pages, scene->caller.stack_pointer, find_from_roots, graph)) {
+    if (!gci_roots_each(scene->pages, &scene->caller, find_from_roots, graph)) {
         graph->failure = EAGAIN;
         return;
     }

@@ -61,6 +61,7 @@ struct cache {
     uint32_t allocated;              /* counts slow allocations, for the torture switch */
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
+    bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
     volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
     struct inbox inbox;         /* outlives the thread */
 };

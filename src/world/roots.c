@@ -354,18 +354,25 @@ static bool take_buffer(void)
     return copy_buffer != NULL;
 }
 
-bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data)
+bool gci_roots_each(const struct page_reader *reader, const struct roots_caller *caller, root_words_fn visit,
+                    void *data)
 {
-    struct walk walk = {
-        .visit = visit, .data = data, .stack_pointer = stack_pointer, .reader = reader, .exclusions = &exclusions};
+    struct walk walk = {.visit = visit,
+                        .data = data,
+                        .stack_pointer = caller->stack_pointer,
+                        .reader = reader,
+                        .exclusions = &exclusions};
     if (!take_buffer())
         return false;
+    uintptr_t stack_pointer = caller->stack_pointer;
     walk.dead_below = range_contains(gci_stop_alternate_stack(), stack_pointer) ? 0 : stack_pointer;
     the_reader = reader;
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
     walk.is_code = false;
     if (done) {
         visit_thread_words(&walk);
+        walk.kind = ROOT_REGISTER;
+        copy_and_visit(&walk, caller->registers);
         walk.kind = ROOT_KERNEL;
         gci_kernel_words_each(visit_kernel_words, &walk);
         visit_added(&walk);

@@ -36,13 +36,13 @@ typedef void (*root_words_fn)(const struct root_piece *piece, void *data);
 /* A thread that looks at the roots: from where the program's own frames begin, and what it was doing. */
 struct roots_caller {
     uintptr_t stack_pointer;
-    struct range registers; /* where they are saved; {0, 0}: none matter */
+    struct range registers; /* where they are saved, on that stack or elsewhere; {0, 0}: none matter */
     uintptr_t code;         /* the instruction that was interrupted; 0: it has called the library */
 };
 
-/* Calls visit with copies of all root words, a piece at a time. The world is stopped; the caller's own frames start at
- * stack_pointer. False if the process could not be read: then nothing may be freed. */
-bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data);
+/* Calls visit with copies of all root words, a piece at a time. The world is stopped. False if the process could not be read: then nothing may be freed. */
+bool gci_roots_each(const struct page_reader *reader, const struct roots_caller *caller, root_words_fn visit,
+                    void *data);
 
 /* Where a root word lies that was found in memory: on the stack of which stopped thread, or in the frame that saves its
  * registers, which is `own` for the caller. False: on none that is known. */

@@ -20,7 +20,7 @@ gci_context_call:
         .cfi_adjust_cfa_offset 8
         pushq   %r15
         .cfi_adjust_cfa_offset 8
-        subq    $8, %rsp                /* 16-byte alignment at the call */
+        pushq   $0                      /* 16-byte alignment at the call */
         .cfi_adjust_cfa_offset 8
         movq    %rdi, %rax
         movq    %rsp, %rdi

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* What has leaked, told when the program asks and, in mode leaks, when it exits. */
+#include <gcalloc.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/init.h"
+#include "base/options.h"
+#include "platform/env.h"
+#include "platform/thread.h"
+#include "profile/look/leak_groups.h"
+#include "profile/look/leak_report.h"
+
+static int report(int descriptor, const struct roots_caller *caller, bool *has_leaked)
+{
+    struct leak_groups found;
+    int failure = gci_leak_groups_find(&found, caller);
+    if (failure != 0)
+        return failure;
+    *has_leaked = found.count != 0;
+    bool is_written = gci_leak_report_write(descriptor, &found);
+    gci_leak_groups_forget(&found);
+    return is_written ? 0 : EIO;
+}
+
+GCA_API int gca_leaks_report(int descriptor)
+{
+    bool has_leaked;
+    return report(descriptor, NULL, &has_leaked);
+}
+
+/* What the thread that has called exit was doing; thread 0: not known. */
+static struct roots_caller exit_caller;
+static uint32_t exit_thread;
+
+void gci_leaks_note_exit(const struct roots_caller *caller)
+{
+    exit_caller = *caller;
+    exit_thread = gci_thread_id();
+}
+
+/* The C library calls this behind all other handlers of exit, as it was registered before them. Frames of ours, which begin
+ * here, hold nothing of the program's. */
+static NOINLINE void at_exit(void *unused)
+{
+    const struct roots_caller own = {.stack_pointer = (uintptr_t)__builtin_frame_address(0)};
+    const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
+    bool has_leaked = false;
+    (void)unused;
+    if (gci_options.mode != MODE_LEAKS)
+        return;
+    if (report(gci_env_error_stream(), caller, &has_leaked) == EAGAIN)
+        gci_env_report_string("leaks are not known: not every thread could be stopped");
+    if (!has_leaked || gci_options.leaks_exit_code == 0)
+        return;
+    fflush(NULL);
+    _exit((int)gci_options.leaks_exit_code);
+}
+
+extern int __cxa_atexit(void (*function)(void *), void *data, void *module); // NOLINT(bugprone-reserved-identifier)
+
+/* Of no module, so that it does not run with the destructors of this library: later, when those of all others have run. */
+void gci_leaks_init(void)
+{
+    if (gci_options.mode == MODE_LEAKS)
+        gci_env_keep_error_stream();
+    __cxa_atexit(at_exit, NULL, NULL);
+}
