@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "base/request_format.h"
 #include "platform/context.h"
+#include "platform/env.h"
 #include "platform/thread.h"
 
 /* The C library's own name for sigaction: ours replaces the public one. */
@@ -167,7 +168,12 @@ static bool is_in_force(void)
 
 bool gci_stop_verify(void)
 {
-    return is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
+    if (is_in_force())
+        return true;
+    if (on_interruption == NULL || gci_stop_install(0, on_interruption) != 0)
+        return false;
+    gci_env_show_beacon(signal_in_use, NULL);
+    return true;
 }
 
 int gci_stop_send(uint32_t thread_id)

@@ -8,6 +8,8 @@
  */
 #include "api/init.h"
 
+#include <gcalloc.h>
+
 #include "alloc/alloc.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
@@ -17,6 +19,7 @@
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "profile/look/request.h"
 #include "world/delay.h"
 #include "world/idle.h"
 #include "world/stop.h"
@@ -72,6 +75,8 @@ bool gci_init_apply_options(void)
         return true;
     if (gci_world_init((int)gci_options.stop_signal) == 0) {
         gci_stop_unblock(); /* inherited masks may block it */
+        gci_look_serve_requests();
+        gci_env_show_beacon(gci_stop_signal(), gca_version());
         if (gci_interpose_hides_signal())
             gci_idle_init();
         return true;

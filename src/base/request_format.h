@@ -4,10 +4,10 @@
  * The process shows a mapping named REQUEST_BEACON "SIGNAL:VERSION"; it holds nothing. The command writes the file
  * REQUEST_DIRECTORY "UID/PID" REQUEST_FILE, with the user and the process as the process itself sees them, and queues SIGNAL to
  * it with the value REQUEST_VALUE. The directory belongs to that user and is nobody else's (mode 0700). The file holds one
- * line: a verb, and words that it takes.
+ * line: a number of the command's own, a verb, and words that the verb takes.
  *
- * The process takes the file away, does what it says, leaves what it has to show in PID REQUEST_RESULT, and says so in PID
- * REQUEST_ANSWER, which appears all at once: "ok", or a line that tells why not.
+ * The process empties the file, does what it says, leaves what it has to show in PID REQUEST_RESULT, and says so in PID
+ * REQUEST_ANSWER, which appears all at once: the number, and "ok" or words that tell why not. The command takes all away.
  */
 #ifndef GCI_BASE_REQUEST_FORMAT_H
 #define GCI_BASE_REQUEST_FORMAT_H

@@ -111,18 +111,28 @@ static void settle(struct bound *bound)
 
 /* ---- What is due already ------------------------------------------------------------------------------------------ */
 
-static void mark_due(struct bound *bound)
+void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address, void *data), void *data)
 {
     for (size_t i = 0; i < due_count; i++) {
-        mark(bound, due[i].object);
-        mark(bound, (uintptr_t)due[i].data);
+        visit(due[i].object, data);
+        visit((uintptr_t)due[i].data, data);
     }
-    mark(bound, (uintptr_t)due_counted); /* which leads to the rest */
-    for (uint32_t id = 1; id <= u32_load_acquire(&bound->heap->cache_count); id++) {
-        const struct inbox *inbox = &bound->heap->caches[id]->inbox;
+    visit((uintptr_t)due_counted, data); /* which leads to the rest */
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
+        const struct inbox *inbox = &heap->caches[id]->inbox;
         for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
-            mark(bound, inbox->objects[i]);
+            visit(inbox->objects[i], data);
     }
+}
+
+static void mark_one_due(uintptr_t address, void *bound)
+{
+    mark(bound, address);
+}
+
+static void mark_due(struct bound *bound)
+{
+    gci_bound_each_due(bound->heap, mark_one_due, bound);
 }
 
 /* ---- Weak slots --------------------------------------------------------------------------------------------------- */

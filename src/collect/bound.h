@@ -38,6 +38,9 @@ void gci_bound_show(void);
 void gci_bound_begin_again(void);
 bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page_reader *pages);
 
+/* Addresses in what waits to be told of its end, and in what it needs for that. */
+void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address, void *data), void *data);
+
 /* Takes out one that is due, or all counted objects that are (a list by `link`, state BATCH); the caller's frame is what keeps
  * them from then on. Critical section. */
 bool gci_bound_take_finalizer(struct due_finalizer *due);

@@ -43,10 +43,11 @@ void gci_request_serve(const struct interruption *interruption)
     if (LIKELY(u32_load(&is_due) == 0))
         return;
     bool on_other_stack = range_contains(interruption->alternate, interruption->handler_sp);
-    const struct roots_caller caller = {.stack_pointer =
-                                            on_other_stack ? interruption->stack_pointer : interruption->handler_sp,
-                                        .registers = {interruption->handler_sp, interruption->stack_pointer},
-                                        .code = interruption->code};
+    const struct roots_caller caller = {
+        .stack_pointer = on_other_stack ? interruption->stack_pointer : interruption->handler_sp,
+        .registers = {interruption->handler_sp,
+                      on_other_stack ? interruption->alternate.hi : interruption->stack_pointer},
+        .code = interruption->code};
     serve_for(&caller);
 }
 

@@ -372,7 +372,8 @@ bool gci_roots_each(const struct page_reader *reader, const struct roots_caller 
     if (done) {
         visit_thread_words(&walk);
         walk.kind = ROOT_REGISTER;
-        copy_and_visit(&walk, caller->registers);
+        if (caller->registers.hi <= stack_pointer) /* else they are on what has been looked at */
+            copy_and_visit(&walk, caller->registers);
         walk.kind = ROOT_KERNEL;
         gci_kernel_words_each(visit_kernel_words, &walk);
         visit_added(&walk);

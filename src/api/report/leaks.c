@@ -14,14 +14,15 @@
 #include "profile/look/leak_groups.h"
 #include "profile/look/leak_report.h"
 
-static int report(int descriptor, const struct roots_caller *caller, bool *has_leaked)
+/* At exit, nothing is said of nothing: there may be many processes. */
+static int report(int descriptor, const struct roots_caller *caller, bool is_exit, bool *has_leaked)
 {
     struct leak_groups found;
     int failure = gci_leak_groups_find(&found, caller);
     if (failure != 0)
         return failure;
     *has_leaked = found.count != 0;
-    bool is_written = gci_leak_report_write(descriptor, &found);
+    bool is_written = (!*has_leaked && is_exit) || gci_leak_report_write(descriptor, &found);
     gci_leak_groups_forget(&found);
     return is_written ? 0 : EIO;
 }
@@ -29,7 +30,7 @@ static int report(int descriptor, const struct roots_caller *caller, bool *has_l
 GCA_API int gca_leaks_report(int descriptor)
 {
     bool has_leaked;
-    return report(descriptor, NULL, &has_leaked);
+    return report(descriptor, NULL, false, &has_leaked);
 }
 
 /* What the thread that has called exit was doing; thread 0: not known. */
@@ -52,7 +53,7 @@ static NOINLINE void at_exit(void *unused)
     (void)unused;
     if (gci_options.mode != MODE_LEAKS)
         return;
-    if (report(gci_env_error_stream(), caller, &has_leaked) == EAGAIN)
+    if (report(gci_env_error_stream(), caller, true, &has_leaked) == EAGAIN)
         gci_env_report_string("leaks are not known: not every thread could be stopped");
     if (!has_leaked || gci_options.leaks_exit_code == 0)
         return;

@@ -138,10 +138,11 @@ static void write_totals(struct report *report, const struct leak_groups *found)
     gci_text_add(&line, "==");
     gci_text_add_decimal(&line, gci_process_id());
     gci_text_add(&line, "== gcalloc: ");
+    gci_text_add(&line, gci_env_program());
     if (all.objects == 0) {
-        gci_text_add(&line, "nothing has leaked");
+        gci_text_add(&line, " has leaked nothing");
     } else {
-        gci_text_add(&line, "leaked: ");
+        gci_text_add(&line, " has leaked ");
         add_sum(&line, all.bytes, all.objects);
         gci_text_add(&line, ", directly ");
         add_sum(&line, direct.bytes, direct.objects);
