@@ -16,6 +16,7 @@
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "platform/stop.h"
+#include "profile/look/records.h"
 #include "world/critical.h"
 #include "world/kernel_words.h"
 #include "world/roots.h"
@@ -95,6 +96,7 @@ static void child(void)
     gci_world_reset();
     gci_thread_forget_others();
     gci_cycle_reset();
+    gci_records_reset();
     if (!leaves)
         return;
     gci_alloc_reset_lock();

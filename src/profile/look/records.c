@@ -3,28 +3,37 @@
 #include "profile/look/records.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 #include "base/bits.h"
+#include "heap/heap.h"
 #include "platform/env.h"
-#include "platform/vm.h"
+#include "world/critical.h"
 
-static size_t mapped_bytes(void)
+static volatile u32_shared is_in_use;
+static struct records *the_records; /* of who has set is_in_use */
+
+int gci_records_open(struct records **records, int file)
 {
-    return align_up(sizeof(struct records), gci_vm_page_bytes());
+    if (!u32_compare_and_swap(&is_in_use, 0, 1))
+        return EBUSY;
+    critical_enter();
+    if (the_records == NULL)
+        the_records = gci_heap_take_meta(&gci_heap, sizeof *the_records);
+    critical_leave();
+    *records = the_records;
+    if (the_records == NULL) {
+        u32_store_release(&is_in_use, 0);
+        return ENOMEM;
+    }
+    the_records->file = file;
+    the_records->failure = 0;
+    the_records->record = (struct profile_record){0, 0};
+    return 0;
 }
 
-struct records *gci_records_open(int file)
+void gci_records_reset(void)
 {
-    struct records *records = gci_vm_reserve(NULL, mapped_bytes());
-    if (records == NULL)
-        return NULL;
-    if (gci_vm_commit(records, mapped_bytes()) != 0) {
-        gci_vm_release(records, mapped_bytes());
-        return NULL;
-    }
-    records->file = file;
-    return records;
+    u32_store(&is_in_use, 0);
 }
 
 static void write_bytes(struct records *records, const void *bytes, size_t count)
@@ -65,6 +74,6 @@ int gci_records_close(struct records *records)
 {
     flush(records);
     int failure = records->failure;
-    gci_vm_release(records, mapped_bytes());
+    u32_store_release(&is_in_use, 0);
     return failure;
 }

@@ -19,9 +19,10 @@ struct records {
     char entries[RECORDS_PIECE_BYTES];
 };
 
-/* In memory of its own; NULL: there is none. */
-struct records *gci_records_open(int file);
+/* There is one, in memory that is no root: its entries are full of addresses. 0; ENOMEM; EBUSY: it is in use. */
+int gci_records_open(struct records **records, int file);
 int gci_records_close(struct records *records); /* the failure, or 0 */
+void gci_records_reset(void);                   /* fork child */
 
 /* One more entry, of a size that RECORDS_PIECE_BYTES is a multiple of. Entries of one kind follow each other. */
 void gci_records_add(struct records *records, enum profile_kind kind, const void *entry, size_t bytes);

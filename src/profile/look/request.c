@@ -18,6 +18,8 @@ static const char *explain(int failure)
     switch (failure) {
     case 0:
         return "ok";
+    case EBUSY:
+        return "the process is writing something else of this sort";
     case EAGAIN:
         return "not every thread of the process could be stopped";
     case ENOMEM:
@@ -48,11 +50,12 @@ static void add_head(struct records *records)
 
 static int write_result(int file, const struct roots_caller *caller, bool with_graph)
 {
-    struct records *records = gci_records_open(file);
-    if (records == NULL)
-        return ENOMEM;
+    struct records *records;
+    int failure = gci_records_open(&records, file);
+    if (failure != 0)
+        return failure;
     add_head(records);
-    int failure = gci_graph_file_add_leaks(records, caller, 0);
+    failure = gci_graph_file_add_leaks(records, caller, 0);
     if (failure == 0 && with_graph)
         failure = gci_graph_file_add_graph(records, caller);
     const struct profile_end end = {0};
