@@ -38,14 +38,32 @@ NORETURN void gci_env_die(const struct text *text);
 /* Appends the text to a file, created with mode 0600; symbolic links are not followed. False if it could not. */
 bool gci_env_append_line(const char *path, const char *line, size_t bytes);
 
+/* A file that only this process writes to, whole pieces one after the other. No descriptor stays open: programs close those that
+ * they do not know and use the numbers again, and a child would share it. */
+struct growing_file {
+    char path[4096]; /* absolute */
+    uint64_t device; /* these two tell the file from another that has come to its place */
+    uint64_t number;
+    uint64_t bytes; /* of the pieces */
+};
+
+/* The file must not be there yet; mode 0600. 0 or an errno value. */
+int gci_env_file_create(struct growing_file *file, const char *path);
+
+/* All of the piece or nothing: what could be written of it is taken back. 0 or an errno value; ESTALE: it is another file. */
+int gci_env_file_append(struct growing_file *file, const void *bytes, size_t count);
+
+/* Path of the running program, and then the words of its command line, each with its zero byte; what does not fit is cut
+ * between two words. Returns the bytes, *words: how many words. */
+size_t gci_env_command(char *to, size_t limit, uint32_t *words);
+
 /* ---- Requests of another process (base/request_format.h) ---------------------------------------------------------- */
 
 /* Takes the request and gives its line. False: there is none, or not one of this user's. */
 bool gci_env_take_request(char line[REQUEST_BYTES_MAX]);
 
-/* A new file for what is asked for, or -1 with errno set. */
-int gci_env_open_result(void);
-void gci_env_close(int file);
+/* Where what is asked for belongs; nothing is there. */
+bool gci_env_result_path(char path[REQUEST_PATH_BYTES]);
 
 /* Shown all at once. */
 void gci_env_answer(const char *line);

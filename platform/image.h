@@ -4,9 +4,11 @@
 #define GCI_PLATFORM_IMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/range.h"
+#include "platform/pages.h"
 
 enum mapping_kind {
     MAPPING_PRIVATE, /* anonymous, or a file's private copy: .data, .bss, stacks, heaps of others */
@@ -26,6 +28,10 @@ struct mapping {
     bool is_nameless; /* and not known to the system by any name */
     bool is_loader;   /* the dynamic loader's own image */
 };
+
+/* The build id of the program or library whose file begins at `start` in memory; the number of its bytes, 0 where it has none. */
+#define BUILD_ID_BYTES_MAX 20u
+size_t gci_image_build_id(const struct page_reader *pages, uintptr_t start, uint8_t id[BUILD_ID_BYTES_MAX]);
 
 /* Calls visit for each mapping, in address order. False where the system does not tell: then nothing was visited, or
  * the list broke off. */

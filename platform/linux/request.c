@@ -29,12 +29,18 @@ static bool is_own(int file, mode_t type)
            (status.st_uid == geteuid() || status.st_uid == 0) && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0;
 }
 
-static int open_directory(void)
+static struct text directory_path(void)
 {
     struct text path;
     gci_text_init(&path);
     gci_text_add(&path, REQUEST_DIRECTORY);
     gci_text_add_decimal(&path, geteuid());
+    return path;
+}
+
+static int open_directory(void)
+{
+    struct text path = directory_path();
     int directory = file_open(path.bytes, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (directory >= 0 && is_own(directory, S_IFDIR))
         return directory;
@@ -91,20 +97,21 @@ bool gci_env_take_request(char line[REQUEST_BYTES_MAX])
     return done;
 }
 
-int gci_env_open_result(void)
+bool gci_env_result_path(char path[REQUEST_PATH_BYTES])
 {
+    int saved = errno;
+    struct text text = directory_path();
+    struct text name = name_with(REQUEST_RESULT);
     int directory = open_directory();
-    if (directory < 0)
-        return -1;
-    remove_from(directory, REQUEST_RESULT);
-    int file = open_in(directory, REQUEST_RESULT, O_WRONLY | O_CREAT | O_EXCL);
-    file_close(directory);
-    return file;
-}
-
-void gci_env_close(int file)
-{
-    file_close(file);
+    gci_text_add(&text, "/");
+    gci_text_add(&text, name.bytes);
+    if (directory >= 0) {
+        remove_from(directory, REQUEST_RESULT);
+        file_close(directory);
+        __builtin_memcpy(path, text.bytes, text.length + 1);
+    }
+    errno = saved;
+    return directory >= 0;
 }
 
 /* Under another name first, so that it is never seen in part. */

@@ -20,6 +20,7 @@
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "profile/look/request.h"
+#include "profile/profile.h"
 #include "world/delay.h"
 #include "world/idle.h"
 #include "world/stop.h"
@@ -71,11 +72,12 @@ static void start_torture(void)
 /* The stop signal is only taken where it is needed. */
 bool gci_init_apply_options(void)
 {
+    gci_profile_set_rate(gci_options.profile_rate);
     if (gci_options.mode == MODE_FREE || gci_stop_signal() != 0)
         return true;
     if (gci_world_init((int)gci_options.stop_signal) == 0) {
         gci_stop_unblock(); /* inherited masks may block it */
-        gci_look_serve_requests();
+        gci_look_serve_requests(gca_version());
         gci_env_show_beacon(gci_stop_signal(), gca_version());
         if (gci_interpose_hides_signal())
             gci_idle_init();
@@ -106,6 +108,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_stats_init();
     gci_leaks_init();
     start_torture();
+    gci_profile_start_by_options();
     gci_env_use(NULL);
 }
 

@@ -18,6 +18,9 @@ void gci_hidden_choose_mode(void);
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
 bool gci_init_apply_options(void);
 
+/* The profile that the environment asks for. api/report/profile.c */
+void gci_profile_start_by_options(void);
+
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);
 

@@ -20,5 +20,8 @@
 #define REQUEST_RESULT ".result"
 #define REQUEST_ANSWER ".answer"
 #define REQUEST_BYTES_MAX 256 /* of the line, and of the answer */
+#define REQUEST_PATH_BYTES 64
+
+#define REQUEST_BUSY "busy" /* instead of "ok": is to be asked again */
 
 #endif

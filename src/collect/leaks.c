@@ -103,6 +103,8 @@ static void find_handing_out(const struct search *search)
         uintptr_t at = thread == gci_thread_self ? search->scene->caller.code : is_stopped ? thread->code : 0;
         if (thread->cache != NULL)
             thread->cache->hands_out = range_contains(code, at);
+        if (thread->cache != NULL && thread->cache->sampled != NULL)
+            thread->cache->sampled->hands_out = thread->cache->hands_out;
     }
 }
 

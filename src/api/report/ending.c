@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* For the report of leaks at exit: which part of the stack the program has left behind. In mode leaks only; shared libraries only,
+/* For what is told of leaks at exit: which part of the stack the program has left behind. Shared libraries only,
  * as a program that is linked statically has no loader to find the C library's functions behind these.
  *
  * When main has returned, or has called exit, the C library goes on where the frames of main and of what it has called were,
@@ -20,6 +20,11 @@ DECLARE_NEXT(exit)
 
 static int exit_status;
 
+static bool is_of_interest(void)
+{
+    return gci_options.mode == MODE_LEAKS || gci_options.profile != 0;
+}
+
 /* The frame behind this one is that of who has called exit, and still of use: its callers may hold something there, or in
  * registers that it has not saved. */
 static void note_with_registers_saved(uintptr_t stack_pointer, void *frame_of_caller)
@@ -33,7 +38,7 @@ static void note_with_registers_saved(uintptr_t stack_pointer, void *frame_of_ca
 EXPORT void exit(int status)
 {
     exit_status = status;
-    if (gci_options.mode == MODE_LEAKS)
+    if (is_of_interest())
         gci_context_call(note_with_registers_saved, (char *)__builtin_frame_address(0) + FRAME_HEAD_BYTES);
     next_exit()(status);
     __builtin_unreachable();
@@ -63,7 +68,7 @@ EXPORT int __libc_start_main(main_fn main, int argc, char **argv, void (*init)(v
                              void (*loader_fini)(void), void *stack_end)
 {
     program_main = main;
-    if (gci_options.mode == MODE_LEAKS)
+    if (is_of_interest())
         main = run_main;
     return next___libc_start_main()(main, argc, argv, init, fini, loader_fini, stack_end);
 }

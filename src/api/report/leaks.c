@@ -13,6 +13,7 @@
 #include "platform/thread.h"
 #include "profile/look/leak_groups.h"
 #include "profile/look/leak_report.h"
+#include "profile/profile.h"
 
 /* At exit, nothing is said of nothing: there may be many processes. */
 static int report(int descriptor, const struct roots_caller *caller, bool is_exit, bool *has_leaked)
@@ -51,6 +52,7 @@ static NOINLINE void at_exit(void *unused)
     const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
     bool has_leaked = false;
     (void)unused;
+    gci_profile_at_exit(caller);
     if (gci_options.mode != MODE_LEAKS)
         return;
     if (report(gci_env_error_stream(), caller, true, &has_leaked) == EAGAIN)

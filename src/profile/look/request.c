@@ -7,11 +7,11 @@
 #include "base/request_format.h"
 #include "base/text.h"
 #include "collect/cycle.h"
-#include "platform/clock.h"
 #include "platform/env.h"
-#include "platform/thread.h"
-#include "profile/look/graph_file.h"
+#include "profile/profile.h"
 #include "world/request.h"
+
+static const char *version; /* of the library */
 
 static const char *explain(int failure)
 {
@@ -19,7 +19,7 @@ static const char *explain(int failure)
     case 0:
         return "ok";
     case EBUSY:
-        return "the process is writing something else of this sort";
+        return REQUEST_BUSY;
     case EAGAIN:
         return "not every thread of the process could be stopped";
     case ENOMEM:
@@ -33,45 +33,11 @@ static const char *explain(int failure)
     }
 }
 
-static void add_head(struct records *records)
-{
-    struct {
-        struct profile_header header;
-        char path[256];
-    } head = {.header = {.magic = PROFILE_MAGIC,
-                         .version = PROFILE_VERSION,
-                         .process = gci_process_id(),
-                         .level = PROFILE_LEVEL_SAMPLE}};
-    const char *program = gci_env_program();
-    for (size_t i = 0; i < sizeof head.path - 1 && program[i] != '\0'; i++)
-        head.path[i] = program[i];
-    gci_records_write(records, PROFILE_HEADER, &head, sizeof head);
-}
-
-static int write_result(int file, const struct roots_caller *caller, bool with_graph)
-{
-    struct records *records;
-    int failure = gci_records_open(&records, file);
-    if (failure != 0)
-        return failure;
-    add_head(records);
-    failure = gci_graph_file_add_leaks(records, caller, 0);
-    if (failure == 0 && with_graph)
-        failure = gci_graph_file_add_graph(records, caller);
-    const struct profile_end end = {0};
-    gci_records_write(records, PROFILE_END, &end, sizeof end);
-    int not_written = gci_records_close(records);
-    return failure != 0 ? failure : not_written;
-}
-
 static int make_result(const struct roots_caller *caller, bool with_graph)
 {
-    int file = gci_env_open_result();
-    if (file < 0)
-        return errno;
-    int failure = write_result(file, caller, with_graph);
-    gci_env_close(file);
-    return failure;
+    char path[REQUEST_PATH_BYTES];
+    const struct profile_extra extra = {.leaks = true, .graph = with_graph, .caller = caller, .version = version};
+    return gci_env_result_path(path) ? gci_profile_dump_with(path, &extra) : EACCES;
 }
 
 static const char *do_request(const char *verb, const struct roots_caller *caller)
@@ -106,7 +72,8 @@ static bool serve(const struct roots_caller *caller)
     return gci_cycle_try_serve(work, &copy);
 }
 
-void gci_look_serve_requests(void)
+void gci_look_serve_requests(const char *library_version)
 {
+    version = library_version;
     gci_request_init(serve);
 }
