@@ -15,21 +15,6 @@ void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argu
 /* Calls function(argument) on another stack, which ends at `top`, a multiple of 16. */
 void gci_context_call_on(void *top, void (*function)(void *argument), void *argument);
 
-/* ---- Callers ------------------------------------------------------------------------------------------------------ */
-
-/* Once, before the program has other threads. Not needed for right answers, only for fast ones. */
-void gci_context_callers_init(void);
-
-/* Where the calling function returns to, and its caller, and so on, innermost first; returns how many, at most `limit`. The
- * byte before each address belongs to the instruction that runs in that frame, also where a signal handler has come on top.
- * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
-size_t gci_context_callers(uintptr_t *addresses, size_t limit);
-
-/* Whether the address is in the code of this library. */
-bool gci_context_is_own_code(uintptr_t address);
-
-/* ---- Contexts ----------------------------------------------------------------------------------------------------- */
-
 /* Of the context that a signal handler gets: the stack pointer less the area below it that the code may use. */
 uintptr_t gci_context_stack_pointer(const void *context);
 
@@ -42,5 +27,18 @@ bool gci_context_call_was_interrupted(const void *context);
 /* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
  * instruction, not after it: what ends it later has nothing to do with the signal. */
 bool gci_context_call_has_returned(const void *context);
+
+/* ---- Callers ------------------------------------------------------------------------------------------------------ */
+
+/* Once, before the program has other threads. Not needed for right answers, only for fast ones. */
+void gci_context_callers_init(void);
+
+/* Where the calling function returns to, and its caller, and so on, innermost first; returns how many, at most `limit`. The
+ * byte before each address belongs to the instruction that runs in that frame, also where a signal handler has come on top.
+ * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
+size_t gci_context_callers(uintptr_t *addresses, size_t limit);
+
+/* Whether the address is in the code of this library. */
+bool gci_context_is_own_code(uintptr_t address);
 
 #endif

@@ -37,7 +37,23 @@ size_t gci_image_build_id(const struct page_reader *pages, uintptr_t start, uint
  * the list broke off. */
 bool gci_image_each(void (*visit)(const struct mapping *mapping, void *data), void *data);
 
+/* ---- Code --------------------------------------------------------------------------------------------------------- */
+
+/* A program or library that the loader has mapped. It stays where it is as long as one of its functions runs. */
+struct module {
+    struct range range;     /* all of it, with the holes between its segments */
+    struct range tables;    /* the segment that holds its unwind tables; readable */
+    uintptr_t unwind_table; /* address of its .eh_frame_hdr, 0 where it has none */
+    uint64_t identity;      /* 0: never goes. Otherwise a later module at the same place has another one */
+};
+
+/* The module that holds the address. False where none does, or the system cannot tell without a lock. */
+bool gci_image_find_module(uintptr_t address, struct module *found);
+
 /* What is executed of the file that this library is linked into: a program's where it is linked statically. */
 struct range gci_image_own_code(void);
+
+/* Notes which modules never go, so that those are found sooner; not async-signal-safe. */
+void gci_image_keep_modules(void);
 
 #endif

@@ -36,6 +36,10 @@ bool gci_thread_sleeps_deaf(uint32_t id, int signal);
  * main thread. *is_kept: the C library keeps it after the thread's end; otherwise it may be the program's own memory. */
 struct range gci_thread_stack(bool *is_kept);
 
+/* Where the main thread's stack is and can grow to. Nothing else is mapped there unless the program forces it to be; what is
+ * above a stack pointer in it can be read. {0, 0} where unknown. */
+struct range gci_thread_main_stack(void);
+
 /* Has `at_exit` called on each thread that asks for it, when the thread ends and after its other destructors. 0 or an
  * errno value. gci_thread_ask_exit_call may be called again; neither allocates. */
 int gci_thread_exit_init(void (*at_exit)(void));

@@ -337,6 +337,22 @@ static void *allocate_aligned(size_t bytes, size_t alignment, enum block_kind ki
     return allocate(&attempt);
 }
 
+/* Where leaks are looked for, a block ends before its slot does: a pointer just past the end of one that lives, as buffers have
+ * them, would be one to the next. And it holds nothing of what was there before, which would keep what that pointed to. */
+static size_t with_end(size_t bytes)
+{
+    return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
+}
+
+static void *clear_for_leaks(void *block, struct attempt *attempt)
+{
+    if (gci_options.mode != MODE_LEAKS || block == NULL || attempt->is_clean)
+        return block;
+    attempt->is_clean = true;
+    size_t usable = attempt->class_index < CLASS_COUNT ? gci_size_classes[attempt->class_index].bytes : attempt->bytes;
+    return __builtin_memset(block, 0, usable);
+}
+
 /* What the profiler has chosen, unless it has second thoughts. `wanted_bytes` is what is allocated. */
 static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
                                       bool *is_clean)
@@ -346,12 +362,12 @@ static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t 
     *is_clean = false;
     if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
         return NULL;
-    struct attempt attempt = plan(wanted_bytes, alignment, kind);
+    struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
     if (hooks != NULL && !critical_is_inside() && hooks->choose(bytes, &sample)) {
         attempt.sample = &sample;
         attempt.asked_bytes = bytes;
     }
-    void *block = allocate(&attempt);
+    void *block = clear_for_leaks(allocate(&attempt), &attempt);
     *is_clean = attempt.is_clean;
     return block;
 }

@@ -461,7 +461,7 @@ static const struct planted {
     {"large", large, (1 << 20) + (128 << 10), 2, 1 << 20, 1},
     {"moved", moved, 4096, 1, 4096, 1},
     {"atomic_memory", atomic_memory, 128, 2, 128, 2},
-    {"strings", strings, 16 + 16 + 128, 3, 16 + 16 + 128, 3},
+    {"strings", strings, 16 + 16 + 120, 3, 16 + 16 + 120, 3},
     {"counted", counted, 3 * (48 + 64), 6, 3 * 48, 3},
     {"counted_cycle", counted_cycle, 2 * 48, 2, 48, 1},
     {"typed", typed, 112, 1, 112, 1},
