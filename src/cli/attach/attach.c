@@ -186,14 +186,14 @@ static int claim(struct attempt *attempt)
     return fail_with(attempt, "the request cannot be written in its /tmp", errno);
 }
 
-static int ask(struct attempt *attempt, const char *what)
+static int ask_once(struct attempt *attempt, const char *what)
 {
     char line[REQUEST_BYTES_MAX];
     attempt->number = (uint64_t)now_ms() << 22 | (uint64_t)getpid(); /* no process has a number of more bits */
     int count = snprintf(line, sizeof line, "%llu %s\n", (unsigned long long)attempt->number, what);
     remove_file(attempt, REQUEST_ANSWER);
     remove_file(attempt, REQUEST_RESULT);
-    if (count >= (int)sizeof line || write(attempt->request, line, (size_t)count) != count)
+    if (count >= (int)sizeof line || pwrite(attempt->request, line, (size_t)count, 0) != count)
         return fail_with(attempt, "the request cannot be written in its /tmp", errno);
     const char *cause = gci_target_deafness(&attempt->target);
     if (cause != NULL)
@@ -205,6 +205,19 @@ static int ask(struct attempt *attempt, const char *what)
     if (found < 0)
         return fail(attempt, "has ended without an answer");
     return found > 0 ? 0 : fail(attempt, "does not answer");
+}
+
+/* A process that is just writing its profile is asked again. */
+static int ask(struct attempt *attempt, const char *what)
+{
+    int64_t end = now_ms() + LIMIT_S * INT64_C(1000);
+    for (;;) {
+        int code = ask_once(attempt, what);
+        if (code != 0 || strcmp(attempt->answer, REQUEST_BUSY) != 0)
+            return code;
+        if (now_ms() >= end || gci_target_ends_within(&attempt->target, LOOK_MS_MAX))
+            return fail(attempt, "is busy writing its profile");
+    }
 }
 
 /* ---- The answer --------------------------------------------------------------------------------------------------- */

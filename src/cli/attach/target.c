@@ -87,24 +87,30 @@ static uid_t own_user(const struct target *target, uid_t user)
 /* ---- The library -------------------------------------------------------------------------------------------------- */
 
 #define BEACON_PATH "/memfd:" REQUEST_BEACON
+#define LIBRARY_NAME "/libgcalloc"
 
-/* 0: it shows none; -1: we may not look. */
-static int find_signal(const struct target *target)
+/* Why the process cannot be asked; NULL: the target's signal is known. */
+static const char *find_signal(struct target *target)
 {
     char line[512];
-    int signal = 0;
+    bool has_library = false;
     FILE *file = open_file(target, "maps");
-    if (file == NULL)
-        return errno == EACCES || errno == EPERM ? -1 : 0;
-    errno = 0;
-    while (fgets(line, sizeof line, file) != NULL) {
+    errno = file != NULL ? 0 : errno;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *found = strstr(line, BEACON_PATH);
         if (found != NULL)
-            signal = atoi(found + strlen(BEACON_PATH));
+            target->signal = atoi(found + strlen(BEACON_PATH));
+        has_library = has_library || strstr(line, LIBRARY_NAME) != NULL;
     }
-    bool is_refused = ferror(file) != 0 && (errno == EACCES || errno == EPERM);
-    fclose(file);
-    return is_refused ? -1 : signal;
+    int error = errno;
+    if (file != NULL)
+        fclose(file);
+    if (target->signal != 0)
+        return NULL;
+    if (error == EACCES || error == EPERM)
+        return "cannot be looked at: it is another user's, or has more rights than its user";
+    return has_library ? "has the library, but no signal for it: GCALLOC_MODE=free, or taken"
+                       : "does not have gcalloc's library loaded";
 }
 
 static int look_at(struct target *target)
@@ -115,12 +121,8 @@ static int look_at(struct target *target)
     target->user = status.user;
     target->own_id = status.own_id;
     target->own_user = own_user(target, status.user);
-    target->signal = find_signal(target);
-    if (target->signal < 0)
-        return fail(target, "cannot be looked at: it is another user's, or has more rights than its user");
-    if (target->signal == 0)
-        return fail(target, "does not have gcalloc's library loaded, or runs it with GCALLOC_MODE=free");
-    return 0;
+    const char *cause = find_signal(target);
+    return cause != NULL ? fail(target, cause) : 0;
 }
 
 int gci_target_open(struct target *target, pid_t process)
