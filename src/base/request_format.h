@@ -6,6 +6,12 @@
  * it with the value REQUEST_VALUE. The directory belongs to that user and is nobody else's (mode 0700). The file holds one
  * line: a number of the command's own, a verb, and words that the verb takes.
  *
+ *   leaks             a profile: what has leaked; and figures by stack, if a profile is on
+ *   graph             the same, and the heap as a graph
+ *   profile           the figures alone
+ *   start LEVEL RATE  a profile begins that has no file: enum profile_level, mean distance of samples in bytes (0: the level's)
+ *   stop              it ends
+ *
  * The process empties the file, does what it says, leaves what it has to show in PID REQUEST_RESULT, and says so in PID
  * REQUEST_ANSWER, which appears all at once: the number, and "ok" or words that tell why not. The command takes all away.
  */

@@ -374,19 +374,54 @@ int gci_profile_dump(const char *path)
     return error;
 }
 
+/* In a handler: what it has interrupted may hold the lock, or be in the middle of a sample and go on with it. */
+struct file_try {
+    uint64_t blocked;
+    bool has_entered;
+};
+
+static bool try_file(struct file_try *try, bool may_wait)
+{
+    try->blocked = gci_stop_block_signals();
+    if (may_wait)
+        gci_lock_acquire(&file_lock);
+    if (may_wait || gci_lock_try(&file_lock)) {
+        try->has_entered = gci_sampler_enter();
+        return true;
+    }
+    gci_stop_restore_signals(try->blocked);
+    return false;
+}
+
+static void end_try(const struct file_try *try)
+{
+    if (try->has_entered)
+        gci_sampler_leave();
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(try->blocked);
+}
+
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
 {
-    uint64_t blocked = gci_stop_block_signals();
-    int error = EBUSY;
-    if (extra->may_wait)
-        gci_lock_acquire(&file_lock);
-    if (extra->may_wait || gci_lock_try(&file_lock)) {
-        gci_sampler_enter();
-        error = take_copier() ? dump_to(path, extra) : ENOMEM;
-        unlock_file(blocked);
-        return error;
-    }
-    gci_stop_restore_signals(blocked);
+    struct file_try try;
+    if (!try_file(&try, extra->may_wait))
+        return EINPROGRESS;
+    int error = take_copier() ? dump_to(path, extra) : ENOMEM;
+    end_try(&try);
+    return error;
+}
+
+int gci_profile_try_switch(const struct profile_plan *plan)
+{
+    struct file_try try;
+    int error = ESRCH;
+    if (!try_file(&try, false))
+        return EINPROGRESS;
+    if (plan != NULL)
+        error = start(plan);
+    else
+        end(false, NULL, &error);
+    end_try(&try);
     return error;
 }
 

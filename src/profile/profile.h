@@ -44,8 +44,11 @@ struct profile_extra {
     const char *version;               /* of the library; stays */
 };
 
-/* As gci_profile_dump. EBUSY: it may not wait, and another is writing; EAGAIN: threads could not be stopped. */
+/* As gci_profile_dump. EINPROGRESS: it may not wait, and another is writing; EAGAIN: threads could not be stopped. */
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
+
+/* As gci_profile_start, or with NULL gci_profile_stop, in a handler. EINPROGRESS: another has the lock of the file. */
+int gci_profile_try_switch(const struct profile_plan *plan);
 
 /* 0: the default of the level. ESRCH: there is none. */
 int gci_profile_set_rate(uint64_t rate_bytes);

@@ -85,6 +85,21 @@ class Attach(unittest.TestCase):
             self.assertEqual(LOST, self.leaks(process))
             self.assertNotEqual(0, self.found[records.LEAK][0].stack)
 
+    def test_profile_on_and_off(self):
+        with self.process("threads") as (process,):
+            self.assert_refused(process, "no profile is on", "stop")
+            self.assertEqual(0, ask(process, "start 1 4096").returncode)
+            self.assert_refused(process, "a profile is on already", "start 1 4096")
+            time.sleep(0.3)
+            self.assertEqual(0, ask(process, "profile", self.path).returncode)
+            figures = records.read(self.path)[records.FIGURES]
+            self.assertGreater(len(figures), 0)
+            self.assertEqual(0, ask(process, "stop").returncode)
+            self.assertEqual(0, ask(process, "start 3 0").returncode)
+            self.assertEqual(0, ask(process, "stop").returncode)
+            self.assert_refused(process, "no such level of a profile", "start 4 0")
+            self.assertTrue(is_alive(process))
+
     def test_graph(self):
         with self.process() as (process,):
             self.assertEqual(LOST, self.leaks(process, "graph"))

@@ -39,6 +39,12 @@ GCA_API int gca_profile_dump(const char *path)
     return gci_profile_dump(path);
 }
 
+GCA_API int gca_profile_graph(const char *path)
+{
+    const struct profile_extra extra = {.leaks = true, .graph = true, .may_wait = true, .version = gca_version()};
+    return path != NULL ? gci_profile_dump_with(path, &extra) : EINVAL;
+}
+
 GCA_API int gca_profile_set_rate(uint64_t rate_bytes)
 {
     return gci_profile_set_rate(rate_bytes);

@@ -18,7 +18,7 @@ static const char *explain(int failure)
     switch (failure) {
     case 0:
         return "ok";
-    case EBUSY:
+    case EINPROGRESS:
         return REQUEST_BUSY;
     case EAGAIN:
         return "not every thread of the process could be stopped";
@@ -33,19 +33,47 @@ static const char *explain(int failure)
     }
 }
 
-static int make_result(const struct roots_caller *caller, bool with_graph)
+/* Figures are there if a profile is on. */
+static int make_result(const struct roots_caller *caller, bool with_leaks, bool with_graph)
 {
     char path[REQUEST_PATH_BYTES];
-    const struct profile_extra extra = {.leaks = true, .graph = with_graph, .caller = caller, .version = version};
+    const struct profile_extra extra = {.leaks = with_leaks, .graph = with_graph, .caller = caller, .version = version};
     return gci_env_result_path(path) ? gci_profile_dump_with(path, &extra) : EACCES;
 }
 
-static const char *do_request(const char *verb, const struct roots_caller *caller)
+/* "LEVEL RATE", with 0 for the level's own rate. */
+static const char *start_profile(const char *words)
 {
-    if (gci_text_equals(verb, "leaks"))
-        return explain(make_result(caller, false));
-    if (gci_text_equals(verb, "graph"))
-        return explain(make_result(caller, true));
+    uint64_t level;
+    uint64_t rate_bytes;
+    if (!gci_text_read_decimal(&words, &level) || *words++ != ' ' || !gci_text_read_decimal(&words, &rate_bytes) ||
+        level < PROFILE_LEVEL_SAMPLE || level > PROFILE_LEVEL_FULL)
+        return "no such level of a profile";
+    const struct profile_plan plan = {.level = (enum profile_level)level, .rate_bytes = rate_bytes, .version = version};
+    int failure = gci_profile_try_switch(&plan);
+    return failure == EBUSY ? "a profile is on already" : explain(failure);
+}
+
+static const char *stop_profile(void)
+{
+    int failure = gci_profile_try_switch(NULL);
+    return failure == ESRCH ? "no profile is on" : explain(failure);
+}
+
+#define START_VERB "start "
+
+static const char *do_request(const char *line, const struct roots_caller *caller)
+{
+    if (gci_text_equals(line, "leaks"))
+        return explain(make_result(caller, true, false));
+    if (gci_text_equals(line, "graph"))
+        return explain(make_result(caller, true, true));
+    if (gci_text_equals(line, "profile"))
+        return explain(make_result(caller, false, false));
+    if (gci_text_starts_with(line, START_VERB))
+        return start_profile(line + sizeof START_VERB - 1);
+    if (gci_text_equals(line, "stop"))
+        return stop_profile();
     return "the library in the process does not know this request";
 }
 
