@@ -40,7 +40,8 @@ struct roots_caller {
     uintptr_t code;         /* the instruction that was interrupted; 0: it has called the library */
 };
 
-/* Calls visit with copies of all root words, a piece at a time. The world is stopped. False if the process could not be read: then nothing may be freed. */
+/* Calls visit with copies of all root words, a piece at a time. The world is stopped. False if the process could not be read:
+ * then nothing may be freed. */
 bool gci_roots_each(const struct page_reader *reader, const struct roots_caller *caller, root_words_fn visit,
                     void *data);
 

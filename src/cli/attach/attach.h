@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Asking a running process that has the library loaded (base/request_format.h): by a file and a signal, without ptrace and without
- * a thread of ours in it; it may sleep meanwhile.
+/* Asking a running process that has the library loaded (base/request_format.h): by a file and a signal, without ptrace and
+ * without a thread of ours in it; it may sleep meanwhile.
  *
  * The signal's default would end a process: it is only sent to one that shows the library's mapping and has a handler for the
  * signal. What remains is that the process replaces itself by another program between that look and the signal.
