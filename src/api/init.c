@@ -69,20 +69,26 @@ static void start_torture(void)
 }
 #endif
 
+bool gci_init_take_signal(void)
+{
+    if (gci_stop_signal() != 0)
+        return true;
+    if (gci_world_init((int)gci_options.stop_signal) != 0)
+        return false;
+    gci_stop_unblock(); /* inherited masks may block it */
+    gci_look_serve_requests(gca_version());
+    gci_env_show_beacon(gci_stop_signal(), gca_version());
+    if (gci_interpose_hides_signal())
+        gci_idle_init();
+    return true;
+}
+
 /* The stop signal is only taken where it is needed. */
 bool gci_init_apply_options(void)
 {
     gci_profile_set_rate(gci_options.profile_rate);
-    if (gci_options.mode == MODE_FREE || gci_stop_signal() != 0)
+    if (gci_options.mode == MODE_FREE || gci_init_take_signal())
         return true;
-    if (gci_world_init((int)gci_options.stop_signal) == 0) {
-        gci_stop_unblock(); /* inherited masks may block it */
-        gci_look_serve_requests(gca_version());
-        gci_env_show_beacon(gci_stop_signal(), gca_version());
-        if (gci_interpose_hides_signal())
-            gci_idle_init();
-        return true;
-    }
     gci_env_report_string("no real-time signal is free; nothing will be collected");
     gci_options.mode = MODE_FREE;
     return false;

@@ -21,6 +21,9 @@ bool gci_init_apply_options(void);
 /* The profile that the environment asks for. api/report/profile.c */
 void gci_profile_start_by_options(void);
 
+/* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
+bool gci_init_take_signal(void);
+
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);
 

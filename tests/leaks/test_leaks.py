@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Mode leaks: planted leaks are reported exactly, and nothing else.
 
-Arguments: the library, planted, planted_cxx, planted's library.
+Arguments: the library, planted, planted_cxx, planted's library, reports.
 """
 import os
 import re
@@ -14,7 +14,7 @@ import unittest
 import records
 import support
 
-LIBRARY, PLANTED, PLANTED_CXX, HELPER = (os.path.abspath(path) for path in sys.argv[1:5])
+LIBRARY, PLANTED, PLANTED_CXX, HELPER, REPORTS = (os.path.abspath(path) for path in sys.argv[1:6])
 
 
 def cases(program):
@@ -72,6 +72,18 @@ class Reports(unittest.TestCase):
         result = support.run(["/bin/sh", "-c", f"{PLANTED} direct; {PLANTED} self_loop & wait"], LIBRARY)
         found = [entry for entry in support.totals(result.stderr) if entry in ((640, 10, 640, 10), (64, 1, 64, 1))]
         self.assertEqual(2, len(found), result.stderr)
+
+    def test_asked_for(self):
+        """By the program itself, in any mode."""
+        for mode in ("gc", "free", "leaks"):
+            with self.subTest(mode=mode), tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "graph")
+                result = support.run([REPORTS, path], None, GCALLOC_MODE=mode)
+                self.assertEqual((0, ""), (result.returncode, result.stderr))
+                found = records.read(path)
+                self.assertEqual({records.DIRECT}, {leak.kind for leak in found[records.LEAK]})
+                self.assertEqual(15, sum(leak.objects for leak in found[records.LEAK]))
+                self.assertTrue(found[records.OBJECTS] and found[records.ROOTS])
 
     def test_in_profile(self):
         """The same goes into the profile's file at exit, whatever the mode."""

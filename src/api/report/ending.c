@@ -58,9 +58,11 @@ static int run_main(int argc, char **argv, char **environment)
     return status;
 }
 
-/* The entry of every program's, in crt1.o. */
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
+/* Every program's beginning, called by crt1.o. */
 int __libc_start_main(main_fn main, int argc, char **argv, void (*init)(void), void (*fini)(void),
-                      void (*loader_fini)(void), void *stack_end); // NOLINT(bugprone-reserved-identifier)
+                      void (*loader_fini)(void), void *stack_end);
 
 DECLARE_NEXT(__libc_start_main)
 
@@ -72,3 +74,5 @@ EXPORT int __libc_start_main(main_fn main, int argc, char **argv, void (*init)(v
         main = run_main;
     return next___libc_start_main()(main, argc, argv, init, fini, loader_fini, stack_end);
 }
+
+// NOLINTEND(bugprone-reserved-identifier)

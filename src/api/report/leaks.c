@@ -9,6 +9,7 @@
 
 #include "api/init.h"
 #include "base/options.h"
+#include "platform/context.h"
 #include "platform/env.h"
 #include "platform/thread.h"
 #include "profile/look/leak_groups.h"
@@ -28,10 +29,29 @@ static int report(int descriptor, const struct roots_caller *caller, bool is_exi
     return is_written ? 0 : EIO;
 }
 
+/* What is asked, with the stack of who asks: frames of ours, which have what was there before in their holes, are none of its. */
+struct question {
+    int descriptor;
+    void *frame_of_caller;
+    int answer;
+};
+
+static void answer_with_registers_saved(uintptr_t stack_pointer, void *data)
+{
+    struct question *question = data;
+    const struct roots_caller caller = {.stack_pointer = (uintptr_t)question->frame_of_caller,
+                                        .registers = {stack_pointer, stack_pointer + CONTEXT_SAVED_BYTES}};
+    bool has_leaked;
+    question->answer = report(question->descriptor, &caller, false, &has_leaked);
+}
+
+/* Above the frame's address are the frame pointer, which is the caller's, and the return address. */
 GCA_API int gca_leaks_report(int descriptor)
 {
-    bool has_leaked;
-    return report(descriptor, NULL, false, &has_leaked);
+    struct question question = {.descriptor = descriptor, .frame_of_caller = __builtin_frame_address(0)};
+    gci_init_take_signal();
+    gci_context_call(answer_with_registers_saved, &question);
+    return question.answer;
 }
 
 /* What the thread that has called exit was doing; thread 0: not known. */

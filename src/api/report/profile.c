@@ -41,6 +41,7 @@ GCA_API int gca_profile_dump(const char *path)
 
 GCA_API int gca_profile_graph(const char *path)
 {
+    gci_init_take_signal();
     const struct profile_extra extra = {.leaks = true, .graph = true, .may_wait = true, .version = gca_version()};
     return path != NULL ? gci_profile_dump_with(path, &extra) : EINVAL;
 }

@@ -172,7 +172,7 @@ static int look_for_answer(struct attempt *attempt)
     line[strcspn(line, "\n")] = '\0';
     if (strtoull(line, &words, 10) != attempt->number || *words != ' ')
         return 0;
-    strcpy(attempt->answer, words + 1);
+    snprintf(attempt->answer, sizeof attempt->answer, "%s", words + 1);
     return 1;
 }
 

@@ -39,13 +39,20 @@ struct status {
     uint64_t caught;
 };
 
+/* "Uid: REAL EFFECTIVE SAVED ..." */
+static uid_t effective_user(const char *line)
+{
+    char *rest;
+    strtoul(line + strlen("Uid:"), &rest, 10);
+    return (uid_t)strtoul(rest, NULL, 10);
+}
+
 static void read_status_line(const char *line, struct status *status)
 {
-    unsigned user = 0;
     if (strncmp(line, "State:", 6) == 0)
-        sscanf(line, "State: %c", &status->state);
-    else if (sscanf(line, "Uid: %*u %u", &user) == 1)
-        status->user = user;
+        status->state = line[6 + strspn(line + 6, " \t")];
+    else if (strncmp(line, "Uid:", 4) == 0)
+        status->user = effective_user(line);
     else if (strncmp(line, "NSpid:", 6) == 0)
         status->own_id = (pid_t)strtol(strrchr(line, '\t') + 1, NULL, 10); /* the innermost is the last */
     else if (strncmp(line, "SigBlk:", 7) == 0)
@@ -70,17 +77,18 @@ static bool read_status(const struct target *target, const char *name, struct st
 /* The user as the process knows him: in a namespace of its own he has another number. */
 static uid_t own_user(const struct target *target, uid_t user)
 {
-    unsigned inside;
-    unsigned outside;
-    unsigned count;
+    char line[128];
     uid_t found = user;
     FILE *file = open_file(target, "uid_map");
-    if (file == NULL)
-        return user;
-    while (fscanf(file, "%u %u %u", &inside, &outside, &count) == 3)
-        if (user - outside < count)
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        char *rest = line;
+        uid_t inside = (uid_t)strtoul(rest, &rest, 10);
+        uid_t outside = (uid_t)strtoul(rest, &rest, 10);
+        if (user - outside < (uid_t)strtoul(rest, NULL, 10))
             found = inside + (user - outside);
-    fclose(file);
+    }
+    if (file != NULL)
+        fclose(file);
     return found;
 }
 
@@ -99,7 +107,7 @@ static const char *find_signal(struct target *target)
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *found = strstr(line, BEACON_PATH);
         if (found != NULL)
-            target->signal = atoi(found + strlen(BEACON_PATH));
+            target->signal = (int)strtol(found + strlen(BEACON_PATH), NULL, 10);
         has_library = has_library || strstr(line, LIBRARY_NAME) != NULL;
     }
     int error = errno;
