@@ -30,7 +30,7 @@ bool gci_context_call_has_returned(const void *context);
 
 /* ---- Callers ------------------------------------------------------------------------------------------------------ */
 
-/* Once, before the program has other threads. Not needed for right answers, only for fast ones. */
+/* Once, before the program has other threads. gci_context_callers answers without it, too, but more slowly. */
 void gci_context_callers_init(void);
 
 /* Where the calling function returns to, and its caller, and so on, innermost first; returns how many, at most `limit`. The
@@ -38,7 +38,10 @@ void gci_context_callers_init(void);
  * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
 size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 
-/* Whether the address is in the code of this library. */
+/* To be called when libraries have been closed: others may lie at their addresses from now on. */
+void gci_context_forget_closed(void);
+
+/* Whether the address is in the code of this library; false before gci_context_callers_init. */
 bool gci_context_is_own_code(uintptr_t address);
 
 #endif

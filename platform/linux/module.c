@@ -2,12 +2,13 @@
 /* The part of platform/image.h that knows modules, from the loader's tables.
  *
  * dl_iterate_phdr(3) tells of all modules, but under a lock that a thread may hold while it allocates: it is asked once, at
- * start, and what it tells of modules that never go is kept. For what came later there is _dl_find_object(3), since glibc 2.35, without locks. With
- * an older one later modules are not found.
+ * start, and what it tells of modules that never go is kept. For what came later there is _dl_find_object(3), without locks,
+ * since glibc 2.35. With an older one later modules are not found.
  *
  * A module that was closed may be followed by another at the same addresses, whose link_map lies where that of the first
  * did. So the identity also holds what the head of .eh_frame_hdr and its last entry say: how many functions there are,
- * where the last one starts, and how long the tables of all others are.
+ * where the last one starts, and how long the tables of all others are. Two versions of one library may have all of that in
+ * common: who caches what depends on more should hear of dlclose(3), too.
  */
 #include <dlfcn.h>
 #include <link.h>

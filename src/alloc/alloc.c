@@ -353,22 +353,49 @@ static void *clear_for_leaks(void *block, struct attempt *attempt)
     return __builtin_memset(block, 0, usable);
 }
 
-/* What the profiler has chosen, unless it has second thoughts. `wanted_bytes` is what is allocated. */
+/* The short way, for a profiler that chooses everything. NULL where more is to be done. */
+static void *take_chosen_from_own(const struct attempt *attempt)
+{
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (sampled == NULL || attempt->class_index >= CLASS_FEW_SLOTS)
+        return NULL;
+    critical_enter_brief();
+    struct window *window = &sampled->windows[attempt->kind][attempt->class_index];
+    void *block = take_if_any(window);
+    if (block == NULL && gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
+        block = take_if_any(window);
+    if (LIKELY(block != NULL))
+        note_sample(attempt, block);
+    critical_leave_brief();
+    return block;
+}
+
+static bool choose(size_t bytes, struct sample *sample)
+{
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    return hooks != NULL && !critical_is_inside() && hooks->choose(bytes, sample);
+}
+
+/* What the budget has chosen, unless the profiler has second thoughts. `wanted_bytes` is what is allocated; *is_clean, where
+ * somebody wants to know. */
 static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
                                       bool *is_clean)
 {
-    const struct sample_hooks *hooks = gci_sample_hooks;
     struct sample sample;
-    *is_clean = false;
+    void *block = NULL;
     if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
         return NULL;
     struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
-    if (hooks != NULL && !critical_is_inside() && hooks->choose(bytes, &sample)) {
+    if (LIKELY(choose(bytes, &sample))) {
         attempt.sample = &sample;
         attempt.asked_bytes = bytes;
+        block = take_chosen_from_own(&attempt);
     }
-    void *block = clear_for_leaks(allocate(&attempt), &attempt);
-    *is_clean = attempt.is_clean;
+    if (block == NULL)
+        block = allocate(&attempt);
+    block = clear_for_leaks(block, &attempt);
+    if (is_clean != NULL)
+        *is_clean = attempt.is_clean;
     return block;
 }
 
@@ -393,9 +420,8 @@ static void *allocate_small(size_t bytes, enum block_kind kind)
 /* The request has spent the budget: the window has not been asked yet. */
 static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
-    bool is_clean;
     if (UNLIKELY(gci_budget_settle(bytes)))
-        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, &is_clean);
+        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
     return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
@@ -412,10 +438,9 @@ void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
 {
     void *block = NULL;
-    bool is_clean;
     unsigned class_index = size_class_aligned(bytes, alignment);
     if (budget_count(bytes))
-        return allocate_chosen(bytes, bytes, alignment, kind, &is_clean);
+        return allocate_chosen(bytes, bytes, alignment, kind, NULL);
     if (LIKELY(class_index < CLASS_COUNT && may_use_own())) {
         const struct window *window = &gci_cache_self.cache->windows[kind][class_index];
         uint64_t bits = *window->word;

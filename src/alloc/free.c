@@ -117,10 +117,10 @@ static NOINLINE void forget_special(const struct heap *heap, const void *block)
 }
 
 /* The same. */
-static void forget_sample(struct heap *heap, struct slot slot)
+static void forget_sample(struct heap *heap, struct slot slot, bool alone)
 {
     critical_enter_brief();
-    gci_sample_take(heap, slot.unit, slot.index, SAMPLE_FREED);
+    gci_sample_take(heap, slot.unit, slot.index, SAMPLE_FREED, alone);
     critical_leave_brief();
 }
 
@@ -138,7 +138,7 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
     if (UNLIKELY(custody & HAS_SPECIAL))
         forget_special(heap, block);
     if (UNLIKELY(custody & HAS_SAMPLES))
-        forget_sample(heap, slot);
+        forget_sample(heap, slot, cache != NULL);
     if (cache != NULL)
         free_own(heap, cache, slot);
     else
@@ -185,7 +185,7 @@ static void free_by_any_way(void *block, const char *function)
     if (UNLIKELY(block_at(&gci_heap, object.unit)->has_special))
         forget_special(&gci_heap, block);
     if (UNLIKELY(block_at(&gci_heap, object.unit)->is_sampled))
-        forget_sample(&gci_heap, slot);
+        forget_sample(&gci_heap, slot, false);
     if (object.kind == KIND_HEADED) /* counted objects do not come here */
         counted_set_freed((struct counted *)((char *)block - COUNTED_HEADER_BYTES));
     if (object.is_large)
@@ -270,7 +270,7 @@ static void note_resized(struct object object, size_t bytes, bool is_chosen)
     const struct sample_hooks *hooks = gci_sample_hooks;
     struct sample sample;
     if (descriptor->is_sampled)
-        forget_sample(&gci_heap, (struct slot){object.unit, object.slot});
+        forget_sample(&gci_heap, (struct slot){object.unit, object.slot}, false);
     if (!is_chosen || hooks == NULL || critical_is_inside() || !hooks->choose(bytes, &sample))
         return;
     critical_enter();

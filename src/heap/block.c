@@ -80,8 +80,6 @@ bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
 {
     gci_region_untouch(heap, word_bytes(block_class(heap, unit), block_at(heap, unit)->touched_words));
-    if (block_at(heap, unit)->is_sampled)
-        gci_sample_forget(heap, unit, block_class(heap, unit)->slots);
     block_at(heap, unit)->state = BLOCK_NONE;
     u32_store(&block_at(heap, unit)->custody, OWNER_NONE);
     gci_region_give(heap, unit, 1, past);

@@ -221,7 +221,7 @@ static void sweep_large(struct heap *heap, uint32_t unit, bool free_dead, struct
     census->freed_objects++;
     census->freed_bytes += bytes;
     if (free_dead && block_at(heap, unit)->is_sampled)
-        gci_sample_take(heap, unit, 0, SAMPLE_RECLAIMED);
+        gci_sample_take(heap, unit, 0, SAMPLE_RECLAIMED, true);
     if (free_dead)
         gci_large_destroy(heap, unit, PAST_RECLAIMED);
 }

@@ -18,7 +18,7 @@ void (*gci_sampler_work)(void);
 struct sampling {
     uint64_t random;
     uint64_t rate_bytes;     /* that its distance was drawn with */
-    uint64_t last_address;   /* of its last sample, until that is freed; complemented, or it would keep it */
+    uintptr_t last_hidden;   /* complement of its last sample's address, until that is freed: thread-local data are roots */
     int64_t live_bytes;      /* not yet in the session's */
     uint32_t session;        /* that these belong to */
     uint32_t number;         /* of the thread in the session; 0: several */
@@ -41,14 +41,14 @@ __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 #define TIME_UNIT_SHIFT 14u
 STATIC_ASSERT(SITE_ROWS_MAX < UINT32_C(1) << ORIGIN_ROW_BITS, "a row fits an origin");
 
-static uint64_t ticks_now(void)
+ALWAYS_INLINE uint64_t ticks_now(void)
 {
     return gci_cpu_ticks() - gci_session.start_ticks;
 }
 
-static uint64_t units_now(void)
+ALWAYS_INLINE uint64_t units_of(uint64_t ticks)
 {
-    uint64_t units = ticks_now() >> TIME_UNIT_SHIFT;
+    uint64_t units = ticks >> TIME_UNIT_SHIFT;
     return units < ORIGIN_TIME_MAX ? units : ORIGIN_TIME_MAX;
 }
 
@@ -64,11 +64,11 @@ uint64_t gci_sampler_now_ns(void)
     return gci_clock_ns() - gci_session.start_ns;
 }
 
-static uint64_t origin_of(const struct site_row *row)
+ALWAYS_INLINE uint64_t origin_of(const struct site_row *row, uint64_t ticks)
 {
     uint64_t index = (uint64_t)(row - gci_sites_row(0)) + 1;
     return index | (uint64_t)(gci_session.number % ORIGIN_SESSIONS) << ORIGIN_ROW_BITS |
-           units_now() << ORIGIN_TIME_SHIFT;
+           units_of(ticks) << ORIGIN_TIME_SHIFT;
 }
 
 ALWAYS_INLINE struct site_row *row_of(uint64_t origin)
@@ -101,7 +101,7 @@ unsigned gci_sampler_age_class(uint64_t age_ns)
 static unsigned age_class_of(uint64_t origin)
 {
     uint64_t born = origin >> ORIGIN_TIME_SHIFT;
-    uint64_t now = units_now();
+    uint64_t now = units_of(ticks_now());
     return gci_sampler_age_class(now > born ? units_to_ns(now - born) : 0);
 }
 
@@ -144,7 +144,7 @@ static NOINLINE void join(void)
     self.session = gci_session.number;
     self.number = number_thread();
     self.live_bytes = 0;
-    self.last_address = 0;
+    self.last_hidden = 0;
 }
 
 bool gci_sampler_enter(void)
@@ -163,7 +163,7 @@ void gci_sampler_leave(void)
 
 uint64_t gci_sampler_objects(const struct sample *sample)
 {
-    return (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
+    return LIKELY(sample->weight == 1.0f) ? SITE_OBJECT : (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
 }
 
 uint64_t gci_sampler_bytes(const struct sample *sample, size_t bytes)
@@ -274,7 +274,7 @@ static void on_born(const struct sample *sample, size_t bytes, uintptr_t address
     count_in(&row->own.samples, 1, is_own);
     count_in(&row->own.allocated_objects, gci_sampler_objects(sample), is_own);
     count_in(&row->own.allocated_bytes, bytes_meant, is_own);
-    self.last_address = ~address;
+    self.last_hidden = ~address;
     change_live((int64_t)bytes_meant);
 }
 
@@ -282,9 +282,9 @@ static void count_own_free(struct site_row *row, uint64_t objects, uint64_t byte
 {
     count_in(&row->own.freed_bytes, bytes, true);
     count_in(&row->own.lifetimes[age], objects, true);
-    if (self.last_address == ~address) {
+    if (self.last_hidden == ~address) {
         count_in(&row->own.temporary_objects, objects, true);
-        self.last_address = 0;
+        self.last_hidden = 0;
     }
 }
 
@@ -315,7 +315,7 @@ static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address
 /* Frames of this library on top of the program's: the longest way, of realloc, has nine. */
 #define OWN_FRAMES_MAX 16u
 
-static struct site_row *find_row(void)
+ALWAYS_INLINE struct site_row *find_row(void)
 {
     uintptr_t addresses[SITE_FRAMES_MAX + OWN_FRAMES_MAX];
     size_t wanted = gci_session.level == PROFILE_LEVEL_SITE ? 1 : SITE_FRAMES_MAX;
@@ -327,11 +327,6 @@ static struct site_row *find_row(void)
     return gci_sites_find(addresses + own, depth, gci_sampler_place, self.number);
 }
 
-static bool is_work_due(void)
-{
-    return UNLIKELY(ticks_now() >= word_load(&gci_session.due_ticks)) && gci_sampler_work != NULL;
-}
-
 static bool on_choose(size_t bytes, struct sample *sample)
 {
     if (!gci_sampler_enter()) {
@@ -340,11 +335,12 @@ static bool on_choose(size_t bytes, struct sample *sample)
     }
     if (UNLIKELY(self.session != gci_session.number))
         join();
-    if (is_work_due())
+    uint64_t ticks = ticks_now();
+    if (UNLIKELY(ticks >= word_load(&gci_session.due_ticks)))
         gci_sampler_work();
     struct site_row *row = find_row();
     if (LIKELY(row != NULL)) {
-        sample->origin = origin_of(row);
+        sample->origin = origin_of(row, ticks);
         sample->weight = gci_session.level == PROFILE_LEVEL_FULL || bytes == 0
                              ? 1.0f
                              : (float)gci_draw_weight(bytes, self.rate_bytes);

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "platform/sync.h"
+#include "profile/draw.h"
 #include "world/critical.h"
 
 /* With all there are, rows take 20 MiB, stacks 2 MiB, their addresses 20 MiB, the tables 1 MiB. */
@@ -36,6 +37,19 @@ static uint32_t slots_of(uint32_t entries)
     return entries * SLOTS_A_ROW;
 }
 
+#define SEED_1 UINT64_C(0x9e3779b97f4a7c15) /* 2^64 divided by the golden ratio */
+#define SEED_2 UINT64_C(0xd1b54a32d192ed03) /* the same of the next generalised golden ratio */
+
+/* Numbers without a pattern, one for each place in a stack. */
+static uint64_t place_keys[SITE_FRAMES_MAX + 1];
+
+static void make_keys(void)
+{
+    uint64_t state = SEED_1;
+    for (unsigned i = 0; i <= SITE_FRAMES_MAX; i++)
+        place_keys[i] = gci_draw_next(&state);
+}
+
 static bool take_tables(struct heap *heap, uint32_t limit)
 {
     uint32_t stacks_wanted = limit / ROWS_A_STACK;
@@ -64,6 +78,7 @@ int gci_sites_init(struct heap *heap, uint32_t limit)
         empty_tables();
         return 0;
     }
+    make_keys();
     for (; limit >= ROWS_LIMIT_MIN; limit /= 2)
         if (take_tables(heap, limit)) {
             rows_limit = limit;
@@ -72,25 +87,25 @@ int gci_sites_init(struct heap *heap, uint32_t limit)
     return ENOMEM;
 }
 
+__extension__ typedef unsigned __int128 wide;
+
 /* Both halves of a product, mixed (as in wyhash). */
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+    wide product = (wide)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-#define SEED_1 UINT64_C(0x9e3779b97f4a7c15) /* 2^64 divided by the golden ratio */
-#define SEED_2 UINT64_C(0xd1b54a32d192ed03) /* the same of the next generalised golden ratio */
-
+/* A sum of products of pairs (NH; Black et al., UMAC, 1999): no step waits for the one before. */
 static uint64_t hash_of(const uintptr_t *addresses, size_t depth)
 {
-    uint64_t hash = depth + SEED_1;
+    wide sum = depth;
     size_t i = 0;
     for (; i + 2 <= depth; i += 2)
-        hash = mix(hash ^ addresses[i], SEED_2 ^ addresses[i + 1]);
+        sum += (wide)(addresses[i] + place_keys[i]) * (addresses[i + 1] + place_keys[i + 1]);
     if (i < depth)
-        hash = mix(hash ^ addresses[i], SEED_2);
-    return mix(hash, SEED_1);
+        sum += (wide)(addresses[i] + place_keys[i]) * place_keys[i + 1];
+    return mix((uint64_t)sum ^ SEED_2, (uint64_t)(sum >> 64) ^ SEED_1);
 }
 
 /* Slots are twice as many as entries, so the search ends. */

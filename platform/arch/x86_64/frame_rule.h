@@ -17,8 +17,8 @@
 enum frame_register { FRAME_RBX = 3, FRAME_RBP = 6, FRAME_RSP = 7, FRAME_RIP = 16 };
 
 enum frame_kind {
-    FRAME_UNKNOWN,  /* the tables do not tell */
-    FRAME_BY_RSP,   /* CFA = register + offset: these three are plain rules, in which `how` holds nothing but the kind */
+    FRAME_UNKNOWN, /* the tables do not tell */
+    FRAME_BY_RSP,  /* CFA = register + offset: these three are plain rules, in which `how` holds nothing but the kind */
     FRAME_BY_RBP,
     FRAME_BY_RBX,
     FRAME_DIRECT,   /* CFA = register + offset */

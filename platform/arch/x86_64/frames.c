@@ -10,8 +10,8 @@
  * before it is read. Code without tables, as compilers at run time make it, is passed by its frame pointer if that is one.
  *
  * The cache is a table of pairs without a lock. Writers may mix their pairs; a reader sees it, as one word of a pair is the
- * place mixed with the other word. The place alone is the key of modules that stay for good; for others their identity is
- * part of it, so what was noted of a module that has gone is never found for the next one.
+ * place mixed with the other word. The place alone is the key in modules that stay for good; in others their identity is part
+ * of it, and how often libraries were closed, so what was noted of a module that has gone is not found for the next one.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -84,6 +84,13 @@ static void remember(uintptr_t at, uint64_t identity, struct frame_rule rule)
     word_store(&entry->tag, at ^ identity ^ mixed(word));
 }
 
+static shared_word times_closed;
+
+void gci_context_forget_closed(void)
+{
+    word_add(&times_closed, 1);
+}
+
 /* ---- A walk ------------------------------------------------------------------------------------------------------- */
 
 struct frame {
@@ -95,12 +102,12 @@ struct frame {
 
 struct walk {
     struct frame frame;
-    uintptr_t top;          /* everything from sp to here can be read */
-    bool may_rise;          /* the top is only how far pages were tried */
-    const greg_t *context;  /* of a frame that a signal has interrupted: its registers; or NULL */
-    uintptr_t rbp;          /* what frame.rbp and frame.rbx point at where the stack does not hold them for good */
+    uintptr_t top;         /* everything from sp to here can be read */
+    bool may_rise;         /* the top is only how far pages were tried */
+    const greg_t *context; /* of a frame that a signal has interrupted: its registers; or NULL */
+    uintptr_t rbp;         /* what frame.rbp and frame.rbx point at where the stack does not hold them for good */
     uintptr_t rbx;
-    struct module module;   /* one that was found, or empty */
+    struct module module; /* one that was found, or empty */
 };
 
 #define WORD_BYTES sizeof(uintptr_t)
@@ -169,17 +176,30 @@ READS_RAW_MEMORY static bool read_word(struct walk *walk, uintptr_t address, uin
 
 /* ---- Steps that the loop leaves to others ------------------------------------------------------------------------- */
 
+static bool find_module(struct walk *walk, uintptr_t at)
+{
+    struct module *module = &walk->module;
+    if (range_contains(module->range, at))
+        return true;
+    if (!gci_image_find_module(at, module)) {
+        module->range = (struct range){0, 0};
+        return false;
+    }
+    if (module->identity != 0)
+        module->identity ^= word_load(&times_closed) * ODD;
+    return true;
+}
+
 /* Rule of the current place. walk->module is then the module that holds it, if the tables had to be asked. */
 static struct frame_rule find_rule(struct walk *walk)
 {
-    struct frame_rule rule = {.how = FRAME_UNKNOWN};
+    const struct frame_rule rule_unknown = {.how = FRAME_UNKNOWN};
+    struct frame_rule rule;
     uintptr_t at = walk->frame.at;
     if (look_up(at, 0, &rule))
         return rule;
-    if (!range_contains(walk->module.range, at) && !gci_image_find_module(at, &walk->module)) {
-        walk->module.range = (struct range){0, 0};
-        return (struct frame_rule){.how = FRAME_UNKNOWN};
-    }
+    if (!find_module(walk, at))
+        return rule_unknown;
     if (walk->module.identity != 0 && look_up(at, walk->module.identity, &rule))
         return rule;
     rule = gci_frame_rule_find(&walk->module, at);
@@ -188,8 +208,9 @@ static struct frame_rule find_rule(struct walk *walk)
 }
 
 /* glibc's numbers of registers in a context, by those of the unwind tables. */
-static const uint8_t context_index[FRAME_RIP] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+static const uint8_t context_index[FRAME_RIP] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                                 REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                                 REG_R12, REG_R13, REG_R14, REG_R15};
 
 READS_RAW_MEMORY static bool read_register(const struct walk *walk, unsigned number, uintptr_t *value)
 {
@@ -264,7 +285,7 @@ READS_RAW_MEMORY static bool step_over_signal(struct walk *walk)
     walk->rbx = (uintptr_t)registers[REG_RBX];
     walk->frame = (struct frame){(uintptr_t)registers[REG_RIP], (uintptr_t)registers[REG_RSP], &walk->rbp, &walk->rbx};
     enter_stack(walk, walk->frame.sp);
-    return walk->frame.at != 0;
+    return walk->frame.at != 0 && walk->frame.sp <= INTPTR_MAX; /* distances on the stack have a sign */
 }
 
 /* Compilers at run time have their code within this distance of each other. */
@@ -367,15 +388,24 @@ READS_RAW_MEMORY size_t gci_frames_walk(uintptr_t *addresses, size_t limit, cons
     return count;
 }
 
-/* ---- Start -------------------------------------------------------------------------------------------------------- */
+/* ---- Our own code ------------------------------------------------------------------------------------------------- */
+
+/* In a static library the build gives our code a section of its own, whose ends the linker then names. */
+extern const char __start_gcalloc_text[] HIDDEN __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+extern const char __stop_gcalloc_text[] HIDDEN __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+
+static struct range own_code;
 
 void gci_context_callers_init(void)
 {
+    struct module own;
     gci_image_keep_modules();
+    own_code = (struct range){(uintptr_t)__start_gcalloc_text, (uintptr_t)__stop_gcalloc_text};
+    if (own_code.lo == 0 && gci_image_find_module((uintptr_t)gci_context_callers_init, &own))
+        own_code = own.range;
 }
 
 bool gci_context_is_own_code(uintptr_t address)
 {
-    (void)address;
-    return false;
+    return range_contains(own_code, address);
 }

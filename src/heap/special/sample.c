@@ -8,11 +8,11 @@
 
 #define UNIT_RECORDS_BYTES ((size_t)BLOCK_BYTES / GRANULE_BYTES * sizeof(struct sample))
 
+/* Of the address space that is left, where it is limited: the program's own mappings need some. */
+#define SPACE_SHARE 4
+
 /* Memory comes in steps of so many units, from below: all that is ready is one mapping. */
 #define READY_STEP_UNITS 256u
-
-/* Fewer pages of records are not worth a system call. */
-#define FORGET_BYTES_MIN ((size_t)16384)
 
 const struct sample_hooks *volatile gci_sample_hooks;
 volatile u32_shared gci_sample_draw;
@@ -21,7 +21,10 @@ int gci_sample_reserve(struct heap *heap)
 {
     if (heap->samples != NULL)
         return 0;
+    size_t most = gci_vm_address_space_left() / SPACE_SHARE;
     for (uint32_t units = heap->unit_limit; units >= READY_STEP_UNITS; units /= 2) {
+        if (units * UNIT_RECORDS_BYTES > most)
+            continue;
         struct sample *at = gci_vm_reserve(NULL, units * UNIT_RECORDS_BYTES);
         if (at == NULL)
             continue;
@@ -37,6 +40,17 @@ struct range gci_sample_range(const struct heap *heap)
     if (heap->samples == NULL)
         return (struct range){0, 0};
     return range_of(heap->samples, heap->sample_units * UNIT_RECORDS_BYTES);
+}
+
+void gci_sample_shrink(struct heap *heap, size_t address_space)
+{
+    uint32_t ready = u32_load(&heap->sample_ready_units);
+    size_t fitting = align_down(address_space / SPACE_SHARE / UNIT_RECORDS_BYTES, READY_STEP_UNITS);
+    uint32_t kept = fitting > ready ? (uint32_t)(fitting < heap->sample_units ? fitting : heap->sample_units) : ready;
+    if (heap->samples == NULL || kept == heap->sample_units)
+        return;
+    if (gci_vm_release(sample_at(heap, kept, 0), (heap->sample_units - kept) * UNIT_RECORDS_BYTES) == 0)
+        heap->sample_units = kept;
 }
 
 static bool make_ready(struct heap *heap, uint32_t units)
@@ -65,11 +79,14 @@ bool gci_sample_prepare(struct heap *heap, uint32_t unit)
     return is_ready;
 }
 
-void gci_sample_forget(struct heap *heap, uint32_t unit, uint32_t slots)
+void gci_sample_forget(const struct heap *heap, uint32_t first, uint32_t count)
 {
-    size_t bytes = slots * sizeof(struct sample);
-    if (bytes >= FORGET_BYTES_MIN)
-        gci_vm_decommit(sample_at(heap, unit, 0), align_up(bytes, gci_vm_page_bytes()));
+    uint32_t ready = u32_load_acquire(&heap->sample_ready_units);
+    if (first >= ready)
+        return;
+    if (count > ready - first)
+        count = ready - first;
+    gci_vm_decommit(sample_at(heap, first, 0), count * UNIT_RECORDS_BYTES);
 }
 
 static uintptr_t address_of(const struct heap *heap, uint32_t unit, uint32_t slot)
@@ -97,14 +114,22 @@ void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struc
         hooks->born(sample, bytes, address_of(heap, unit, slot));
 }
 
-/* Atomic where two threads may free the object at once. */
-static void take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end)
+/* Of several threads that take the record at once, one has it. */
+static bool claim(struct sample *record, uint64_t origin, bool alone)
+{
+    if (!alone)
+        return word_compare_and_swap(&record->origin, origin, 0);
+    word_store(&record->origin, 0);
+    return true;
+}
+
+void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone)
 {
     struct sample *record = sample_at(heap, unit, slot);
     struct sample copy = {.weight = record->weight};
     uint64_t origin = word_load(&record->origin);
     size_t bytes = gci_sample_bytes(heap, unit, record);
-    if (origin == 0 || !word_compare_and_swap(&record->origin, origin, 0))
+    if (origin == 0 || !claim(record, origin, alone))
         return;
     copy.origin = origin;
     if (heap->meta.hot[unit].use != UNIT_SMALL)
@@ -114,15 +139,10 @@ static void take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_en
         hooks->gone(&copy, bytes, address_of(heap, unit, slot), end);
 }
 
-void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end)
-{
-    take(heap, unit, slot, end);
-}
-
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end)
 {
     for (; slots != 0; slots &= slots - 1)
-        take(heap, unit, index * BITS_PER_WORD + lowest_bit(slots), end);
+        gci_sample_take(heap, unit, index * BITS_PER_WORD + lowest_bit(slots), end, true);
 }
 
 const struct sample *gci_sample_find(const struct heap *heap, uint32_t unit, uint32_t slot)

@@ -46,20 +46,24 @@ extern volatile u32_shared gci_sample_draw HIDDEN;
  * 0 or ENOMEM. */
 int gci_sample_reserve(struct heap *heap);
 
+/* Makes the reservation fit into `address_space` bytes, as far as what is ready allows; region lock. */
+void gci_sample_shrink(struct heap *heap, size_t address_space);
+
 /* All of that memory; {0, 0} where there is none. */
 struct range gci_sample_range(const struct heap *heap);
 
 /* The unit's records can be written; critical section. False: no memory for them. */
 bool gci_sample_prepare(struct heap *heap, uint32_t unit);
 
-/* The unit's records, all taken out, need no memory any more. */
-void gci_sample_forget(struct heap *heap, uint32_t unit, uint32_t slots);
+/* Units that are nobody's go back to the system: the memory of their records too. */
+void gci_sample_forget(const struct heap *heap, uint32_t first, uint32_t count);
 
 /* The object's record is written and the profiler told. The unit is prepared. */
 void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struct sample *sample, size_t bytes);
 
-/* The object goes: its record, if it has one, is taken out and the profiler told. Before the slot can be used again. */
-void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end);
+/* The object goes: its record, if it has one, is taken out and the profiler told. Before the slot can be used again. `alone`:
+ * nobody else can be freeing it at this moment, but by mistake. */
+void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone);
 
 /* As gci_sample_take for the slots of one bitmap word; world stopped. */
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end);

@@ -4,6 +4,7 @@
 #define GCALLOC_TESTS_FRAMES_COMPARE_H
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 #include <unwind.h>
 
 #include "platform/context.h"
+
+/* The C library's name of it: in a wholly static program the library has nothing to put behind its own sigaction. */
+extern int __sigaction(int, const struct sigaction *, struct sigaction *);
 
 #define NOINLINE __attribute__((noinline, noipa))
 #define FRAMES_MAX 512
@@ -23,7 +27,7 @@ struct stack {
 /* An address that a call returns to, or one behind the first byte of an instruction that a signal has interrupted. */
 static inline _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *data)
 {
-    struct stack *stack = data;
+    struct stack *stack = (struct stack *)data;
     int is_before = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &is_before);
     if (stack->count == FRAMES_MAX)
@@ -35,7 +39,8 @@ static inline _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, vo
 
 static inline void print_address(uintptr_t address)
 {
-    Dl_info info = {0};
+    Dl_info info;
+    memset(&info, 0, sizeof info);
     dladdr((void *)(address - 1), &info);
     const char *file = info.dli_fname != NULL ? info.dli_fname : "?";
     const char *slash = strrchr(file, '/');
@@ -43,12 +48,18 @@ static inline void print_address(uintptr_t address)
     fprintf(stderr, " +%#lx", (unsigned long)(address - (uintptr_t)info.dli_fbase));
 }
 
+#define PRINTED_MAX 24
+
+/* From where they part. */
 static inline void print_both(const struct stack *ours, const struct stack *theirs)
 {
-    for (size_t i = 0; i < ours->count || i < theirs->count; i++) {
+    size_t i = 0;
+    while (i < ours->count && i < theirs->count && ours->addresses[i] == theirs->addresses[i])
+        i++;
+    for (size_t end = i + PRINTED_MAX; i < end && (i < ours->count || i < theirs->count); i++) {
         print_address(i < ours->count ? ours->addresses[i] : 0);
         print_address(i < theirs->count ? theirs->addresses[i] : 0);
-        fprintf(stderr, "%s\n", i < ours->count && i < theirs->count && ours->addresses[i] == theirs->addresses[i] ? "" : " <-");
+        fprintf(stderr, "\n");
     }
 }
 
