@@ -4,14 +4,22 @@
 #define GCI_PLATFORM_CONTEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Saves every register that a function must preserve on the stack, then calls function(sp, argument), where the saved
  * registers lie at and above sp. */
 void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argument);
+#define CONTEXT_SAVED_BYTES 56u
+
+/* Calls function(argument) on another stack, which ends at `top`, a multiple of 16. */
+void gci_context_call_on(void *top, void (*function)(void *argument), void *argument);
 
 /* Of the context that a signal handler gets: the stack pointer less the area below it that the code may use. */
 uintptr_t gci_context_stack_pointer(const void *context);
+
+/* The instruction that was interrupted. */
+uintptr_t gci_context_instruction(const void *context);
 
 /* Whether the context is about to return from a system call that failed with EINTR. */
 bool gci_context_call_was_interrupted(const void *context);
@@ -19,5 +27,21 @@ bool gci_context_call_was_interrupted(const void *context);
 /* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
  * instruction, not after it: what ends it later has nothing to do with the signal. */
 bool gci_context_call_has_returned(const void *context);
+
+/* ---- Callers ------------------------------------------------------------------------------------------------------ */
+
+/* Once, before the program has other threads. gci_context_callers answers without it, too, but more slowly. */
+void gci_context_callers_init(void);
+
+/* Where the calling function returns to, and its caller, and so on, innermost first; returns how many, at most `limit`. The
+ * byte before each address belongs to the instruction that runs in that frame, also where a signal handler has come on top.
+ * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
+size_t gci_context_callers(uintptr_t *addresses, size_t limit);
+
+/* To be called when libraries have been closed: others may lie at their addresses from now on. */
+void gci_context_forget_closed(void);
+
+/* Whether the address is in the code of this library; false before gci_context_callers_init. */
+bool gci_context_is_own_code(uintptr_t address);
 
 #endif

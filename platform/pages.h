@@ -30,4 +30,7 @@ struct range gci_pages_next(const struct page_reader *reader, uintptr_t from, ui
 /* Copies what can be read of [from, from + bytes) up to the first page that cannot; returns the bytes copied. */
 size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from, size_t bytes);
 
+/* Whether the page of that address can be read. Needs no reader, one system call, and no permission of a sandbox. */
+bool gci_pages_is_readable(uintptr_t address);
+
 #endif

@@ -20,6 +20,9 @@ uint32_t gci_process_id(void);
 /* Calls visit for each thread of the process. False where the system does not tell. Async-signal-safe. */
 bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data);
 
+/* Name of the calling thread; room for 16 bytes, the last of them zero. */
+void gci_thread_name(char *name);
+
 /* Number of threads of the process, 0 where the system does not tell. */
 uint32_t gci_thread_count(void);
 
@@ -32,6 +35,10 @@ bool gci_thread_sleeps_deaf(uint32_t id, int signal);
 /* Stack of the calling thread, the part that holds its control block included; {0, 0} where unknown, as it is for the
  * main thread. *is_kept: the C library keeps it after the thread's end; otherwise it may be the program's own memory. */
 struct range gci_thread_stack(bool *is_kept);
+
+/* Where the main thread's stack is and can grow to. Nothing else is mapped there unless the program forces it to be; what is
+ * above a stack pointer in it can be read. {0, 0} where unknown. */
+struct range gci_thread_main_stack(void);
 
 /* Has `at_exit` called on each thread that asks for it, when the thread ends and after its other destructors. 0 or an
  * errno value. gci_thread_ask_exit_call may be called again; neither allocates. */

@@ -32,7 +32,8 @@ function(write_pkg_config name description library flags static_flags)
       "libdir=\${prefix}/${CMAKE_INSTALL_LIBDIR}\n"
       "includedir=\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}\n\n"
       "Name: ${name}\nDescription: ${description}\nVersion: ${PROJECT_VERSION}\n"
-      "Libs: -L\${libdir} -l${library}\nLibs.private: ${static_flags}-pthread\nCflags: -I\${includedir}${flags}\n")
+      "Libs: -L\${libdir} -l${library}\nLibs.private: ${static_flags}-Wl,--eh-frame-hdr -pthread\n"
+      "Cflags: -I\${includedir}${flags}\n")
   install(FILES ${file} DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endfunction()
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -168,4 +169,18 @@ void gci_pages_close(struct page_reader *reader)
     if (reader->memory >= 0)
         file_close(reader->memory);
     errno = saved;
+}
+
+/* rt_sigprocmask(2) copies the set before it looks at what is to be done with it, which is nothing it knows: EINVAL then
+ * tells that the set could be read. */
+#define NO_SUCH_OPERATION (-1)
+
+bool gci_pages_is_readable(uintptr_t address)
+{
+    int saved = errno;
+    uintptr_t set = align_down(address, sizeof(uint64_t));
+    long result = syscall(SYS_rt_sigprocmask, NO_SUCH_OPERATION, set, NULL, sizeof(uint64_t));
+    bool is_readable = result != 0 && errno == EINVAL;
+    errno = saved;
+    return is_readable;
 }

@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,6 +40,14 @@ uint32_t gci_thread_id(void)
 uint32_t gci_process_id(void)
 {
     return (uint32_t)syscall(SYS_getpid);
+}
+
+void gci_thread_name(char *name)
+{
+    int saved = errno;
+    name[0] = '\0';
+    prctl(PR_GET_NAME, name);
+    errno = saved;
 }
 
 /* State letter of /proc/self/task/ID/stat: it follows the last ')', as names may hold anything. 0 where unknown. */
@@ -192,6 +202,16 @@ READS_RAW_MEMORY struct range gci_thread_stack(bool *is_kept)
             return (struct range){descriptor[i], descriptor[i] + descriptor[i + 1]};
         }
     return (struct range){0, 0};
+}
+
+/* At the top of the stack lie the strings that the kernel passes to a program, its path the highest. Below it the kernel keeps
+ * this much free of mappings of its own choice, whatever the limit of the stack (mmap_base in arch/x86/mm/mmap.c). */
+#define MAIN_STACK_BYTES (UINT64_C(128) << 20)
+
+struct range gci_thread_main_stack(void)
+{
+    uintptr_t top = (uintptr_t)getauxval(AT_EXECFN);
+    return top > MAIN_STACK_BYTES ? (struct range){top - MAIN_STACK_BYTES, top} : (struct range){0, 0};
 }
 
 /* The key's value counts the rounds of destructors that are left: other keys' destructors still use the heap, so ours

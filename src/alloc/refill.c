@@ -250,7 +250,8 @@ void gci_refill_look_at_all_woken(struct heap *heap, struct cache *cache)
 static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind,
                                 unsigned class_index)
 {
-    struct unit_list *list = &heap->abandoned[kind][class_index];
+    struct unit_list *list =
+        cache->flags == 0 ? &heap->abandoned[kind][class_index] : &heap->abandoned_sampled[kind][class_index];
     if (list->head == 0) /* a racy look: at worst a fresh block is taken */
         return 0;
     gci_lock_acquire(&heap->class_locks[class_index]);
@@ -278,7 +279,7 @@ static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
 
 static uint32_t take_new(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
 {
-    uint32_t unit = gci_block_create(heap, class_index, kind, cache->id);
+    uint32_t unit = gci_block_create(heap, class_index, kind, cache->id | cache->flags);
     return unit != 0 ? unit : take_from_full(heap, &cache->owned[kind][class_index]);
 }
 
@@ -432,9 +433,8 @@ static void wake_owned(struct heap *heap, uint32_t unit, struct cache *cache)
 
 static void wake_abandoned(struct heap *heap, uint32_t unit)
 {
-    struct hot hot = heap->meta.hot[unit];
     if (block_at(heap, unit)->state == BLOCK_ABANDONED)
-        unit_list_remove(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
+        unit_list_remove(heap, gci_block_abandoned_list(heap, unit), unit);
     gci_cache_abandon_block(heap, unit);
 }
 

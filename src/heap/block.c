@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "heap/region.h"
 #include "heap/special/counted.h"
+#include "heap/special/sample.h"
 #include "platform/env.h"
 
 static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
@@ -25,6 +26,11 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
     uint32_t unit = gci_region_take(heap, kind, 1, 1, &is_clean);
     if (unit == 0)
         return 0;
+    bool is_sampled = (owner & HAS_SAMPLES) != 0;
+    if (is_sampled && !gci_sample_prepare(heap, unit)) {
+        gci_region_give(heap, unit, 1, PAST_NEVER_USED);
+        return 0;
+    }
     const struct size_class *size_class = &gci_size_classes[class_index];
     struct block *block = block_at(heap, unit);
     *block = (struct block){.custody = owner,
@@ -32,6 +38,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .slots_bytes = size_class->slots * size_class->bytes,
                             .state = BLOCK_FULL,
                             .window_word = NO_WINDOW,
+                            .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
                             .past = heap->meta.hot[unit].class_kind,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
@@ -44,6 +51,14 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
             (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
                          class_kind_of(class_index, kind), UNIT_SMALL});
     return unit;
+}
+
+struct unit_list *gci_block_abandoned_list(struct heap *heap, uint32_t unit)
+{
+    struct hot hot = heap->meta.hot[unit];
+    unsigned kind = hot_kind(hot);
+    return block_at(heap, unit)->is_sampled ? &heap->abandoned_sampled[kind][hot_class(hot)]
+                                            : &heap->abandoned[kind][hot_class(hot)];
 }
 
 static size_t word_bytes(const struct size_class *size_class, unsigned words)

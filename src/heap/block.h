@@ -57,6 +57,7 @@ struct block {
     uint64_t usable_bytes; /* LARGE: what the user may touch */
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
+    bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
     uint8_t past; /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
@@ -75,6 +76,9 @@ STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE
 /* Beside the owner's id too: some object of the block has more to it than memory (heap/special/special.h), so that
  * each free has to look. Set by anybody, stays until the block is given back. */
 #define HAS_SPECIAL 0x20000u
+
+/* Beside the owner's id too, from the block's making on: it is for chosen objects (heap/special/sample.h). */
+#define HAS_SAMPLES 0x40000u
 
 /* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
  * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
@@ -140,8 +144,11 @@ ALWAYS_INLINE uint64_t block_valid_bits(const struct size_class *size_class, uns
  * False where that would pass the heap limit. */
 bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* A fresh block for `owner` with every slot free; 0 where there is no unit. */
+/* A fresh block for `owner`, with or without HAS_SAMPLES, with every slot free; 0 where there is no unit. */
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner);
+
+/* The list for blocks without an owner that the unit belongs to. */
+struct unit_list *gci_block_abandoned_list(struct heap *heap, uint32_t unit);
 
 /* Whether no remote free of the block is half done, its bit set and not counted yet. Only then may the unit be used again:
  * the late count would be of no bit, and who waits for what is counted would wait for ever. World stopped, or every slot

@@ -173,7 +173,7 @@ static void release_full(struct heap *heap, const struct unit_list *list, bool h
             release_block(heap, unit, work);
 }
 
-void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
+static void release_owned(struct heap *heap, struct cache *cache, struct release_work *work)
 {
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         for (unsigned i = 0; i < CLASS_COUNT; i++) {
@@ -183,6 +183,13 @@ void gci_release_cache(struct heap *heap, struct cache *cache, struct release_wo
             release_list(heap, &owned->available, work);
             release_full(heap, &owned->full, i >= CLASS_FEW_SLOTS, work);
         }
+}
+
+void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
+{
+    release_owned(heap, cache, work);
+    if (cache->sampled != NULL)
+        release_owned(heap, cache->sampled, work);
 }
 
 static uint32_t count_listed(struct heap *heap, const struct unit_list *list, unsigned class_index)
@@ -215,8 +222,10 @@ static void release_unowned(struct heap *heap, struct unit_list *list, unsigned 
 void gci_release_abandoned(struct heap *heap, struct release_work *work)
 {
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
-        for (unsigned i = 0; i < CLASS_COUNT; i++)
+        for (unsigned i = 0; i < CLASS_COUNT; i++) {
             release_unowned(heap, &heap->abandoned[kind][i], i, work);
+            release_unowned(heap, &heap->abandoned_sampled[kind][i], i, work);
+        }
 }
 
 /* ---- Whether it is worth it --------------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ check 'gcalloc stat --j' --json
 for COMP_WORDBREAKS in "$breaks" "${breaks//=/}"; do
     mode='--mode=' output='--output='
     [[ $COMP_WORDBREAKS == *=* ]] && mode='' output=''
-    check 'gcalloc run --mode=' "${mode}free ${mode}gc"
+    check 'gcalloc run --mode=' "${mode}free ${mode}gc ${mode}leaks"
     check 'gcalloc run --mode=f' "${mode}free"
     check 'gcalloc run --mode f' free
     check 'gcalloc run --mode=gc --verb' --verbose

@@ -22,7 +22,7 @@ static void *make_full_block(void)
         blocks[i] = gca_malloc_atomic(BYTES);
     void *slot = blocks[COUNT / 2];
     ck_assert_uint_eq(block_at(&gci_heap, unit_of(slot))->state, BLOCK_FULL);
-    ck_assert_uint_eq(block_owner(block_at(&gci_heap, unit_of(slot))), gci_cache_self_id);
+    ck_assert_uint_eq(block_owner(block_at(&gci_heap, unit_of(slot))), gci_cache_self.id);
     return slot;
 }
 

@@ -21,6 +21,19 @@ ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
     return any;
 }
 
+ALWAYS_INLINE uint64_t gci_cpu_ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/* The compiler would load, compare and store. */
+ALWAYS_INLINE bool gci_cpu_spend(uint64_t *at, uint64_t amount)
+{
+    bool is_spent;
+    __asm__ volatile("subq %2, %0" : "+m"(*at), "=@ccbe"(is_spent) : "r"(amount));
+    return is_spent;
+}
+
 /* The compiler's builtin is an int, and extending it costs another instruction. */
 ALWAYS_INLINE size_t gci_cpu_highest_bit(uint64_t bits)
 {

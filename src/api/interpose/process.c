@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that change the process as a whole: its address space limit, and the program that it runs.
+/* Calls that change the process as a whole: its address space limit, its libraries, and the program that it runs.
  *
  * exec: a stop signal that is on its way to the calling thread would meet the new program with its default action and
  * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
@@ -13,11 +13,24 @@
 #include "api/interpose/real.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
+#include "platform/context.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/critical.h"
 
 extern char **environ;
+
+/* ---- Libraries ---------------------------------------------------------------------------------------------------- */
+
+DECLARE_NEXT(dlclose)
+
+EXPORT int dlclose(void *library)
+{
+    __typeof__(&dlclose) next = next_dlclose();
+    int result = next != NULL ? next(library) : -1;
+    gci_context_forget_closed();
+    return result;
+}
 
 /* ---- Limits ------------------------------------------------------------------------------------------------------- */
 
