@@ -12,7 +12,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${GCALLOC_BUILD_DIR:-$top/build}
 
 # Compiler and libraries; what the tests check with; the programs that the integration tests run.
-packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev check python3-minimal python3
+packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zlib1g-dev check python3-minimal python3
   clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace gdb procps file
   dpkg-dev lintian
   bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"

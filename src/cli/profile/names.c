@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/profile/source.h"
-#include "cli/profile/symbols.h"
+#include "cli/symbols/symbols.h"
 
 #define FIRST_KNOWN 1024
 #define NO_FRAME UINT32_MAX

@@ -65,7 +65,7 @@ static bool take_mapping(struct profile *profile, const uint8_t *payload, size_t
     module->start = mapping.start;
     module->end = mapping.end;
     module->file_offset = mapping.file_offset;
-    for (uint32_t i = 0; i < mapping.build_id_bytes; i++) {
+    for (size_t i = 0; i < mapping.build_id_bytes; i++) {
         module->build_id[2 * i] = "0123456789abcdef"[mapping.build_id[i] >> 4];
         module->build_id[2 * i + 1] = "0123456789abcdef"[mapping.build_id[i] & 15];
     }
