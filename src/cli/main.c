@@ -10,6 +10,7 @@
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
+#include "cli/show/report.h"
 #include "cli/stat.h"
 
 #define TEXT_OF_(number) #number
@@ -26,6 +27,7 @@ static const struct command {
 } commands[] = {
     {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
+    {"report", "show what a profile says: what lives, peaks, allocates and leaks", &gci_report_argp, gci_report_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 
