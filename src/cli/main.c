@@ -10,6 +10,7 @@
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
+#include "cli/show/leaks.h"
 #include "cli/show/report.h"
 #include "cli/stat.h"
 
@@ -28,6 +29,7 @@ static const struct command {
     {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
     {"report", "show what a profile says: what lives, peaks, allocates and leaks", &gci_report_argp, gci_report_main},
+    {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 

@@ -130,9 +130,7 @@ void gci_json_stack(const char *key, const struct profile *profile, uint32_t sta
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
     gci_json_open(key, '[');
-    for (uint32_t i = 0; i < frames->count; i++) {
-        if (!profile->frames[frames->frames[i]].is_allocator)
-            gci_json_frame(NULL, profile, &profile->frames[frames->frames[i]]);
-    }
+    for (uint32_t i = gci_profile_inner_frames(profile, stack); i < frames->count; i++)
+        gci_json_frame(NULL, profile, &profile->frames[frames->frames[i]]);
     gci_json_close(']');
 }

@@ -19,7 +19,7 @@ void gci_json_text(const char *key, const char *text); /* NULL: null */
 
 /* {"function", "file", "line", "module", "offset"}; null where unknown. */
 void gci_json_frame(const char *key, const struct profile *profile, const struct profile_frame *frame);
-/* An array of those, innermost first; frames of allocators are left out. */
+/* An array of those, innermost first, without the allocator's own. */
 void gci_json_stack(const char *key, const struct profile *profile, uint32_t stack);
 
 #endif

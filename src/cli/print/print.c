@@ -214,6 +214,26 @@ void gci_print_frame(FILE *stream, const struct profile_frame *frame, unsigned c
     fprintf(stream, "%s%s%s", function, place[0] ? "  " : "", place);
 }
 
+void gci_print_stack(FILE *stream, const struct profile *profile, uint32_t stack, unsigned indent, uint32_t most)
+{
+    static const char inlined[] = " [inlined]";
+    const struct profile_stack_frames *frames = &profile->stacks[stack];
+    uint32_t first = gci_profile_inner_frames(profile, stack), end = frames->count;
+    if (end - first > most)
+        end = first + most;
+    for (uint32_t i = first; i < end; i++) {
+        const struct profile_frame *frame = &profile->frames[frames->frames[i]];
+        unsigned taken = indent + (frame->is_inlined ? (unsigned)sizeof inlined - 1 : 0);
+        fprintf(stream, "%*s", (int)indent, "");
+        gci_print_frame(stream, frame, PRINT_COLUMNS - taken);
+        fprintf(stream, "%s\n", frame->is_inlined ? inlined : "");
+    }
+    if (frames->count == 0)
+        fprintf(stream, "%*s(the stack is not known)\n", (int)indent, "");
+    else if (end < frames->count)
+        fprintf(stream, "%*sand %" PRIu32 " frames more\n", (int)indent, "", frames->count - end);
+}
+
 void gci_print_text(FILE *stream, const char *text, unsigned columns)
 {
     char *copy = strdup(text);

@@ -36,6 +36,9 @@ void gci_print_place(char *text, size_t bytes, const char *file, uint32_t line, 
 /* A function and where it is in at most `columns`, without a newline. */
 void gci_print_frame(FILE *stream, const struct profile_frame *frame, unsigned columns);
 
+/* A line for each frame but the allocator's own, and at most `most` of them. */
+void gci_print_stack(FILE *stream, const struct profile *profile, uint32_t stack, unsigned indent, uint32_t most);
+
 /* Text of others, in at most `columns` (0: all of it). */
 void gci_print_text(FILE *stream, const char *text, unsigned columns);
 

@@ -98,6 +98,12 @@ struct profile *gci_profile_follow(const char *path, bool no_symbols);
 /* Reads what has been written since. True: something came. Arrays may move, numbers stay. */
 bool gci_profile_read_on(struct profile *profile);
 
+/* How many frames at the inner end of a stack are the allocator's own; 0 where that would be all of them. */
+uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack);
+
+/* Whether a leak is there in the end: collected once, or found by the last look. */
+bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
+
 /* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT, else the last one; NULL: there is none. */
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
 const struct profile_moment_rows *

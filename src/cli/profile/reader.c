@@ -203,7 +203,21 @@ void gci_profile_forget(struct profile *profile)
     free(profile);
 }
 
-/* ---- Which moment ---- */
+/* ---- What counts ---- */
+
+uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack)
+{
+    const struct profile_stack_frames *frames = &profile->stacks[stack];
+    uint32_t inner = 0;
+    while (inner < frames->count && profile->frames[frames->frames[inner]].is_allocator)
+        inner++;
+    return inner < frames->count ? inner : 0;
+}
+
+bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak)
+{
+    return leak->is_collected != 0 || leak->time_ns == profile->source->last_look_ns;
+}
 
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile)
 {

@@ -128,7 +128,7 @@ void gci_totals_make(struct totals *totals, const struct profile *profile)
     }
     for (size_t i = 0; i < profile->leak_count; i++) {
         const struct profile_leak *leak = &profile->leaks[i];
-        if (!leak->is_collected)
+        if (!leak->is_collected && gci_profile_leak_counts(profile, leak))
             add_figure(&totals->stacks[leak->stack], TOTAL_LEAKED, leak->bytes, leak->objects);
     }
     find_sites(totals, profile);

@@ -207,17 +207,9 @@ void gci_report_summary(const struct profile *profile)
 
 static void print_stack(const struct profile *profile, uint32_t stack, const struct figure *figure)
 {
-    const struct profile_stack_frames *frames = &profile->stacks[stack];
     printf("%10s  %s object%s by\n", gci_print_bytes(figure->bytes).text, gci_print_count(figure->objects).text,
            gci_print_plural(figure->objects));
-    for (uint32_t i = 0; i < frames->count; i++) {
-        const struct profile_frame *frame = &profile->frames[frames->frames[i]];
-        if (frame->is_allocator && i + 1 < frames->count)
-            continue;
-        printf("%*s", STACK_INDENT, "");
-        gci_print_frame(stdout, frame, PRINT_COLUMNS - STACK_INDENT - (frame->is_inlined ? 10 : 0));
-        puts(frame->is_inlined ? " [inlined]" : "");
-    }
+    gci_print_stack(stdout, profile, stack, STACK_INDENT, UINT32_MAX);
 }
 
 static void print_site(const struct report *report, const struct profile *profile, const struct totals *totals,

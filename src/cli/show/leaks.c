@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/show/leaks.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/message.h"
+#include "cli/print/json.h"
+#include "cli/print/print.h"
+#include "cli/print/view.h"
+#include "cli/profile/memory.h"
+#include "cli/profile/retain.h"
+#include "cli/show/suppressions.h"
+
+#define ROWS_USUAL 20
+#define FRAMES_SHOWN 24
+#define EXIT_LEAKS 1
+
+enum option_key { KEY_FAIL_ON = 512, KEY_SUPPRESSIONS, KEY_TOP }; /* long names only, and none of view.c */
+
+struct leaks {
+    struct view view;
+    bool fails;
+    uint64_t fail_bytes;
+    uint64_t rows;
+    struct suppressions suppressions;
+};
+
+/* All leaks of one stack and kind. */
+struct group {
+    uint32_t stack, kind;
+    bool is_collected;
+    uint64_t bytes, objects, first_ns, last_ns;
+    uint64_t held_bytes, held_objects; /* by direct ones that are still there, as far as the graph tells */
+};
+
+struct groups {
+    struct group *groups;
+    size_t count, room;
+    uint64_t bytes, objects;                       /* of all that is shown */
+    uint64_t suppressed_bytes, suppressed_objects; /* of what is not */
+};
+
+/* ---- Options ---- */
+
+static error_t set_fail_on(struct leaks *leaks, const char *word)
+{
+    leaks->fails = true;
+    leaks->fail_bytes = 0;
+    if (strcmp(word, "any") == 0)
+        return 0;
+    return gci_view_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct leaks *leaks = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &leaks->view;
+        return 0;
+    case KEY_FAIL_ON:
+        return set_fail_on(leaks, argument);
+    case KEY_SUPPRESSIONS:
+        return gci_suppressions_read(&leaks->suppressions, argument) ? 0 : EINVAL;
+    case KEY_TOP:
+        return gci_view_number("--top", argument, 1, &leaks->rows) ? 0 : EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "fail-on",
+     .key = KEY_FAIL_ON,
+     .arg = "WHAT",
+     .doc = "Exit with 1 if there are leaks: any, or so many bytes (K, M, G) of them"},
+    {.name = "suppressions",
+     .key = KEY_SUPPRESSIONS,
+     .arg = "FILE",
+     .doc = "Leave out what its lines match: leak:PATTERN, as LeakSanitizer has them"},
+    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many groups, in place of 20; JSON has all"},
+    {0},
+};
+
+static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+
+const struct argp gci_leaks_argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE|PID",
+    .doc = "Shows what is unreachable and was not freed, by the call stack that allocated it."
+           "\vA leak is direct if nothing leaked points to it, and indirect if only leaked memory does. What the "
+           "collector gave back meanwhile was leaked as well, and is marked as collected.",
+    .children = children,
+};
+
+/* ---- Groups ---- */
+
+static bool is_same_group(const struct group *group, const struct profile_leak *leak)
+{
+    return group->stack == leak->stack && group->kind == leak->kind && group->is_collected == (leak->is_collected != 0);
+}
+
+static int compare_leaks(const void *a, const void *b)
+{
+    const struct profile_leak *one = *(const struct profile_leak *const *)a,
+                              *other = *(const struct profile_leak *const *)b;
+    if (one->stack != other->stack)
+        return one->stack < other->stack ? -1 : 1;
+    if (one->is_collected != other->is_collected)
+        return one->is_collected < other->is_collected ? -1 : 1;
+    return one->kind < other->kind ? -1 : one->kind > other->kind;
+}
+
+static void add_leak(struct groups *groups, const struct profile_leak *leak)
+{
+    struct group *group = groups->count > 0 ? &groups->groups[groups->count - 1] : NULL;
+    if (!group || !is_same_group(group, leak)) {
+        groups->groups = gci_memory_grow(groups->groups, &groups->room, groups->count + 1, sizeof *groups->groups);
+        group = &groups->groups[groups->count++];
+        *group = (struct group){.stack = leak->stack,
+                                .kind = leak->kind,
+                                .is_collected = leak->is_collected != 0,
+                                .first_ns = leak->first_ns};
+    }
+    group->bytes += leak->bytes;
+    group->objects += leak->objects;
+    if (leak->first_ns != 0 && (group->first_ns == 0 || leak->first_ns < group->first_ns))
+        group->first_ns = leak->first_ns;
+    group->last_ns = leak->last_ns > group->last_ns ? leak->last_ns : group->last_ns;
+    groups->bytes += leak->bytes;
+    groups->objects += leak->objects;
+}
+
+static void gather(struct groups *groups, const struct leaks *leaks, const struct profile *profile)
+{
+    const struct profile_leak **sorted = gci_memory_take(profile->leak_count, sizeof *sorted);
+    size_t count = 0;
+    for (size_t i = 0; i < profile->leak_count; i++) {
+        const struct profile_leak *leak = &profile->leaks[i];
+        if (!gci_profile_leak_counts(profile, leak))
+            continue;
+        if (!gci_suppressions_cover(&leaks->suppressions, profile, leak->stack)) {
+            sorted[count++] = leak;
+            continue;
+        }
+        groups->suppressed_bytes += leak->bytes;
+        groups->suppressed_objects += leak->objects;
+    }
+    if (count > 0)
+        qsort(sorted, count, sizeof *sorted, compare_leaks);
+    for (size_t i = 0; i < count; i++)
+        add_leak(groups, sorted[i]);
+    free(sorted);
+}
+
+/* What direct leaks hold beyond themselves: in the graph of what is unreachable, what would go with them. */
+static void find_held(struct groups *groups, const struct profile *profile)
+{
+    struct retain retain;
+    struct group **direct = gci_memory_take(profile->stack_count, sizeof *direct);
+    for (size_t i = 0; i < groups->count; i++) {
+        if (groups->groups[i].kind == PROFILE_LEAK_DIRECT && !groups->groups[i].is_collected)
+            direct[groups->groups[i].stack] = &groups->groups[i];
+    }
+    gci_retain_make(&retain, profile);
+    for (size_t i = 0; i < profile->object_count; i++) {
+        struct group *group = direct[profile->objects[i].stack];
+        if (group && (retain.marks[i] & RETAIN_HEAD) != 0) {
+            group->held_bytes += retain.bytes[i] - profile->objects[i].bytes;
+            group->held_objects += retain.objects[i] - 1;
+        }
+    }
+    gci_retain_forget(&retain);
+    free(direct);
+}
+
+static int rank_of(const struct group *group)
+{
+    return group->is_collected ? 2 : (group->kind == PROFILE_LEAK_DIRECT ? 0 : 1);
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+    const struct group *one = a, *other = b;
+    if (rank_of(one) != rank_of(other))
+        return rank_of(one) - rank_of(other);
+    uint64_t bytes = one->bytes + one->held_bytes, other_bytes = other->bytes + other->held_bytes;
+    if (bytes != other_bytes)
+        return bytes > other_bytes ? -1 : 1;
+    return one->stack < other->stack ? -1 : one->stack > other->stack;
+}
+
+static void sort_groups(struct groups *groups)
+{
+    if (groups->count > 0)
+        qsort(groups->groups, groups->count, sizeof *groups->groups, compare_groups);
+}
+
+/* ---- Text ---- */
+
+static void print_group(const struct profile *profile, const struct group *group)
+{
+    printf("\n%s leak of %s in %s object%s%s", group->kind == PROFILE_LEAK_DIRECT ? "Direct" : "Indirect",
+           gci_print_bytes(group->bytes).text, gci_print_count(group->objects).text, gci_print_plural(group->objects),
+           group->is_collected ? ", collected" : "");
+    if (group->last_ns > 0)
+        printf(", after %s", gci_print_time(group->first_ns).text);
+    if (group->last_ns > group->first_ns)
+        printf(" to %s", gci_print_time(group->last_ns).text);
+    putchar('\n');
+    if (group->held_objects > 0)
+        printf("  which hold %s in %s object%s more\n", gci_print_bytes(group->held_bytes).text,
+               gci_print_count(group->held_objects).text, gci_print_plural(group->held_objects));
+    gci_print_stack(stdout, profile, group->stack, 4, FRAMES_SHOWN);
+}
+
+static void print_sum(const struct groups *groups, int rank, const char *what)
+{
+    uint64_t bytes = 0, objects = 0, places = 0;
+    for (size_t i = 0; i < groups->count; i++) {
+        if (rank_of(&groups->groups[i]) != rank)
+            continue;
+        bytes += groups->groups[i].bytes;
+        objects += groups->groups[i].objects;
+        places++;
+    }
+    if (objects > 0)
+        printf("  %-10s%12s in %s object%s from %" PRIu64 " stack%s\n", what, gci_print_bytes(bytes).text,
+               gci_print_count(objects).text, gci_print_plural(objects), places, gci_print_plural(places));
+}
+
+static void print_text(const struct leaks *leaks, const struct profile *profile, const struct groups *groups)
+{
+    if (groups->count == 0)
+        puts("no leaks");
+    else
+        printf("leaked: %s in %s object%s\n", gci_print_bytes(groups->bytes).text,
+               gci_print_count(groups->objects).text, gci_print_plural(groups->objects));
+    print_sum(groups, 0, "direct");
+    print_sum(groups, 1, "indirect");
+    print_sum(groups, 2, "collected");
+    if (groups->suppressed_objects > 0)
+        printf("suppressed: %s in %s object%s\n", gci_print_bytes(groups->suppressed_bytes).text,
+               gci_print_count(groups->suppressed_objects).text, gci_print_plural(groups->suppressed_objects));
+    size_t shown = groups->count < leaks->rows ? groups->count : leaks->rows;
+    for (size_t i = 0; i < shown; i++)
+        print_group(profile, &groups->groups[i]);
+    if (shown < groups->count)
+        printf("\nand %zu groups more (--top=%zu)\n", groups->count - shown, groups->count);
+}
+
+/* ---- JSON ---- */
+
+static void print_json(const struct profile *profile, const struct groups *groups)
+{
+    gci_json_open(NULL, '{');
+    gci_json_number("total_bytes", groups->bytes);
+    gci_json_number("total_objects", groups->objects);
+    gci_json_open("leaks", '[');
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct group *group = &groups->groups[i];
+        gci_json_open(NULL, '{');
+        gci_json_text("kind", group->kind == PROFILE_LEAK_DIRECT ? "direct" : "indirect");
+        gci_json_number("bytes", group->bytes);
+        gci_json_number("objects", group->objects);
+        gci_json_flag("collected", group->is_collected);
+        gci_json_stack("stack", profile, group->stack);
+        gci_json_close('}');
+    }
+    gci_json_close(']');
+    gci_json_close('}');
+    putchar('\n');
+}
+
+/* ---- All together ---- */
+
+static int show(const struct leaks *leaks, const struct profile *profile)
+{
+    struct groups groups = {0};
+    gather(&groups, leaks, profile);
+    if (!leaks->view.json && profile->object_count > 0)
+        find_held(&groups, profile);
+    sort_groups(&groups);
+    if (leaks->view.json)
+        print_json(profile, &groups);
+    else
+        print_text(leaks, profile, &groups);
+    free(groups.groups);
+    return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
+}
+
+int gci_leaks_main(int argc, char **argv)
+{
+    struct leaks leaks = {.view = {.command = "leaks", .least = 1, .most = 1, .what = "profile"}, .rows = ROWS_USUAL};
+    int code;
+    if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
+        return code;
+    struct profile *profile = gci_view_read(&leaks.view, leaks.view.words[0]);
+    if (profile)
+        code = gci_view_finish(show(&leaks, profile));
+    else
+        code = EXIT_OWN_FAILURE;
+    gci_profile_forget(profile);
+    gci_suppressions_forget(&leaks.suppressions);
+    return code;
+}
