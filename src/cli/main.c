@@ -10,8 +10,10 @@
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
+#include "cli/show/diff.h"
 #include "cli/show/leaks.h"
 #include "cli/show/report.h"
+#include "cli/show/why.h"
 #include "cli/stat.h"
 
 #define TEXT_OF_(number) #number
@@ -30,6 +32,8 @@ static const struct command {
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
     {"report", "show what a profile says: what lives, peaks, allocates and leaks", &gci_report_argp, gci_report_main},
     {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
+    {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
+    {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 

@@ -79,7 +79,7 @@ bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view 
     else if (view->help)
         *code = gci_preload_help(argp, view->command);
     else if (view->count < view->least)
-        *code = gci_message_fail(EXIT_OWN_FAILURE, view->command, "no %s given; try 'gcalloc %s --help'", view->what,
+        *code = gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s needed; try 'gcalloc %s --help'", view->what,
                                  view->command);
     else
         return true;

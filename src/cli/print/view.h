@@ -15,7 +15,7 @@
 struct view {
     const char *command; /* name of the subcommand, for messages and help */
     int least, most;     /* words that it takes */
-    const char *what;    /* "profile", for the message when there are too few */
+    const char *what;    /* "a profile is", for the message when there are too few */
     bool json;
     bool no_symbols;
     bool help; /* --help was given and has been answered */

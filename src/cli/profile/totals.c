@@ -4,7 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/message.h"
 #include "cli/profile/memory.h"
+
+const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
+    [TOTAL_LIVE] = {"live", "Live at the end"},
+    [TOTAL_PEAK] = {"peak", "At the peak"},
+    [TOTAL_ALLOCATED] = {"allocated", "Allocated in all"},
+    [TOTAL_LEAKED] = {"leaked", "Leaked: unreachable and not freed"},
+    [TOTAL_COLLECTED] = {"collected", "Leaked and collected"},
+    [TOTAL_TEMPORARY] = {"temporary", "Temporary: freed right after"},
+};
+
+bool gci_total_find(const char *option, const char *name, enum total *total)
+{
+    for (int i = 0; i < TOTAL_NAMED; i++) {
+        if (strcmp(gci_total_kinds[i].name, name) == 0) {
+            *total = (enum total)i;
+            return true;
+        }
+    }
+    return gci_message_fail(false, option, "%.40s is not one of " TOTAL_NAMES, name);
+}
 
 /* ---- Sites ---- */
 

@@ -7,17 +7,30 @@
 
 #include "cli/profile/profile.h"
 
-/* Objects stand behind their bytes, so that one can be had from the other. */
 enum total {
     TOTAL_LIVE,
     TOTAL_PEAK,
     TOTAL_ALLOCATED,
     TOTAL_LEAKED,    /* unreachable and still there */
     TOTAL_COLLECTED, /* was unreachable; given back by the collector */
-    TOTAL_FREED,
     TOTAL_TEMPORARY, /* its bytes are estimated from the stack's mean size */
+    TOTAL_NAMED,     /* those before have names */
+    TOTAL_FREED = TOTAL_NAMED,
     TOTAL_COUNT
 };
+
+/* What people call them. */
+struct total_kind {
+    const char *name; /* for options and JSON */
+    const char *title;
+};
+extern const struct total_kind gci_total_kinds[TOTAL_NAMED];
+
+/* False after one line that names the option: there is none of this name. */
+bool gci_total_find(const char *option, const char *name, enum total *total);
+
+/* "live|peak|...", for help. */
+#define TOTAL_NAMES "live|peak|allocated|leaked|collected|temporary"
 
 struct figure {
     uint64_t bytes, objects;

@@ -295,7 +295,8 @@ static int show(const struct leaks *leaks, const struct profile *profile)
 
 int gci_leaks_main(int argc, char **argv)
 {
-    struct leaks leaks = {.view = {.command = "leaks", .least = 1, .most = 1, .what = "profile"}, .rows = ROWS_USUAL};
+    struct leaks leaks = {.view = {.command = "leaks", .least = 1, .most = 1, .what = "a profile is"},
+                          .rows = ROWS_USUAL};
     int code;
     if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
         return code;

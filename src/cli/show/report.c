@@ -25,38 +25,10 @@ struct report {
     struct view view;
     uint64_t rows, stacks;
     bool threads;
-    int only; /* enum total; TOTAL_COUNT: all lists */
+    enum total only; /* TOTAL_COUNT: all lists */
 };
-
-static const struct list {
-    const char *name; /* of --sort and in JSON */
-    const char *title;
-    enum total total;
-} lists[] = {
-    {"live", "Live at the end", TOTAL_LIVE},
-    {"peak", "At the peak", TOTAL_PEAK},
-    {"allocated", "Allocated in all", TOTAL_ALLOCATED},
-    {"leaked", "Leaked: unreachable and not freed", TOTAL_LEAKED},
-    {"collected", "Leaked and collected", TOTAL_COLLECTED},
-    {"temporary", "Temporary: freed right after", TOTAL_TEMPORARY},
-};
-
-#define LIST_COUNT (sizeof lists / sizeof lists[0])
-#define LIST_NAMES "live|peak|allocated|leaked|collected|temporary"
 
 /* ---- Options ---- */
-
-static error_t set_sort(struct report *report, const char *word)
-{
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        if (strcmp(lists[i].name, word) == 0) {
-            report->only = lists[i].total;
-            return 0;
-        }
-    }
-    gci_message_fail(EXIT_OWN_FAILURE, "--sort", "%.40s is not one of " LIST_NAMES, word);
-    return EINVAL;
-}
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
@@ -70,7 +42,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_TOP:
         return gci_view_number("--top", argument, 1, &report->rows) ? 0 : EINVAL;
     case KEY_SORT:
-        return set_sort(report, argument);
+        return gci_total_find("--sort", argument, &report->only) ? 0 : EINVAL;
     case KEY_THREADS:
         report->threads = true;
         return 0;
@@ -80,7 +52,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "One list alone: " LIST_NAMES},
+    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "One list alone: " TOTAL_NAMES},
     {.name = "stacks", .key = KEY_STACKS, .arg = "NUMBER", .doc = "Show so many call stacks of each row"},
     {.name = "threads", .key = KEY_THREADS, .doc = "A table of threads too"},
     {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows in each list, in place of 10"},
@@ -234,20 +206,20 @@ static void print_site(const struct report *report, const struct profile *profil
 }
 
 static void print_list(const struct report *report, const struct profile *profile, const struct totals *totals,
-                       const struct list *list)
+                       enum total total)
 {
     size_t count, shown;
-    const struct figure *all = &totals->all.figures[list->total];
-    uint32_t *sites = gci_totals_sort_sites(totals, list->total, &count);
+    const struct figure *all = &totals->all.figures[total];
+    uint32_t *sites = gci_totals_sort_sites(totals, total, &count);
     shown = count < report->rows ? count : report->rows;
-    if (count > 0 || report->only == (int)list->total) {
-        printf("\n%s: %s in %s object%s\n", list->title, gci_print_bytes(all->bytes).text,
+    if (count > 0 || report->only == total) {
+        printf("\n%s: %s in %s object%s\n", gci_total_kinds[total].title, gci_print_bytes(all->bytes).text,
                gci_print_count(all->objects).text, gci_print_plural(all->objects));
         if (count > 0)
             printf("%10s %12s  %-*s  where\n", "bytes", "objects", BAR_COLUMNS, "share");
     }
     for (size_t i = 0; i < shown; i++)
-        print_site(report, profile, totals, sites[i], list->total);
+        print_site(report, profile, totals, sites[i], total);
     if (count > shown)
         printf("%*s and %zu more places\n", 25 + BAR_COLUMNS, "", count - shown);
     free(sites);
@@ -278,6 +250,12 @@ static void print_figure_json(const char *key, const struct figure *figure)
     gci_json_number("bytes", figure->bytes);
     gci_json_number("objects", figure->objects);
     gci_json_close('}');
+}
+
+static void print_figures_json(const struct totals_row *row)
+{
+    for (int i = 0; i < TOTAL_NAMED; i++)
+        print_figure_json(gci_total_kinds[i].name, &row->figures[i]);
 }
 
 static void print_profile_json(const struct profile *profile)
@@ -347,8 +325,7 @@ static void print_threads_json(const struct profile *profile, const struct total
         gci_json_open(NULL, '{');
         gci_json_text("name", profile->threads[i]);
         gci_json_number("system_id", profile->thread_system_ids[i]);
-        for (size_t k = 0; k < LIST_COUNT; k++)
-            print_figure_json(lists[k].name, &totals->threads[i].figures[lists[k].total]);
+        print_figures_json(&totals->threads[i]);
         gci_json_close('}');
     }
     gci_json_close(']');
@@ -358,20 +335,19 @@ static void print_json(const struct report *report, const struct profile *profil
 {
     gci_json_open(NULL, '{');
     print_profile_json(profile);
-    for (size_t i = 0; i < LIST_COUNT; i++)
-        print_figure_json(lists[i].name, &totals->all.figures[lists[i].total]);
+    print_figures_json(&totals->all);
     print_cycles_json(profile);
     if (report->threads)
         print_threads_json(profile, totals);
     gci_json_open("top", '{');
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        if (report->only != TOTAL_COUNT && report->only != (int)lists[i].total)
+    for (int i = 0; i < TOTAL_NAMED; i++) {
+        if (report->only != TOTAL_COUNT && report->only != (enum total)i)
             continue;
         size_t count;
-        uint32_t *sites = gci_totals_sort_sites(totals, lists[i].total, &count);
-        gci_json_open(lists[i].name, '[');
+        uint32_t *sites = gci_totals_sort_sites(totals, (enum total)i, &count);
+        gci_json_open(gci_total_kinds[i].name, '[');
         for (size_t k = 0; k < count && k < report->rows; k++)
-            print_site_json(report, profile, totals, sites[k], lists[i].total);
+            print_site_json(report, profile, totals, sites[k], (enum total)i);
         gci_json_close(']');
         free(sites);
     }
@@ -386,9 +362,9 @@ static void print_text(const struct report *report, const struct profile *profil
 {
     if (report->only == TOTAL_COUNT)
         print_summary(profile, totals);
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        if (report->only == TOTAL_COUNT || report->only == (int)lists[i].total)
-            print_list(report, profile, totals, &lists[i]);
+    for (int i = 0; i < TOTAL_NAMED; i++) {
+        if (report->only == TOTAL_COUNT || report->only == (enum total)i)
+            print_list(report, profile, totals, (enum total)i);
     }
     if (report->threads)
         print_threads(profile, totals);
@@ -396,7 +372,7 @@ static void print_text(const struct report *report, const struct profile *profil
 
 int gci_report_main(int argc, char **argv)
 {
-    struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "profile"},
+    struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "a profile is"},
                             .rows = ROWS_USUAL,
                             .only = TOTAL_COUNT};
     struct totals totals;
