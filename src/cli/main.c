@@ -10,6 +10,7 @@
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
+#include "cli/show/annotate.h"
 #include "cli/show/diff.h"
 #include "cli/show/leaks.h"
 #include "cli/show/report.h"
@@ -34,6 +35,7 @@ static const struct command {
     {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
     {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
     {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
+    {"annotate", "show a source file with what its lines allocate", &gci_annotate_argp, gci_annotate_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 

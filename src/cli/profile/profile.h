@@ -101,7 +101,7 @@ bool gci_profile_read_on(struct profile *profile);
 /* How many frames at the inner end of a stack are the allocator's own; 0 where that would be all of them. */
 uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack);
 
-/* Whether a leak is there in the end: collected once, or found by the last look. */
+/* Each look for leaks tells of all that there are, and all that were collected until then: whether this is of the last one. */
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
 
 /* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT, else the last one; NULL: there is none. */

@@ -216,7 +216,7 @@ uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack)
 
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak)
 {
-    return leak->is_collected != 0 || leak->time_ns == profile->source->last_look_ns;
+    return leak->time_ns == profile->source->last_look_ns[leak->is_collected ? 1 : 0];
 }
 
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile)

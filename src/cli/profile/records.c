@@ -211,8 +211,9 @@ static bool take_leak(struct profile *profile, const uint8_t *payload, size_t by
         return false;
     *ADD(profile->leaks, profile->leak_count, profile->source->leak_room) = leak;
     note_time(profile, leak.time_ns);
-    if (!leak.is_collected && leak.time_ns > profile->source->last_look_ns)
-        profile->source->last_look_ns = leak.time_ns;
+    uint64_t *last_look_ns = &profile->source->last_look_ns[leak.is_collected ? 1 : 0];
+    if (leak.time_ns > *last_look_ns)
+        *last_look_ns = leak.time_ns;
     return true;
 }
 

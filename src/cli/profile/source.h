@@ -36,7 +36,7 @@ struct profile_source {
     uint8_t *payload;
     size_t payload_room;
     size_t open_moment;       /* to which rows belong */
-    uint64_t last_look_ns;    /* for leaks */
+    uint64_t last_look_ns[2]; /* for leaks: that are there, and that were collected */
     struct raw_stack *stacks; /* by number, as many as the profile has */
     struct memory_pool pool;  /* of texts and other pieces that do not move */
     struct known_address *known;
