@@ -15,6 +15,7 @@
 #include "cli/show/leaks.h"
 #include "cli/show/report.h"
 #include "cli/show/why.h"
+#include "cli/start/recording.h"
 #include "cli/stat.h"
 
 #define TEXT_OF_(number) #number
@@ -31,6 +32,7 @@ static const struct command {
 } commands[] = {
     {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
+    {"record", "run a program and record where its memory comes from", &gci_record_argp, gci_record_main},
     {"report", "show what a profile says: what lives, peaks, allocates and leaks", &gci_report_argp, gci_report_main},
     {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
     {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},

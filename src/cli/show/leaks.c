@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/show/leaks.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/message.h"
 #include "cli/print/json.h"
@@ -13,10 +15,14 @@
 #include "cli/profile/memory.h"
 #include "cli/profile/retain.h"
 #include "cli/show/suppressions.h"
+#include "cli/start/child.h"
+#include "cli/start/profiled.h"
+#include "cli/start/scratch.h"
 
 #define ROWS_USUAL 20
 #define FRAMES_SHOWN 24
 #define EXIT_LEAKS 1
+#define LEAKS_MODE "free" /* nothing is collected, so that all leaks are there at the end */
 
 enum option_key { KEY_FAIL_ON = 512, KEY_SUPPRESSIONS, KEY_TOP }; /* long names only, and none of view.c */
 
@@ -26,6 +32,9 @@ struct leaks {
     uint64_t fail_bytes;
     uint64_t rows;
     struct suppressions suppressions;
+    struct profiled profiled; /* words: the program to run, NULL: a profile is given */
+    char directory[PATH_MAX]; /* of its profile */
+    char pattern[PATH_MAX];
 };
 
 /* All leaks of one stack and kind. */
@@ -54,6 +63,17 @@ static error_t set_fail_on(struct leaks *leaks, const char *word)
     return gci_view_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
 }
 
+/* What stands behind "--" is a program; any other word is the view's. */
+static bool take_program(struct leaks *leaks, struct argp_state *state)
+{
+    if (state->quoted == 0 || leaks->view.count > 0)
+        return false;
+    leaks->profiled.launch.words = state->argv + state->next - 1;
+    leaks->view.least = 0;
+    state->next = state->argc;
+    return true;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct leaks *leaks = state->input;
@@ -61,6 +81,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &leaks->view;
         return 0;
+    case ARGP_KEY_ARG:
+        return take_program(leaks, state) ? 0 : ARGP_ERR_UNKNOWN;
     case KEY_FAIL_ON:
         return set_fail_on(leaks, argument);
     case KEY_SUPPRESSIONS:
@@ -90,10 +112,11 @@ static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
 const struct argp gci_leaks_argp = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "FILE|PID",
+    .args_doc = "FILE|PID\n-- PROGRAM [ARGUMENT...]",
     .doc = "Shows what is unreachable and was not freed, by the call stack that allocated it."
            "\vA leak is direct if nothing leaked points to it, and indirect if only leaked memory does. What the "
-           "collector gave back meanwhile was leaked as well, and is marked as collected.",
+           "collector gave back meanwhile was leaked as well, and is marked as collected. PROGRAM is run for it, with "
+           "each allocation recorded and nothing collected; with --json, what it prints goes to standard error.",
     .children = children,
 };
 
@@ -293,19 +316,82 @@ static int show(const struct leaks *leaks, const struct profile *profile)
     return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
 }
 
+/* ---- Programs ---- */
+
+/* JSON is alone on standard output: the program's goes to standard error. */
+static int run_program(struct leaks *leaks)
+{
+    fflush(stdout);
+    int kept = leaks->view.json ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : -1;
+    if (kept >= 0)
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    int code = gci_profiled_run(&leaks->profiled);
+    if (kept >= 0) {
+        dup2(kept, STDOUT_FILENO);
+        close(kept);
+    }
+    return code;
+}
+
+static int record_program(struct leaks *leaks)
+{
+    static const char name[] = "/" PROFILE_PROCESS_MARK ".gcprof";
+    int code = gci_scratch_make(leaks->directory, "leaks", "1234567890.gcprof");
+    if (code != 0)
+        return code;
+    snprintf(leaks->pattern, sizeof leaks->pattern, "%.*s%s", LIBRARY_PATH_BYTES, leaks->directory, name);
+    leaks->profiled.pattern = leaks->pattern;
+    leaks->profiled.level = "full";
+    code = gci_preload_setenv("GCALLOC_MODE", LEAKS_MODE);
+    return code == 0 ? run_program(leaks) : code;
+}
+
+static struct profile *read_recorded(const struct leaks *leaks)
+{
+    char *path = gci_profiled_path(&leaks->profiled);
+    struct profile *profile = NULL;
+    if (access(path, F_OK) == 0)
+        profile = gci_profile_read(path, leaks->view.no_symbols);
+    else
+        gci_message_fail(0, leaks->profiled.launch.words[0],
+                         "left no profile: did it start another program in its place?");
+    free(path);
+    return profile;
+}
+
+static int show_program(struct leaks *leaks)
+{
+    struct profile *profile = NULL;
+    int code = record_program(leaks);
+    if (leaks->profiled.child > 0 && code == 0) {
+        profile = read_recorded(leaks);
+        code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+    }
+    gci_profile_forget(profile);
+    gci_scratch_remove(leaks->directory);
+    if (profile && code == 0 && leaks->profiled.status != 0)
+        return gci_child_pass_on(leaks->profiled.status);
+    return code;
+}
+
+static int show_file(const struct leaks *leaks)
+{
+    struct profile *profile = gci_view_read(&leaks->view, leaks->view.words[0]);
+    int code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+    gci_profile_forget(profile);
+    return code;
+}
+
 int gci_leaks_main(int argc, char **argv)
 {
-    struct leaks leaks = {.view = {.command = "leaks", .least = 1, .most = 1, .what = "a profile is"},
-                          .rows = ROWS_USUAL};
+    struct leaks leaks = {
+        .view = {.command = "leaks", .least = 1, .most = 1, .what = "a profile, or -- and a program, is"},
+        .rows = ROWS_USUAL,
+        .profiled = {.launch = {.command = "leaks"}}};
     int code;
     if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
         return code;
-    struct profile *profile = gci_view_read(&leaks.view, leaks.view.words[0]);
-    if (profile)
-        code = gci_view_finish(show(&leaks, profile));
-    else
-        code = EXIT_OWN_FAILURE;
-    gci_profile_forget(profile);
+    code = leaks.profiled.launch.words ? show_program(&leaks) : show_file(&leaks);
     gci_suppressions_forget(&leaks.suppressions);
     return code;
 }
