@@ -130,7 +130,8 @@ void gci_json_stack(const char *key, const struct profile *profile, uint32_t sta
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
     gci_json_open(key, '[');
-    for (uint32_t i = gci_profile_inner_frames(profile, stack); i < frames->count; i++)
+    uint32_t i = gci_profile_next_frame(profile, stack, 0);
+    for (; i < frames->count; i = gci_profile_next_frame(profile, stack, i + 1))
         gci_json_frame(NULL, profile, &profile->frames[frames->frames[i]]);
     gci_json_close(']');
 }

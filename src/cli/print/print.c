@@ -214,24 +214,28 @@ void gci_print_frame(FILE *stream, const struct profile_frame *frame, unsigned c
     fprintf(stream, "%s%s%s", function, place[0] ? "  " : "", place);
 }
 
-void gci_print_stack(FILE *stream, const struct profile *profile, uint32_t stack, unsigned indent, uint32_t most)
+static void print_stack_frame(FILE *stream, const struct profile_frame *frame, unsigned indent)
 {
     static const char inlined[] = " [inlined]";
+    unsigned taken = indent + (frame->is_inlined ? (unsigned)sizeof inlined - 1 : 0);
+    fprintf(stream, "%*s", (int)indent, "");
+    gci_print_frame(stream, frame, PRINT_COLUMNS - taken);
+    fprintf(stream, "%s\n", frame->is_inlined ? inlined : "");
+}
+
+void gci_print_stack(FILE *stream, const struct profile *profile, uint32_t stack, unsigned indent, uint32_t most)
+{
     const struct profile_stack_frames *frames = &profile->stacks[stack];
-    uint32_t first = gci_profile_inner_frames(profile, stack), end = frames->count;
-    if (end - first > most)
-        end = first + most;
-    for (uint32_t i = first; i < end; i++) {
-        const struct profile_frame *frame = &profile->frames[frames->frames[i]];
-        unsigned taken = indent + (frame->is_inlined ? (unsigned)sizeof inlined - 1 : 0);
-        fprintf(stream, "%*s", (int)indent, "");
-        gci_print_frame(stream, frame, PRINT_COLUMNS - taken);
-        fprintf(stream, "%s\n", frame->is_inlined ? inlined : "");
+    uint32_t shown = 0, more = 0, at = gci_profile_next_frame(profile, stack, 0);
+    for (; at < frames->count; at = gci_profile_next_frame(profile, stack, at + 1)) {
+        if (shown < most)
+            print_stack_frame(stream, &profile->frames[frames->frames[at]], indent);
+        *(shown < most ? &shown : &more) += 1;
     }
     if (frames->count == 0)
         fprintf(stream, "%*s(the stack is not known)\n", (int)indent, "");
-    else if (end < frames->count)
-        fprintf(stream, "%*sand %" PRIu32 " frames more\n", (int)indent, "", frames->count - end);
+    else if (more > 0)
+        fprintf(stream, "%*sand %" PRIu32 " frames more\n", (int)indent, "", more);
 }
 
 void gci_print_text(FILE *stream, const char *text, unsigned columns)

@@ -98,8 +98,8 @@ struct profile *gci_profile_follow(const char *path, bool no_symbols);
 /* Reads what has been written since. True: something came. Arrays may move, numbers stay. */
 bool gci_profile_read_on(struct profile *profile);
 
-/* How many frames at the inner end of a stack are the allocator's own; 0 where that would be all of them. */
-uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack);
+/* The next frame from `at` on that people read: not the allocator's, unless all of them are. The stack's count: there is none. */
+uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, uint32_t at);
 
 /* Each look for leaks tells of all that there are, and all that were collected until then: whether this is of the last one. */
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);

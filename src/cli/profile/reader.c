@@ -205,13 +205,18 @@ void gci_profile_forget(struct profile *profile)
 
 /* ---- What counts ---- */
 
-uint32_t gci_profile_inner_frames(const struct profile *profile, uint32_t stack)
+static uint32_t next_outside(const struct profile *profile, const struct profile_stack_frames *frames, uint32_t at)
+{
+    while (at < frames->count && profile->frames[frames->frames[at]].is_allocator)
+        at++;
+    return at;
+}
+
+uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, uint32_t at)
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
-    uint32_t inner = 0;
-    while (inner < frames->count && profile->frames[frames->frames[inner]].is_allocator)
-        inner++;
-    return inner < frames->count ? inner : 0;
+    bool all_inside = next_outside(profile, frames, 0) == frames->count;
+    return all_inside ? at : next_outside(profile, frames, at);
 }
 
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak)

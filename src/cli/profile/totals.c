@@ -104,6 +104,48 @@ static void find_sites(struct totals *totals, const struct profile *profile)
     free(table);
 }
 
+/* ---- Stacks that read alike ---- */
+
+static uint64_t hash_frames(const struct profile *profile, uint32_t stack)
+{
+    const struct profile_stack_frames *frames = &profile->stacks[stack];
+    uint64_t hash = 0x9e3779b97f4a7c15u;
+    for (uint32_t i = 0; i < frames->count; i++) {
+        const struct profile_frame *frame = &profile->frames[frames->frames[i]];
+        hash = (hash_text(hash_text(hash, frame->function), frame->file) ^ frame->line) * 0x9e3779b97f4a7c15u;
+    }
+    return hash;
+}
+
+static bool read_alike(const struct profile *profile, uint32_t a, uint32_t b)
+{
+    const struct profile_stack_frames *one = &profile->stacks[a], *other = &profile->stacks[b];
+    bool alike = one->count == other->count;
+    for (uint32_t i = 0; alike && i < one->count; i++)
+        alike = is_same_site(profile, one->frames[i], other->frames[i]) &&
+                profile->frames[one->frames[i]].module == profile->frames[other->frames[i]].module;
+    return alike;
+}
+
+uint32_t *gci_totals_alike(const struct profile *profile)
+{
+    size_t room = 1;
+    while (room < profile->stack_count * 2)
+        room *= 2;
+    uint32_t *table = gci_memory_take(room, sizeof *table); /* numbers of stacks, from 1 */
+    uint32_t *alike = gci_memory_take(profile->stack_count, sizeof *alike);
+    for (uint32_t stack = 0; stack < profile->stack_count; stack++) {
+        size_t at = (size_t)(hash_frames(profile, stack) >> 16) & (room - 1);
+        while (table[at] != 0 && !read_alike(profile, table[at] - 1, stack))
+            at = (at + 1) & (room - 1);
+        if (table[at] == 0)
+            table[at] = stack + 1;
+        alike[stack] = table[at] - 1;
+    }
+    free(table);
+    return alike;
+}
+
 /* ---- Figures ---- */
 
 static void add_figure(struct totals_row *row, enum total total, uint64_t bytes, uint64_t objects)
@@ -138,20 +180,22 @@ void gci_totals_make(struct totals *totals, const struct profile *profile)
     totals->stacks = gci_memory_take(profile->stack_count, sizeof *totals->stacks);
     totals->threads = gci_memory_take(profile->thread_count, sizeof *totals->threads);
     totals->site_of = gci_memory_take(profile->stack_count, sizeof *totals->site_of);
+    uint32_t *alike = gci_totals_alike(profile);
     for (size_t i = 0; last && i < last->count; i++) {
-        add_figures(&totals->stacks[last->rows[i].stack], &last->rows[i]);
+        add_figures(&totals->stacks[alike[last->rows[i].stack]], &last->rows[i]);
         add_figures(&totals->threads[last->rows[i].thread], &last->rows[i]);
     }
     for (size_t i = 0; peak && i < peak->count; i++) {
         const struct profile_figures *row = &peak->rows[i];
-        add_figure(&totals->stacks[row->stack], TOTAL_PEAK, row->live_bytes, row->live_objects);
+        add_figure(&totals->stacks[alike[row->stack]], TOTAL_PEAK, row->live_bytes, row->live_objects);
         add_figure(&totals->threads[row->thread], TOTAL_PEAK, row->live_bytes, row->live_objects);
     }
     for (size_t i = 0; i < profile->leak_count; i++) {
         const struct profile_leak *leak = &profile->leaks[i];
         if (!leak->is_collected && gci_profile_leak_counts(profile, leak))
-            add_figure(&totals->stacks[leak->stack], TOTAL_LEAKED, leak->bytes, leak->objects);
+            add_figure(&totals->stacks[alike[leak->stack]], TOTAL_LEAKED, leak->bytes, leak->objects);
     }
+    free(alike);
     find_sites(totals, profile);
     for (size_t i = 0; i < profile->stack_count; i++) {
         add_row(&totals->sites[totals->site_of[i]].row, &totals->stacks[i]);

@@ -51,7 +51,8 @@ struct site {
 
 struct totals {
     struct totals_row all;
-    struct totals_row *stacks; /* by number, as many as the profile has */
+    struct totals_row
+        *stacks; /* by number, as many as the profile has; those that read alike are with the first of them */
     struct totals_row *threads;
     struct site *sites;
     size_t site_count;
@@ -63,6 +64,9 @@ void gci_totals_forget(struct totals *totals);
 
 /* The frame that stands for a stack: the innermost that is neither an allocator's nor of C++'s library, if there is one. */
 uint32_t gci_totals_frame(const struct profile *profile, uint32_t stack);
+
+/* By stack: the first stack that reads the same, by functions, files and lines; for free(). */
+uint32_t *gci_totals_alike(const struct profile *profile);
 
 /* Numbers of the sites, or of the stacks of one site, with the largest of this total first; for free(). */
 uint32_t *gci_totals_sort_sites(const struct totals *totals, enum total total, size_t *count);

@@ -143,7 +143,8 @@ static void charge_stack(struct lines *lines, const struct profile *profile, con
                          uint32_t stack, bool self)
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
-    for (uint32_t i = gci_profile_inner_frames(profile, stack); i < frames->count; i++) {
+    uint32_t i = gci_profile_next_frame(profile, stack, 0);
+    for (; i < frames->count; i = gci_profile_next_frame(profile, stack, i + 1)) {
         const struct profile_frame *frame = &profile->frames[frames->frames[i]];
         if (frame->file && frame->line > 0 && frame->line < LINES_MOST && strcmp(frame->file, lines->file) == 0)
             charge(lines, frame->line, stack, &totals->stacks[stack]);

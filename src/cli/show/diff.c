@@ -215,7 +215,8 @@ static void print_callers(const struct profile *profile, uint32_t stack)
     unsigned left = PRINT_COLUMNS - CALLERS_INDENT;
     while (at < frames->count && frames->frames[at] != own)
         at++;
-    for (at++; at < frames->count; at++) {
+    for (at = gci_profile_next_frame(profile, stack, at + 1); at < frames->count;
+         at = gci_profile_next_frame(profile, stack, at + 1)) {
         char name[128];
         gci_print_function(name, sizeof name, profile->frames[frames->frames[at]].function, 40);
         unsigned width = gci_print_width(name) + 3;

@@ -14,6 +14,7 @@
 #include "cli/print/view.h"
 #include "cli/profile/memory.h"
 #include "cli/profile/retain.h"
+#include "cli/profile/totals.h"
 #include "cli/show/suppressions.h"
 #include "cli/start/child.h"
 #include "cli/start/profiled.h"
@@ -37,7 +38,7 @@ struct leaks {
     char pattern[PATH_MAX];
 };
 
-/* All leaks of one stack and kind. */
+/* All leaks of one kind whose stacks read the same. */
 struct group {
     uint32_t stack, kind;
     bool is_collected;
@@ -46,6 +47,7 @@ struct group {
 };
 
 struct groups {
+    uint32_t *alike; /* by stack: the one that stands for all that read the same */
     struct group *groups;
     size_t count, room;
     uint64_t bytes, objects;                       /* of all that is shown */
@@ -129,8 +131,7 @@ static bool is_same_group(const struct group *group, const struct profile_leak *
 
 static int compare_leaks(const void *a, const void *b)
 {
-    const struct profile_leak *one = *(const struct profile_leak *const *)a,
-                              *other = *(const struct profile_leak *const *)b;
+    const struct profile_leak *one = a, *other = b;
     if (one->stack != other->stack)
         return one->stack < other->stack ? -1 : 1;
     if (one->is_collected != other->is_collected)
@@ -160,14 +161,16 @@ static void add_leak(struct groups *groups, const struct profile_leak *leak)
 
 static void gather(struct groups *groups, const struct leaks *leaks, const struct profile *profile)
 {
-    const struct profile_leak **sorted = gci_memory_take(profile->leak_count, sizeof *sorted);
+    struct profile_leak *sorted = gci_memory_take(profile->leak_count, sizeof *sorted);
     size_t count = 0;
+    groups->alike = gci_totals_alike(profile);
     for (size_t i = 0; i < profile->leak_count; i++) {
         const struct profile_leak *leak = &profile->leaks[i];
         if (!gci_profile_leak_counts(profile, leak))
             continue;
         if (!gci_suppressions_cover(&leaks->suppressions, profile, leak->stack)) {
-            sorted[count++] = leak;
+            sorted[count] = *leak;
+            sorted[count++].stack = groups->alike[leak->stack];
             continue;
         }
         groups->suppressed_bytes += leak->bytes;
@@ -176,7 +179,7 @@ static void gather(struct groups *groups, const struct leaks *leaks, const struc
     if (count > 0)
         qsort(sorted, count, sizeof *sorted, compare_leaks);
     for (size_t i = 0; i < count; i++)
-        add_leak(groups, sorted[i]);
+        add_leak(groups, &sorted[i]);
     free(sorted);
 }
 
@@ -191,7 +194,7 @@ static void find_held(struct groups *groups, const struct profile *profile)
     }
     gci_retain_make(&retain, profile);
     for (size_t i = 0; i < profile->object_count; i++) {
-        struct group *group = direct[profile->objects[i].stack];
+        struct group *group = direct[groups->alike[profile->objects[i].stack]];
         if (group && (retain.marks[i] & RETAIN_HEAD) != 0) {
             group->held_bytes += retain.bytes[i] - profile->objects[i].bytes;
             group->held_objects += retain.objects[i] - 1;
@@ -313,6 +316,7 @@ static int show(const struct leaks *leaks, const struct profile *profile)
     else
         print_text(leaks, profile, &groups);
     free(groups.groups);
+    free(groups.alike);
     return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
 }
 
