@@ -13,7 +13,9 @@
 #include "cli/show/annotate.h"
 #include "cli/show/diff.h"
 #include "cli/show/leaks.h"
+#include "cli/show/plot.h"
 #include "cli/show/report.h"
+#include "cli/show/top.h"
 #include "cli/show/why.h"
 #include "cli/start/recording.h"
 #include "cli/stat.h"
@@ -38,6 +40,8 @@ static const struct command {
     {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
     {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
     {"annotate", "show a source file with what its lines allocate", &gci_annotate_argp, gci_annotate_main},
+    {"top", "show a profile while it is being written", &gci_top_argp, gci_top_main},
+    {"plot", "plot memory over time", &gci_plot_argp, gci_plot_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 

@@ -140,6 +140,36 @@ static bool find_open_profile(const char *pid, char path[PATH_MAX])
     return found;
 }
 
+/* The value of a variable in the environment that a process was started with; for free(), or NULL. */
+static char *environment_of(const char *pid, const char *name)
+{
+    char path[64], *text = NULL, *value = NULL;
+    size_t room = 0, length = strlen(name);
+    snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
+    FILE *file = fopen(path, "re");
+    while (file && !value && getdelim(&text, &room, '\0', file) > 0) {
+        if (strncmp(text, name, length) == 0 && text[length] == '=')
+            value = strdup(text + length + 1);
+    }
+    if (file)
+        fclose(file);
+    free(text);
+    return value;
+}
+
+/* The profile that the process was told to write, as `gcalloc record` tells it: absolute, with the process's number in it. */
+static bool find_named_profile(const char *pid, char path[PATH_MAX])
+{
+    char *pattern = environment_of(pid, "GCALLOC_PROFILE_FILE");
+    const char *mark = pattern ? strstr(pattern, "%p") : NULL;
+    if (mark)
+        snprintf(path, PATH_MAX, "%.*s%s%s", (int)(mark - pattern), pattern, pid, mark + 2);
+    else
+        snprintf(path, PATH_MAX, "%s", pattern ? pattern : "");
+    free(pattern);
+    return path[0] == '/' && begins_profile(AT_FDCWD, path);
+}
+
 /* Whether the word is to be read as a process id, and if so where its profile is; "" after one line: it has none. */
 static bool is_process(const char *word, char path[PATH_MAX])
 {
@@ -148,7 +178,7 @@ static bool is_process(const char *word, char path[PATH_MAX])
     snprintf(path, PATH_MAX, "/proc/%s", word);
     if (access(path, F_OK) != 0)
         gci_message_fail(0, word, "no such process, and no file of this name");
-    else if (find_open_profile(word, path))
+    else if (find_open_profile(word, path) || find_named_profile(word, path))
         return true;
     else
         gci_message_fail(0, word, "this process writes no profile; 'gcalloc record' starts one that does");

@@ -104,7 +104,8 @@ uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, u
 /* Each look for leaks tells of all that there are, and all that were collected until then: whether this is of the last one. */
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
 
-/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT, else the last one; NULL: there is none. */
+/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT (of one that is followed, PROFILE_TIMER too), else
+ * the last one; NULL: there is none. */
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
 const struct profile_moment_rows *
 gci_profile_peak(const struct profile *profile); /* the last of PROFILE_PEAK, or NULL */

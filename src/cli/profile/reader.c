@@ -226,9 +226,10 @@ bool gci_profile_leak_counts(const struct profile *profile, const struct profile
 
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile)
 {
+    bool runs = profile->source->is_growing && !profile->is_complete;
     for (size_t i = profile->moment_count; i > 0; i--) {
         uint32_t reason = profile->moments[i - 1].moment.reason;
-        if (reason == PROFILE_DUMP || reason == PROFILE_EXIT)
+        if (reason == PROFILE_DUMP || reason == PROFILE_EXIT || (runs && reason == PROFILE_TIMER))
             return &profile->moments[i - 1];
     }
     return profile->moment_count > 0 ? &profile->moments[profile->moment_count - 1] : NULL;

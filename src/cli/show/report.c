@@ -11,12 +11,11 @@
 #include "cli/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
+#include "cli/print/rows.h"
 #include "cli/print/view.h"
 #include "cli/profile/totals.h"
 
 #define ROWS_USUAL 10
-#define BAR_COLUMNS 8
-#define FRAME_COLUMNS 45 /* what a row leaves for its function */
 #define STACK_INDENT 12
 
 enum option_key { KEY_STACKS = 512, KEY_SORT, KEY_THREADS, KEY_TOP }; /* long names only, and none of view.c */
@@ -72,22 +71,6 @@ const struct argp gci_report_argp = {
 };
 
 /* ---- The summary ---- */
-
-static void print_command(const struct profile *profile)
-{
-    unsigned left = PRINT_COLUMNS - 24; /* of the first line, whose end is the process */
-    for (size_t i = 0; profile->words && profile->words[i] && left > 4; i++) {
-        const char *word = profile->words[i], *slash = i == 0 ? strrchr(word, '/') : NULL;
-        if (slash)
-            word = slash + 1;
-        unsigned width = gci_print_width(word);
-        if (i > 0)
-            putchar(' ');
-        gci_print_text(stdout, word, left);
-        left = width + 1 < left ? left - width - 1 : 0;
-    }
-    printf("   (process %" PRIu32 ")\n", profile->header.process);
-}
 
 static void print_how(const struct profile *profile, const struct totals *totals)
 {
@@ -152,7 +135,7 @@ static void print_cycles(const struct profile *profile)
 static void print_summary(const struct profile *profile, const struct totals *totals)
 {
     const struct figure *figures = totals->all.figures;
-    print_command(profile);
+    gci_rows_command(profile);
     print_how(profile, totals);
     print_peak(profile);
     print_figure("live at end", &figures[TOTAL_LIVE], "");
@@ -187,15 +170,7 @@ static void print_stack(const struct profile *profile, uint32_t stack, const str
 static void print_site(const struct report *report, const struct profile *profile, const struct totals *totals,
                        uint32_t number, enum total total)
 {
-    static const struct profile_frame unknown = {.function = "(not known: no sample has its stack)"};
-    const struct site *site = &totals->sites[number];
-    const struct figure *figure = &site->row.figures[total], *all = &totals->all.figures[total];
-    double part = (double)(all->bytes > 0 ? figure->bytes : figure->objects);
-    double whole = (double)(all->bytes > 0 ? all->bytes : all->objects);
-    printf("%10s %12s  %s  ", gci_print_bytes(figure->bytes).text, gci_print_count(figure->objects).text,
-           gci_print_bar(part, whole, BAR_COLUMNS).text);
-    gci_print_frame(stdout, site->frame == TOTALS_NO_FRAME ? &unknown : &profile->frames[site->frame], FRAME_COLUMNS);
-    putchar('\n');
+    gci_rows_site(profile, totals, number, total);
     if (report->stacks == 0)
         return;
     size_t count;
@@ -216,12 +191,12 @@ static void print_list(const struct report *report, const struct profile *profil
         printf("\n%s: %s in %s object%s\n", gci_total_kinds[total].title, gci_print_bytes(all->bytes).text,
                gci_print_count(all->objects).text, gci_print_plural(all->objects));
         if (count > 0)
-            printf("%10s %12s  %-*s  where\n", "bytes", "objects", BAR_COLUMNS, "share");
+            gci_rows_head();
     }
     for (size_t i = 0; i < shown; i++)
         print_site(report, profile, totals, sites[i], total);
     if (count > shown)
-        printf("%*s and %zu more places\n", 25 + BAR_COLUMNS, "", count - shown);
+        printf("%*sand %zu more places\n", ROWS_PLACE_COLUMN, "", count - shown);
     free(sites);
 }
 

@@ -33,7 +33,8 @@ struct record_command {
     const char *output; /* NULL: a name of ours */
     bool overwrite;
     char rate[32];
-    char pattern[PATH_MAX];
+    char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
+    char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
     time_t start;
 };
 
@@ -102,11 +103,12 @@ const struct argp gci_record_argp = {
     .options = options,
     .parser = parse_option,
     .args_doc = "[--] PROGRAM [ARGUMENT...]",
-    .doc =
-        "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
-        "\vProcesses that it starts are recorded too, in files of their own, if the file's name has %p in it. The exit "
-        "status is the program's; 125: gcalloc failed, 126: the program cannot be run with the library, 127: it was "
-        "not found.",
+    .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
+           "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
+           "number where "
+           "FILE has no %p. The exit "
+           "status is the program's; 125: gcalloc failed, 126: the program cannot be run with the library, 127: it was "
+           "not found.",
     .children = children,
 };
 
@@ -131,7 +133,11 @@ static int make_pattern(struct record_command *command)
         name_after_program(name, sizeof name, command->profiled.launch.words[0]);
     if (name[0] != '/' && !getcwd(folder, sizeof folder))
         return gci_message_fail(EXIT_OWN_FAILURE, name, "cannot tell the working directory: %s", strerror(errno));
-    int length = snprintf(command->pattern, sizeof command->pattern, "%s%s%s", folder, folder[0] ? "/" : "", name);
+    bool is_marked = strstr(name, PROFILE_PROCESS_MARK) != NULL;
+    int length = snprintf(command->path, sizeof command->path, "%s%s%s", folder, folder[0] ? "/" : "", name);
+    if (length >= 0 && (size_t)length + 3 * sizeof(pid_t) < LIBRARY_PATH_BYTES)
+        length = snprintf(command->pattern, sizeof command->pattern, "%.*s%s%s", LIBRARY_PATH_BYTES, command->path,
+                          is_marked ? "" : ".", is_marked ? "" : PROFILE_PROCESS_MARK);
     if (length < 0 || (size_t)length + 3 * sizeof(pid_t) >= LIBRARY_PATH_BYTES)
         return gci_message_fail(EXIT_OWN_FAILURE, name, "its whole path is too long");
     command->profiled.pattern = command->pattern;
@@ -141,48 +147,61 @@ static int make_pattern(struct record_command *command)
 static int check_folder(const struct record_command *command)
 {
     char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", command->pattern);
+    snprintf(folder, sizeof folder, "%s", command->path);
     *strrchr(folder, '/') = '\0';
     if (access(folder[0] ? folder : "/", W_OK | X_OK) == 0)
         return 0;
-    return gci_message_fail(EXIT_OWN_FAILURE, command->pattern, "cannot be written: %s", strerror(errno));
+    return gci_message_fail(EXIT_OWN_FAILURE, command->path, "cannot be written: %s", strerror(errno));
 }
 
-/* The library writes only what is not there yet. */
 static int check_file(const struct record_command *command)
 {
     struct stat status;
-    if (lstat(command->pattern, &status) != 0)
+    if (lstat(command->path, &status) != 0)
         return 0;
     if (!command->overwrite)
-        return gci_message_fail(EXIT_OWN_FAILURE, command->pattern, "is there already; --force overwrites it");
-    if (!S_ISREG(status.st_mode))
-        return gci_message_fail(EXIT_OWN_FAILURE, command->pattern, "is no plain file");
-    if (unlink(command->pattern) == 0)
-        return 0;
-    return gci_message_fail(EXIT_OWN_FAILURE, command->pattern, "cannot be replaced: %s", strerror(errno));
+        return gci_message_fail(EXIT_OWN_FAILURE, command->path, "is there already; --force overwrites it");
+    return S_ISREG(status.st_mode) ? 0 : gci_message_fail(EXIT_OWN_FAILURE, command->path, "is no plain file");
+}
+
+/* The profile of the program under the name that it is to have; for free(). NULL after one line. */
+static char *final_path(const struct record_command *command)
+{
+    char *path = gci_profiled_path(&command->profiled);
+    bool is_there = access(path, F_OK) == 0;
+    if (!is_there)
+        gci_message_fail(0, path, "the program left no profile");
+    if (is_there && strcmp(command->path, command->pattern) == 0)
+        return path;
+    if (is_there && rename(path, command->path) != 0) {
+        gci_message_fail(0, path, "cannot be renamed to %s: %s", command->path, strerror(errno));
+        return path;
+    }
+    free(path);
+    return is_there ? strdup(command->path) : NULL;
 }
 
 /* ---- What is said at the end ---- */
 
 /* Profiles of processes that the program started. */
-static size_t count_others(const struct record_command *command)
+static size_t count_others(const struct record_command *command, const char *own)
 {
     char pattern[PATH_MAX];
     glob_t found = {0};
     size_t count = 0;
     const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
     struct stat status;
-    if (!mark)
-        return 0;
     snprintf(pattern, sizeof pattern, "%.*s*%s", (int)(mark - command->pattern), command->pattern,
              mark + strlen(PROFILE_PROCESS_MARK));
     if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++)
-            count += stat(found.gl_pathv[i], &status) == 0 && status.st_mtime >= command->start ? 1 : 0;
+            count += strcmp(found.gl_pathv[i], own) != 0 && stat(found.gl_pathv[i], &status) == 0 &&
+                             status.st_mtime >= command->start
+                         ? 1
+                         : 0;
         globfree(&found);
     }
-    return count > 0 ? count - 1 : 0;
+    return count;
 }
 
 /* As short as it can be typed from here. */
@@ -195,17 +214,13 @@ static const char *shown_path(const char *path)
 
 static int tell(const struct record_command *command)
 {
-    char *path = gci_profiled_path(&command->profiled);
-    if (access(path, F_OK) != 0) {
-        int code =
-            gci_message_fail(EXIT_OWN_FAILURE, path, "the program left no profile: did it start another in its place?");
-        free(path);
-        return code;
-    }
+    char *path = final_path(command);
+    if (!path)
+        return EXIT_OWN_FAILURE;
     fflush(stdout);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     struct profile *profile = gci_profile_read(path, true);
-    size_t others = count_others(command);
+    size_t others = count_others(command, path);
     if (profile) {
         gci_report_summary(profile);
         printf("profile: %s\n", shown_path(path));
