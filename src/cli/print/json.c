@@ -86,7 +86,8 @@ static void print_string(const char *text)
         else if (*at == '"' || *at == '\\')
             printf("\\%c", *at);
         else
-            fwrite(at, 1, bytes, stdout);
+            for (size_t i = 0; i < bytes; i++)
+                putchar(at[i]);
         at += bytes > 0 ? bytes : 1;
     }
     putchar('"');

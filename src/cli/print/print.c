@@ -94,17 +94,17 @@ struct cell gci_print_bar(double part, double whole, unsigned columns)
     static const char *const eighths[] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589"};
     struct cell cell = {""};
     bool blocks = gci_print_has_blocks();
+    size_t used = 0;
     columns = columns < BAR_MOST ? columns : BAR_MOST;
     double share = whole > 0 && part > 0 ? part / whole : 0;
-    unsigned filled = (unsigned)((share > 1 ? 1 : share) * columns * 8 + 0.5), at = filled / 8;
-    for (unsigned i = 0; i < at; i++)
-        strcat(cell.text, blocks ? "\u2588" : "#");
-    if (filled % 8 > 0 && (blocks || filled % 8 >= 4)) {
-        strcat(cell.text, blocks ? eighths[filled % 8] : "#");
-        at++;
+    unsigned filled = (unsigned)((share > 1 ? 1 : share) * columns * 8 + 0.5);
+    for (unsigned i = 0; i < columns; i++) {
+        unsigned here = filled > i * 8 ? filled - i * 8 : 0; /* eighths of this column */
+        const char *shown = here >= 8 ? (blocks ? "\u2588" : "#") : (blocks ? eighths[here] : (here >= 4 ? "#" : " "));
+        if (shown[0] == '\0')
+            shown = " ";
+        used += (size_t)snprintf(cell.text + used, sizeof cell.text - used, "%s", shown);
     }
-    for (; at < columns; at++)
-        strcat(cell.text, " ");
     return cell;
 }
 
@@ -137,7 +137,9 @@ static void cut(char *text, unsigned columns)
             break;
         end = at + 1;
     }
-    strcpy(end, columns >= 2 ? ".." : "");
+    memcpy(end, "..", columns >= 2 ? 3 : 0);
+    if (columns < 2)
+        *end = '\0';
 }
 
 static void make_safe(char *text)

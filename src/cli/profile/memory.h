@@ -6,10 +6,11 @@
 #include <stddef.h>
 
 /* Never NULL; zero-filled. `count` times `size` bytes, and never fewer than one. */
-void *gci_memory_take(size_t count, size_t size);
+__attribute__((returns_nonnull)) void *gci_memory_take(size_t count, size_t size);
 
-/* Room for `count` elements of `size` bytes, at least twice what there was when it has to grow; *room is in elements. */
-void *gci_memory_grow(void *array, size_t *room, size_t count, size_t size);
+/* Room for `count` elements, one or more, of `size` bytes, at least twice what there was when it has to grow; *room is in
+ * elements. */
+__attribute__((returns_nonnull)) void *gci_memory_grow(void *array, size_t *room, size_t count, size_t size);
 
 /* Pieces that stay where they are and go all at once. A zeroed one is empty. */
 struct memory_pool {
@@ -17,7 +18,8 @@ struct memory_pool {
     size_t used, room;           /* of the last one */
 };
 
-void *gci_memory_pool_take(struct memory_pool *pool, size_t bytes); /* aligned to 8, not cleared */
+__attribute__((returns_nonnull)) void *gci_memory_pool_take(struct memory_pool *pool,
+                                                            size_t bytes); /* aligned to 8, not cleared */
 char *gci_memory_pool_text(struct memory_pool *pool, const char *text, size_t length);
 void gci_memory_pool_forget(struct memory_pool *pool);
 

@@ -187,14 +187,15 @@ static void gather(struct groups *groups, const struct leaks *leaks, const struc
 static void find_held(struct groups *groups, const struct profile *profile)
 {
     struct retain retain;
-    struct group **direct = gci_memory_take(profile->stack_count, sizeof *direct);
+    uint32_t *direct = gci_memory_take(profile->stack_count, sizeof *direct); /* by stack: its group, from 1 */
     for (size_t i = 0; i < groups->count; i++) {
         if (groups->groups[i].kind == PROFILE_LEAK_DIRECT && !groups->groups[i].is_collected)
-            direct[groups->groups[i].stack] = &groups->groups[i];
+            direct[groups->groups[i].stack] = (uint32_t)i + 1;
     }
     gci_retain_make(&retain, profile);
     for (size_t i = 0; i < profile->object_count; i++) {
-        struct group *group = direct[groups->alike[profile->objects[i].stack]];
+        uint32_t number = direct[groups->alike[profile->objects[i].stack]];
+        struct group *group = number > 0 ? &groups->groups[number - 1] : NULL;
         if (group && (retain.marks[i] & RETAIN_HEAD) != 0) {
             group->held_bytes += retain.bytes[i] - profile->objects[i].bytes;
             group->held_objects += retain.objects[i] - 1;

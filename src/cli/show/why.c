@@ -242,9 +242,9 @@ static uint32_t object_of(const struct heap *heap, const char *word)
     const struct profile *profile = heap->profile;
     uint32_t found = RETAIN_NONE;
     int rank = 0;
-    char *ranks = gci_memory_take(profile->stack_count, 1);
+    unsigned char *ranks = gci_memory_take(profile->stack_count, 1);
     for (uint32_t i = 0; i < profile->stack_count; i++)
-        ranks[i] = (char)rank_stack(profile, i, word);
+        ranks[i] = (unsigned char)rank_stack(profile, i, word);
     for (uint32_t i = 0; i < profile->object_count; i++) {
         int here = ranks[profile->objects[i].stack];
         if (here == 0 || here < rank)

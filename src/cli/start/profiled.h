@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that runs with the library and leaves a profile: `gcalloc record`, and what `gcalloc leaks -- PROGRAM` shares with it.
- */
+/* A program that runs with the library and leaves a profile: what `gcalloc record` and `gcalloc leaks -- PROGRAM` share. */
 #ifndef GCI_CLI_PROFILED_H
 #define GCI_CLI_PROFILED_H
 
