@@ -23,8 +23,9 @@ STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds
 /* The next free slot of a window that has one. */
 ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
 {
-    *window->word = bits & (bits - 1);
-    return window->base + gci_cpu_lowest_bit(bits) * window->slot_bytes;
+    size_t index = gci_cpu_highest_bit(bits);
+    *window->word = gci_cpu_without(bits, index);
+    return window->base + index * window->slot_bytes;
 }
 
 struct owned_blocks {

@@ -175,7 +175,7 @@ GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout)
     }
     if (layout->count == 0 || bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return family_result(gci_alloc_zeroed(bytes, KIND_ATOMIC));
-    struct counted *header = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
+    struct counted *header = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (header == NULL)
         return family_no_memory();
     word_store(&header->type_and_state, (uintptr_t)layout | (uint64_t)COUNTED_TYPED << COUNTED_STATE_SHIFT);
