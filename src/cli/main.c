@@ -7,6 +7,8 @@
 
 #include <gcalloc.h> /* for the version alone: the command never links the library */
 
+#include "cli/export/export.h"
+#include "cli/flamegraph/flamegraph.h"
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
@@ -42,6 +44,8 @@ static const struct command {
     {"annotate", "show a source file with what its lines allocate", &gci_annotate_argp, gci_annotate_main},
     {"top", "show a profile while it is being written", &gci_top_argp, gci_top_main},
     {"plot", "plot memory over time", &gci_plot_argp, gci_plot_main},
+    {"export", "write a profile in a form that other programs read", &gci_export_argp, gci_export_main},
+    {"flamegraph", "draw the stacks of a profile as an SVG", &gci_flamegraph_argp, gci_flamegraph_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 

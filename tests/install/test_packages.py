@@ -88,7 +88,8 @@ class Made(unittest.TestCase):
         libraries = f"usr/lib/{multiarch()}"
         wanted = {name: {f"usr/share/doc/{name}/{file}" for file in ("changelog.Debian.gz", "copyright")} for name in NAMES}
         wanted["gcalloc"] |= {"usr/bin/gcalloc", "usr/share/bash-completion/completions/gcalloc",
-                              "usr/share/man/man1/gcalloc.1.gz", "usr/share/man/man7/gcalloc.7.gz"}
+                              "usr/share/man/man1/gcalloc.1.gz",
+                              "usr/share/man/man1/gcalloc-export.1.gz", "usr/share/man/man7/gcalloc.7.gz"}
         major = VERSION.split(".")[0]
         wanted["libgcalloc0"] |= {f"{libraries}/{name}.so.{end}" for name in LIBRARIES for end in (major, VERSION)}
         wanted["libgcalloc-dev"] |= {f"{libraries}/{name}.{end}" for name in LIBRARIES for end in ("so", "a")}
