@@ -384,8 +384,9 @@ class Files(ExportTest):
         codes = {kind: set() for kind in FORMATS}
         for kind in FORMATS:
             for mebibytes in (*range(8, 60, 3), 300):
-                done = subprocess.run(["prlimit", f"--as={mebibytes << 20}", self.command, "export", "--no-symbols", "--format", kind,
-                                       path, "-o", "out"], cwd=self.scratch, capture_output=True, text=True)
+                words = ["export", "--no-symbols", "--format", kind, path, "-o", "out"]
+                done = subprocess.run(["prlimit", f"--as={mebibytes << 20}", self.command, *words], cwd=self.scratch,
+                                      capture_output=True, text=True)
                 codes[kind].add(done.returncode)
                 if done.returncode == 125:
                     self.assertRegex(done.stderr, r"\Agcalloc: (.*: )?out of memory\n\Z")
