@@ -68,6 +68,9 @@ check 'gcalloc --help r' ''
 check_has 'gcalloc run -' --mode= --stats --verbose --help
 check_has 'gcalloc stat --' --mode= --json --output= --verbose --help
 check 'gcalloc stat --j' --json
+check 'gcalloc export --format collapsed fig' figures.json
+check 'gcalloc export --format d' dhat
+check 'gcalloc flamegraph --metric p' peak
 for COMP_WORDBREAKS in "$breaks" "${breaks//=/}"; do
     mode='--mode=' output='--output='
     [[ $COMP_WORDBREAKS == *=* ]] && mode='' output=''
