@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/request_format.h"
 #include "base/text.h"
 
 /* For the time before the C library has its own: the environment as constructors get it. */
@@ -24,6 +25,12 @@ void gci_env_report_string(const char *string);
 
 /* Reports go to today's standard error from here on, even if the program closes it: for reports at exit. */
 void gci_env_keep_error_stream(void);
+
+/* All of it, or false with errno set. A file of the caller's; not a line for people. */
+bool gci_env_write(int file, const void *bytes, size_t count);
+
+/* Where reports go: see gci_env_keep_error_stream. */
+int gci_env_error_stream(void);
 
 /* gci_env_report, then abort. */
 NORETURN void gci_env_die(const struct text *text);
@@ -49,6 +56,23 @@ int gci_env_file_append(struct growing_file *file, const void *bytes, size_t cou
 /* Path of the running program, and then the words of its command line, each with its zero byte; what does not fit is cut
  * between two words. Returns the bytes, *words: how many words. */
 size_t gci_env_command(char *to, size_t limit, uint32_t *words);
+
+/* ---- Requests of another process (base/request_format.h) ---------------------------------------------------------- */
+
+/* Takes the request and gives its line. False: there is none, or not one of this user's. */
+bool gci_env_take_request(char line[REQUEST_BYTES_MAX]);
+
+/* Where what is asked for belongs; nothing is there. */
+bool gci_env_result_path(char path[REQUEST_PATH_BYTES]);
+
+/* Shown all at once. */
+void gci_env_answer(const char *line);
+
+/* Shows others that the process answers, and to which signal. `version`: static storage; NULL: as before. */
+void gci_env_show_beacon(int signal, const char *version);
+void gci_env_hide_beacon(void);
+
+/* ---- The program -------------------------------------------------------------------------------------------------- */
 
 /* Last component of the path of the running program, in static storage. */
 const char *gci_env_program(void);

@@ -20,12 +20,13 @@ enum mapping_kind {
 struct mapping {
     struct range range;
     enum mapping_kind kind;
+    const char *path;     /* "" where it has no name; only during the call */
+    uint64_t file_offset; /* of its start */
     bool is_readable;
-    bool is_code;   /* can be executed */
-    bool is_loader; /* the dynamic loader's own image */
-    uint64_t file_offset;
-    const char
-        *path; /* for the time of the visit; "" where there is none, and cut where it is longer than some 400 bytes */
+    bool is_code;     /* can be executed */
+    bool is_file;     /* of a file: of a module, as a rule */
+    bool is_nameless; /* and not known to the system by any name */
+    bool is_loader;   /* the dynamic loader's own image */
 };
 
 /* The build id of the program or library whose file begins at `start` in memory; the number of its bytes, 0 where it has none. */
@@ -48,6 +49,9 @@ struct module {
 
 /* The module that holds the address. False where none does, or the system cannot tell without a lock. */
 bool gci_image_find_module(uintptr_t address, struct module *found);
+
+/* What is executed of the file that this library is linked into: a program's where it is linked statically. */
+struct range gci_image_own_code(void);
 
 /* Notes which modules never go, so that those are found sooner; not async-signal-safe. */
 void gci_image_keep_modules(void);

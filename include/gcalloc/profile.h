@@ -40,6 +40,12 @@ GCA_API int gca_profile_stop(void);
  * ESRCH: no profile is on; EEXIST and others: the file. */
 GCA_API int gca_profile_dump(const char *path);
 
+/* As gca_profile_dump to a new file, and what has leaked, and the heap as a graph: every block, every pointer in one, every
+ * root and where it lies. `gcalloc why FILE` reads it. A profile need not be on; what was allocated while it was is known with
+ * its stack. The world is stopped while the graph is written. EAGAIN: threads could not be stopped; EEXIST and others: the
+ * file. */
+GCA_API int gca_profile_graph(const char *path);
+
 /* The mean distance of samples from now on; 0: the level's own. Each sample keeps its own weight, so figures from before and
  * after may be added. ESRCH: no profile is on. */
 GCA_API int gca_profile_set_rate(uint64_t rate_bytes);

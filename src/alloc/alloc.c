@@ -337,6 +337,22 @@ static void *allocate_aligned(size_t bytes, size_t alignment, enum block_kind ki
     return allocate(&attempt);
 }
 
+/* Where leaks are looked for, a block ends before its slot does: a pointer just past the end of one that lives, as buffers have
+ * them, would be one to the next. And it holds nothing of what was there before, which would keep what that pointed to. */
+static size_t with_end(size_t bytes)
+{
+    return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
+}
+
+static void *clear_for_leaks(void *block, struct attempt *attempt)
+{
+    if (gci_options.mode != MODE_LEAKS || block == NULL || attempt->is_clean)
+        return block;
+    attempt->is_clean = true;
+    size_t usable = attempt->class_index < CLASS_COUNT ? gci_size_classes[attempt->class_index].bytes : attempt->bytes;
+    return __builtin_memset(block, 0, usable);
+}
+
 /* The short way, for a profiler that chooses everything. NULL where more is to be done. */
 static void *take_chosen_from_own(const struct attempt *attempt)
 {
@@ -369,7 +385,7 @@ static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t 
     void *block = NULL;
     if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
         return NULL;
-    struct attempt attempt = plan(wanted_bytes, alignment, kind);
+    struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
     if (LIKELY(choose(bytes, &sample))) {
         attempt.sample = &sample;
         attempt.asked_bytes = bytes;
@@ -377,6 +393,7 @@ static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t 
     }
     if (block == NULL)
         block = allocate(&attempt);
+    block = clear_for_leaks(block, &attempt);
     if (is_clean != NULL)
         *is_clean = attempt.is_clean;
     return block;

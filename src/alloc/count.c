@@ -290,7 +290,7 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
         gci_count_run_due();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
-    struct counted *counted = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
+    struct counted *counted = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (counted == NULL)
         return NULL;
     if (UNLIKELY(gci_count_self == COUNT_NOBODY))

@@ -23,8 +23,9 @@ STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds
 /* The next free slot of a window that has one. */
 ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
 {
-    *window->word = bits & (bits - 1);
-    return window->base + gci_cpu_lowest_bit(bits) * window->slot_bytes;
+    size_t index = gci_cpu_highest_bit(bits);
+    *window->word = gci_cpu_without(bits, index);
+    return window->base + index * window->slot_bytes;
 }
 
 struct owned_blocks {
@@ -63,6 +64,7 @@ struct cache {
     uint32_t allocated;              /* counts slow allocations, for the torture switch */
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
+    bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
     volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
     struct inbox inbox;         /* outlives the thread */
 };

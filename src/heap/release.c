@@ -45,20 +45,20 @@ static bool are_slots_free(const struct heap *heap, uint32_t unit, uint32_t firs
     return true;
 }
 
-/* Words of the bitmap whose slots may have memory. */
-static unsigned in_use_words(const struct heap *heap, uint32_t unit)
+/* First word of the bitmap whose slots may have memory. */
+static unsigned first_word_in_use(const struct heap *heap, uint32_t unit)
 {
     const struct block *block = block_at(heap, unit);
-    return block->was_clean ? block->touched_words : block_class(heap, unit)->words;
+    return block->was_clean ? block->unused_words : 0;
 }
 
 uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit)
 {
     const struct size_class *size_class = block_class(heap, unit);
     uint32_t page = (uint32_t)page_bytes();
-    uint32_t end = in_use_words(heap, unit) * BITS_PER_WORD * size_class->bytes;
+    uint32_t start = first_word_in_use(heap, unit) * BITS_PER_WORD * size_class->bytes;
     uint32_t pages = 0;
-    for (uint32_t i = 0; i * page < end && (i + 1) * page <= BLOCK_BYTES; i++) {
+    for (uint32_t i = start / page; (i + 1) * page <= BLOCK_BYTES; i++) {
         uint32_t first = slot_of_offset(i * page, size_class->reciprocal);
         uint32_t last = slot_of_offset((i + 1) * page - 1, size_class->reciprocal);
         if (last >= size_class->slots) /* what is left behind the last slot */
@@ -236,7 +236,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
     const struct block *block = block_at(heap, unit);
     if (needs_no_look(block))
         return 0;
-    uint32_t slots = gci_block_count_free(heap, unit, in_use_words(heap, unit));
+    uint32_t slots = gci_block_count_free(heap, unit, first_word_in_use(heap, unit));
     uint32_t in_window = 0;
     if (block->window_word < BITMAP_WORDS)
         in_window = count_bits(block_free_bits(block, block->window_word));

@@ -17,6 +17,11 @@ static uint64_t frozen_bits(const struct heap *heap, uint32_t unit, unsigned ind
     return unit < heap->frozen_units ? heap->frozen[unit][index] : 0;
 }
 
+bool gci_sweep_is_frozen(const struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    return (frozen_bits(heap, unit, slot / BITS_PER_WORD) >> (slot % BITS_PER_WORD) & 1) != 0;
+}
+
 /* Whether the unit has objects to be scanned because they stay. */
 static bool prepare_small(struct heap *heap, uint32_t unit)
 {

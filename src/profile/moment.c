@@ -21,7 +21,7 @@ void gci_moment_header(struct writer *writer, const char *version)
                                     .process = gci_process_id(),
                                     .start_realtime_ns = gci_clock_realtime_ns() - now_ns,
                                     .rate_bytes = word_load(&gci_session.rate_bytes),
-                                    .level = gci_session.level};
+                                    .level = gci_session.level != 0 ? gci_session.level : PROFILE_LEVEL_SAMPLE};
     __builtin_strncpy(header.library, version, sizeof header.library - 1);
     char *command = writer->buffer + WRITER_BUFFER_BYTES - COMMAND_BYTES_MAX; /* the buffer is empty */
     size_t bytes = gci_env_command(command, COMMAND_BYTES_MAX, &header.words);

@@ -10,6 +10,7 @@
 #include "platform/stop.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
+#include "profile/look/graph_file.h"
 #include "profile/moment.h"
 #include "profile/sampler.h"
 #include "world/critical.h"
@@ -279,8 +280,8 @@ int gci_profile_start(const struct profile_plan *plan)
     return error;
 }
 
-/* False: there is no profile. */
-static bool end(int *error)
+/* False: there is no profile. `with_leaks`: as of the end of the process. */
+static bool end(bool with_leaks, const struct roots_caller *caller, int *error)
 {
     if (u32_load(&is_on) == 0)
         return false;
@@ -290,6 +291,10 @@ static bool end(int *error)
         begin_own_file();
     writer.error = 0; /* there may be room again */
     write_last(&writer, PROFILE_EXIT);
+    if (with_leaks && writer.file != NULL) {
+        gci_graph_file_add_leaks(&writer, caller);
+        gci_graph_file_add_collected(&writer);
+    }
     gci_moment_end(&writer);
     flush();
     *error = writer.error;
@@ -300,30 +305,46 @@ int gci_profile_stop(void)
 {
     int error = ESRCH;
     uint64_t blocked = lock_file();
-    end(&error);
+    end(false, NULL, &error);
     unlock_file(blocked);
     return error;
 }
 
-void gci_profile_at_exit(void)
+void gci_profile_at_exit(const struct roots_caller *caller)
 {
     int error;
     uint64_t blocked = lock_file();
-    end(&error);
+    end(true, caller, &error);
     unlock_file(blocked);
 }
 
-static int dump_to(const char *path)
+static int add_extra(struct writer *to, const struct profile_extra *extra)
+{
+    int failure = 0;
+    if (extra->leaks)
+        failure = gci_graph_file_add_leaks(to, extra->caller);
+    if (extra->leaks && failure == 0)
+        gci_graph_file_add_collected(to);
+    if (extra->graph && failure == 0)
+        failure = gci_graph_file_add_graph(to, extra->caller);
+    return failure;
+}
+
+static int dump_to(const char *path, const struct profile_extra *extra)
 {
     int error = create_file(&copier, &copy, path);
     if (error != 0)
         return error;
+    if (extra->version != NULL)
+        library_version = extra->version;
     copier.is_copy = true;
+    copier.stacks_known = 0;
     begin_file(&copier);
     write_last(&copier, PROFILE_DUMP);
+    error = add_extra(&copier, extra);
     gci_moment_end(&copier);
     gci_writer_flush(&copier);
-    return copier.error;
+    return error != 0 ? error : copier.error;
 }
 
 static int dump_here(void)
@@ -335,11 +356,72 @@ static int dump_here(void)
     return writer.error;
 }
 
+static bool take_copier(void)
+{
+    critical_enter();
+    if (copier.buffer == NULL)
+        copier.buffer = gci_heap_take_meta(&gci_heap, WRITER_BUFFER_BYTES);
+    critical_leave();
+    return copier.buffer != NULL;
+}
+
 int gci_profile_dump(const char *path)
 {
+    static const struct profile_extra nothing = {0};
     uint64_t blocked = lock_file();
-    int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path) : dump_here();
+    int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path, &nothing) : dump_here();
     unlock_file(blocked);
+    return error;
+}
+
+/* In a handler: what it has interrupted may hold the lock, or be in the middle of a sample and go on with it. */
+struct file_try {
+    uint64_t blocked;
+    bool has_entered;
+};
+
+static bool try_file(struct file_try *try, bool may_wait)
+{
+    try->blocked = gci_stop_block_signals();
+    if (may_wait)
+        gci_lock_acquire(&file_lock);
+    if (may_wait || gci_lock_try(&file_lock)) {
+        try->has_entered = gci_sampler_enter();
+        return true;
+    }
+    gci_stop_restore_signals(try->blocked);
+    return false;
+}
+
+static void end_try(const struct file_try *try)
+{
+    if (try->has_entered)
+        gci_sampler_leave();
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(try->blocked);
+}
+
+int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
+{
+    struct file_try try;
+    if (!try_file(&try, extra->may_wait))
+        return EINPROGRESS;
+    int error = take_copier() ? dump_to(path, extra) : ENOMEM;
+    end_try(&try);
+    return error;
+}
+
+int gci_profile_try_switch(const struct profile_plan *plan)
+{
+    struct file_try try;
+    int error = ESRCH;
+    if (!try_file(&try, false))
+        return EINPROGRESS;
+    if (plan != NULL)
+        error = start(plan);
+    else
+        end(false, NULL, &error);
+    end_try(&try);
     return error;
 }
 

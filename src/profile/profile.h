@@ -35,13 +35,28 @@ int gci_profile_stop(void);
 /* What is known now, as a whole profile in a new file; NULL: as a moment in the profile's own. ESRCH: there is none. */
 int gci_profile_dump(const char *path);
 
+/* What a dump tells beyond the figures; a profile need not be on for it. */
+struct profile_extra {
+    bool leaks;
+    bool graph;    /* and the heap as a graph */
+    bool may_wait; /* for the lock of the file; not in a handler, which may have come on top of it */
+    const struct roots_caller *caller; /* as in struct cycle_look */
+    const char *version;               /* of the library; stays */
+};
+
+/* As gci_profile_dump. EINPROGRESS: it may not wait, and another is writing; EAGAIN: threads could not be stopped. */
+int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
+
+/* As gci_profile_start, or with NULL gci_profile_stop, in a handler. EINPROGRESS: another has the lock of the file. */
+int gci_profile_try_switch(const struct profile_plan *plan);
+
 /* 0: the default of the level. ESRCH: there is none. */
 int gci_profile_set_rate(uint64_t rate_bytes);
 
 void gci_profile_note_cycle(const struct cycle_report *report);
 
-/* The profile's last words; one line where they could not be written. */
-void gci_profile_at_exit(void);
+/* The profile's last words, and what has leaked; one line where they could not be written. `caller` as in struct cycle_look. */
+void gci_profile_at_exit(const struct roots_caller *caller);
 
 /* Around fork. A child goes on under its own number where the path has one, else without a profile. */
 void gci_profile_lock(void);

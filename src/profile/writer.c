@@ -10,7 +10,7 @@
 
 void gci_writer_flush(struct writer *writer)
 {
-    if (writer->error == 0 && writer->used > 0)
+    if (writer->error == 0 && writer->used > 0 && writer->file != NULL)
         writer->error = gci_env_file_append(writer->file, writer->buffer, writer->used);
     writer->used = 0;
     writer->record_at = 0;
@@ -155,11 +155,9 @@ static void write_place(struct writer *writer, uint32_t number, const struct sit
     gci_writer_end(writer);
 }
 
-void gci_writer_stack(struct writer *writer, uint32_t number)
+static void write_stack(struct writer *writer, uint32_t number)
 {
     struct site_stack *stack = gci_sites_stack(number);
-    if (stack->is_written && !writer->is_copy)
-        return;
     struct profile_stack record = {.stack = number, .depth = stack->depth};
     gci_writer_begin(writer, PROFILE_STACK);
     gci_writer_add(writer, &record, sizeof record);
@@ -168,6 +166,16 @@ void gci_writer_stack(struct writer *writer, uint32_t number)
     if (stack->place != NULL)
         write_place(writer, number, stack->place);
     stack->is_written = stack->is_written || !writer->is_copy;
+}
+
+void gci_writer_stack(struct writer *writer, uint32_t number)
+{
+    if (number == 0)
+        return;
+    if (!writer->is_copy && !gci_sites_stack(number)->is_written)
+        write_stack(writer, number);
+    while (writer->is_copy && writer->stacks_known < number)
+        write_stack(writer, ++writer->stacks_known);
 }
 
 void gci_writer_forget_known(void)

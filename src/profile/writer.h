@@ -17,9 +17,10 @@ struct writer {
     struct growing_file *file;
     char *buffer; /* WRITER_BUFFER_BYTES */
     size_t used;
-    size_t record_at; /* of the record that is being made */
-    int error;        /* 0, or why the writing has ended */
-    bool is_copy;     /* a file of its own: everything is new to it */
+    size_t record_at;      /* of the record that is being made */
+    int error;             /* 0, or why the writing has ended */
+    bool is_copy;          /* a file of its own: everything is new to it */
+    uint32_t stacks_known; /* copy: it has those up to that number */
 };
 
 /* A record: begin, parts of its payload, end. */

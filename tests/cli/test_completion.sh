@@ -68,10 +68,13 @@ check 'gcalloc --help r' ''
 check_has 'gcalloc run -' --mode= --stats --verbose --help
 check_has 'gcalloc stat --' --mode= --json --output= --verbose --help
 check 'gcalloc stat --j' --json
+check 'gcalloc export --format collapsed fig' figures.json
+check 'gcalloc export --format d' dhat
+check 'gcalloc flamegraph --metric p' peak
 for COMP_WORDBREAKS in "$breaks" "${breaks//=/}"; do
     mode='--mode=' output='--output='
     [[ $COMP_WORDBREAKS == *=* ]] && mode='' output=''
-    check 'gcalloc run --mode=' "${mode}free ${mode}gc"
+    check 'gcalloc run --mode=' "${mode}free ${mode}gc ${mode}leaks"
     check 'gcalloc run --mode=f' "${mode}free"
     check 'gcalloc run --mode f' free
     check 'gcalloc run --mode=gc --verb' --verbose

@@ -9,6 +9,7 @@ import unittest
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGES = {section: os.path.join(TOP, "src", "cli", "man", f"gcalloc.{section}") for section in "137"}
+PAGES["export"] = os.path.join(TOP, "src", "cli", "man", "gcalloc-export.1")
 
 
 def read(path):

@@ -39,6 +39,13 @@ GCA_API int gca_profile_dump(const char *path)
     return gci_profile_dump(path);
 }
 
+GCA_API int gca_profile_graph(const char *path)
+{
+    gci_init_take_signal();
+    const struct profile_extra extra = {.leaks = true, .graph = true, .may_wait = true, .version = gca_version()};
+    return path != NULL ? gci_profile_dump_with(path, &extra) : EINVAL;
+}
+
 GCA_API int gca_profile_set_rate(uint64_t rate_bytes)
 {
     return gci_profile_set_rate(rate_bytes);
@@ -55,13 +62,16 @@ static void tell_failure(const char *path, int error)
     gci_env_report(&text);
 }
 
-/* The option counts from 0, off; the levels of a profile from 1. */
+/* The option counts from 0, off; the levels of a profile from 1. Mode leaks wants to know of all, and needs no file for it. */
 void gci_profile_start_by_options(void)
 {
-    if (gci_options.profile == 0)
+    bool is_for_leaks = gci_options.mode == MODE_LEAKS && gci_env_get("GCALLOC_PROFILE") == NULL;
+    if (gci_options.profile == 0 && !is_for_leaks)
         return;
-    const char *path = gci_options.profile_file[0] != '\0' ? gci_options.profile_file : DEFAULT_PATH;
-    struct profile_plan plan = {.level = (enum profile_level)gci_options.profile,
+    const char *path = gci_options.profile_file[0] != '\0' ? gci_options.profile_file
+                       : is_for_leaks                      ? NULL
+                                                           : DEFAULT_PATH;
+    struct profile_plan plan = {.level = is_for_leaks ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
                                 .rate_bytes = gci_options.profile_rate,
                                 .path = path,
                                 .version = gca_version()};
