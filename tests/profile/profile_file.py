@@ -116,7 +116,7 @@ def read(path):
         if at + 8 + padded > len(data):
             profile.is_torn = True
             break
-        take(profile, KINDS[kind], data[at + 8:at + 8 + count])
+        take(profile, KINDS.get(kind, "OTHER"), data[at + 8:at + 8 + count])
         at += 8 + padded
     if profile.header is None:
         raise Torn(path)
