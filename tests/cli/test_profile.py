@@ -242,7 +242,8 @@ class Bad(ProfileTest):
         path = self.save(make_profile.realistic(5)[0])
         for words in (["report"], ["report", "--json"], ["leaks"], ["why"], ["plot"], ["top"], ["diff", path]):
             with open("/dev/full", "w") as full:
-                done = subprocess.run([self.command, *words, "--no-symbols", path], stdout=full, stderr=subprocess.PIPE, text=True)
+                done = subprocess.run([self.command, *words, "--no-symbols", path], stdout=full, stderr=subprocess.PIPE,
+                                      text=True)
             self.assertEqual((done.returncode, done.stderr),
                              (125, "gcalloc: standard output: cannot be written: No space left on device\n"), words)
 

@@ -20,7 +20,8 @@ class RecordTest(CommandTest):
         super().setUp()
         profile = Profile(words=["probe"])
         stack = profile.stack([], ("src/probe.c", 5, "leak"))
-        profile.moment(1, EXIT, [{"stack": stack, "live_bytes": 48, "live_objects": 3, "allocated_bytes": 48, "allocated_objects": 3}])
+        profile.moment(1, EXIT, [{"stack": stack, "live_bytes": 48, "live_objects": 3, "allocated_bytes": 48,
+                                  "allocated_objects": 3}])
         profile.leak(stack, DIRECT, 3, 48, time=1)
         profile.end(2)
         self.made = self.write("made", profile.bytes(), 0o644)
@@ -114,7 +115,8 @@ class Leaks(RecordTest):
         done = self.run_it("leaks", "--", self.probe, "environment", *VARIABLES, TMPDIR=self.folder)
         lines = done.stdout.splitlines()
         self.assertEqual((lines[0], lines[1], lines[3]), ("GCALLOC_PROFILE=full", "GCALLOC_PROFILE_RATE=0", "GCALLOC_MODE=free"))
-        self.assertRegex(lines[2], rf"\AGCALLOC_PROFILE_FILE={re.escape(os.path.realpath(self.folder))}/gcalloc-leaks\.\w+/%p\.gcprof\Z")
+        folder = re.escape(os.path.realpath(self.folder))
+        self.assertRegex(lines[2], rf"\AGCALLOC_PROFILE_FILE={folder}/gcalloc-leaks\.\w+/%p\.gcprof\Z")
         self.assertEqual(lines[4:], ["leaked: 48 B in 3 objects", "  direct            48 B in 3 objects from 1 stack", "",
                                      "Direct leak of 48 B in 3 objects", "    leak  probe.c:5"])
         self.assertEqual(self.files(), [], "nothing is left behind")

@@ -77,7 +77,8 @@ class Report(ShowTest):
         for line in (r"shop --serve   \(process 4711\)", r"ran 8\.0 s, from \d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
                      r"exact: each allocation was counted",
                      r"  peak             4\.0 MiB   after 6\.0 s", r"  live at end      2\.9 MiB   3,300 objects",
-                     r"  allocated       12\.5 MiB   94,600 objects, 11,825 a second", r"  temporary         84\.6 %   of the objects.*",
+                     r"  allocated       12\.5 MiB   94,600 objects, 11,825 a second",
+                     r"  temporary         84\.6 %   of the objects.*",
                      r"  leaked          15\.6 KiB   100 objects, unreachable and still there",
                      r"  collected       12\.5 KiB   200 objects, unreachable and given back",
                      r"  collections            2   paused 6\.00 ms in all, 4\.00 ms at the longest"):
@@ -85,8 +86,8 @@ class Report(ShowTest):
 
     def test_lists(self):
         text = self.shown("report", self.save(example()))
-        for title in ("Live at the end", "At the peak", "Allocated in all", "Leaked: unreachable and not freed", "Leaked and collected",
-                      "Temporary: freed right after"):
+        for title in ("Live at the end", "At the peak", "Allocated in all", "Leaked: unreachable and not freed",
+                      "Leaked and collected", "Temporary: freed right after"):
             self.assertIn(f"\n{title}: ", text)
         rows = self.shown("report", "--sort=live", self.save(example())).splitlines()
         self.assertEqual(rows[1], "Live at the end: 2.9 MiB in 3,300 objects")
@@ -106,13 +107,15 @@ class Report(ShowTest):
         self.assertEqual(shown["collections"], {"count": 2, "pause_total_ns": 6_000_000, "pause_longest_ns": 4_000_000})
         top = shown["top"]["allocated"][0]
         self.assertEqual((top["bytes"], top["objects"]), (9_000_000, 90000))
-        self.assertEqual(top["where"], {"function": "parse_text", "file": "src/parse_text.c", "line": 11, "module": None, "offset": None})
+        self.assertEqual(top["where"], {"function": "parse_text", "file": "src/parse_text.c", "line": 11, "module": None,
+                                        "offset": None})
         self.assertEqual([(thread["name"], thread["live"]["objects"]) for thread in shown["threads"]],
                          [("several", 0), ("main", 3000), ("worker", 300)])
 
     def test_threads(self):
         text = self.shown("report", "--threads", self.save(example()))
-        self.assertRegex(text, r"\nThreads\n.*\nmain +2\.9 MiB +3\.9 MiB +4,000 +0\.0 %\nworker +18\.8 KiB +8\.6 MiB +90,600 +88\.3 %\n")
+        self.assertRegex(text, r"\nThreads\n.*\nmain +2\.9 MiB +3\.9 MiB +4,000 +0\.0 %\n"
+                               r"worker +18\.8 KiB +8\.6 MiB +90,600 +88\.3 %\n")
 
     def test_rows_and_stacks(self):
         profile, _ = make_profile.realistic(60, elf=make_profile.Program(self.scratch, 60))
@@ -153,14 +156,17 @@ class Report(ShowTest):
     def test_usage(self):
         for words, line in ((["report"], "report: a profile is needed; try 'gcalloc report --help'"),
                             (["report", "a", "b"], "report: b: one word too many; try 'gcalloc report --help'"),
-                            (["report", "--sort=x", "a"], "--sort: x is not one of live|peak|allocated|leaked|collected|temporary"),
+                            (["report", "--sort=x", "a"],
+                             "--sort: x is not one of live|peak|allocated|leaked|collected|temporary"),
                             (["report", "--top=0", "a"], "--top: 0 is no number from 1 on"),
                             (["report", "--stacks=-1", "a"], "--stacks: -1 is no number from 0 on"),
                             (["report", "--bogus"], "report: unrecognized option '--bogus'"),
                             (["diff", "a"], "diff: two profiles are needed; try 'gcalloc diff --help'"),
                             (["leaks"], "leaks: a profile, or -- and a program, is needed; try 'gcalloc leaks --help'"),
-                            (["leaks", "--fail-on=often", "a"], "--fail-on: often is no number of bytes, such as 4096, 64K or 1M"),
-                            (["annotate", "a"], "annotate: a profile and a source file are needed; try 'gcalloc annotate --help'"),
+                            (["leaks", "--fail-on=often", "a"],
+                             "--fail-on: often is no number of bytes, such as 4096, 64K or 1M"),
+                            (["annotate", "a"],
+                             "annotate: a profile and a source file are needed; try 'gcalloc annotate --help'"),
                             (["plot", "--of=x", "a"], "--of: x is not one of live|heap|resident")):
             self.assert_fails(self.gcalloc(*words), 125, f"gcalloc: {line}")
 
@@ -237,8 +243,9 @@ Direct leak of 12.5 KiB in 200 objects, collected
 
     def test_suppressions(self):
         path = self.save(example())
-        for pattern, left in (("read_row", 1), ("cache_put", 2), ("put", 2), ("^cache", 2), ("^put", 3), ("put$", 2), ("cache$", 3),
-                              ("^cache_put$", 2), ("c*e_*t$", 2), ("src/read", 1), ("*.c$", 0), ("^*$", 0), ("x*", 3), ("row*w", 3)):
+        for pattern, left in (("read_row", 1), ("cache_put", 2), ("put", 2), ("^cache", 2), ("^put", 3), ("put$", 2),
+                              ("cache$", 3), ("^cache_put$", 2), ("c*e_*t$", 2), ("src/read", 1), ("*.c$", 0), ("^*$", 0),
+                              ("x*", 3), ("row*w", 3)):
             file = self.write("suppressions", f"# ours\n\n  leak:{pattern}\nleak:nothing_at_all\n")
             shown = self.json("leaks", f"--suppressions={file}", path)
             self.assertEqual(len(shown["leaks"]), left, pattern)
@@ -269,8 +276,8 @@ class Diff(ShowTest):
 
     def test_changes(self):
         shown = self.json("diff", *self.pair())
-        self.assertEqual([(change["change"], change["before"]["bytes"], change["after"]["objects"], change["stack"][0]["function"])
-                          for change in shown["changes"]],
+        self.assertEqual([(change["change"], change["before"]["bytes"], change["after"]["objects"],
+                           change["stack"][0]["function"]) for change in shown["changes"]],
                          [("grown", 70, 700, "grown"), ("shrunk", 900, 40, "shrunk"), ("gone", 60, 0, "gone"),
                           ("new", 0, 1, "fresh"), ("same", 50, 5, "kept")])
         self.assertEqual((shown["before"]["live"]["bytes"], shown["after"]["live"]["bytes"]), (1080, 7460))
@@ -327,7 +334,8 @@ class Annotate(ShowTest):
         self.profile = self.save(profile)
 
     def lines(self, *words):
-        return {line["line"]: (line["allocations"], line["allocated_bytes"], line["live_bytes"], line["peak_bytes"], line["leaked_bytes"])
+        names = ("allocations", "allocated_bytes", "live_bytes", "peak_bytes", "leaked_bytes")
+        return {line["line"]: tuple(line[name] for name in names)
                 for line in self.json("annotate", self.profile, *words)["lines"]}
 
     def line_of(self, name):
@@ -362,7 +370,8 @@ class Annotate(ShowTest):
         self.assert_fails(self.gcalloc("annotate", path, "other.c"), 125,
                           f"gcalloc: other.c: no function of this file is in {path}, or it was built without -g")
         os.remove(self.source)
-        self.assert_fails(self.gcalloc("annotate", path, "shop.c"), 125, "gcalloc: shop.c: cannot be opened: No such file or directory")
+        self.assert_fails(self.gcalloc("annotate", path, "shop.c"), 125,
+                          "gcalloc: shop.c: cannot be opened: No such file or directory")
 
     def test_two_files_of_one_name(self):
         profile = Profile()
@@ -435,8 +444,9 @@ class Top(ShowTest):
     def test_once(self):
         text = self.shown("top", self.save(example()))
         self.assertRegex(text, r"\Ashop --serve .*\nended after 8\.0 s\n  live 8\.0 MiB   heap 16\.0 MiB   resident 30\.0 MiB\n"
-                               r"  allocated 400\.0 MiB in 8,000 objects, now 1,000 a second\n  collections 2, the last paused 4\.00 ms and "
-                               r"freed 8\.0 KiB\n.*8\.0 MiB\nLive at the end\n.*\n *2\.9 MiB .*cache_put")
+                               r"  allocated 400\.0 MiB in 8,000 objects, now 1,000 a second\n"
+                               r"  collections 2, the last paused 4\.00 ms and freed 8\.0 KiB\n.*8\.0 MiB\n"
+                               r"Live at the end\n.*\n *2\.9 MiB .*cache_put")
         self.assertEqual(self.json("top", self.save(example()), "--sort=allocated")["allocated"][0]["objects"], 90000)
 
     def test_running_ones_show_the_last_moment(self):

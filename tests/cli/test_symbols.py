@@ -154,10 +154,11 @@ class Compiled(SymbolsTest):
     def test_symbol_tables_alone(self):
         path = self.compile("-O2", "-rdynamic")
         stack = self.stack_of(path)
-        self.assertEqual(self.frames(self.profile(path, stack)), [("outer", None, None), ("hidden", None, None), ("main", None, None)])
+        outer, main, unknown = ("outer", None, None), ("main", None, None), (None, None, None)
+        self.assertEqual(self.frames(self.profile(path, stack)), [outer, ("hidden", None, None), main])
         hidden = Elf(path).symbols["hidden"][0]
         subprocess.run(["strip", path], check=True)
-        self.assertEqual(self.frames(self.profile(path, stack)), [("outer", None, None), (None, None, None), ("main", None, None)])
+        self.assertEqual(self.frames(self.profile(path, stack)), [outer, unknown, main])
         done = self.gcalloc("leaks", self.profile(path, [hidden + 5]))
         self.assertIn(f"    prog+0x{hidden + 4:x}\n", done.stdout)
 
@@ -221,7 +222,8 @@ class DebugFiles(SymbolsTest):
     def test_program_that_was_replaced(self):
         profile = self.profile(self.path, self.stack)
         self.compile("-g", "-O1", source=SOURCE.replace("size + 2", "size + 3"))
-        line = f"gcalloc: {os.path.realpath(self.path)}: is not the file that ran (another build id), so its functions have no names\n"
+        line = f"gcalloc: {os.path.realpath(self.path)}: is not the file that ran (another build id), so its functions " \
+               "have no names\n"
         self.assertEqual(self.frames(profile, error=line), [(None, None, None)] * 3)
         self.assertEqual(self.frames(profile, self.install_by_id()), self.full())
 
@@ -296,7 +298,8 @@ class Cxx(SymbolsTest):
     def test_symbol_table_alone(self):
         path = self.compile("-O1", source=CXX_SOURCE)
         address = next(address for function, _, address in calls(path) if "3sum" in function)
-        self.assertIn("shop::sum(std::vector<int, std::allocator<int> > const&)", self.frames(self.profile(path, [address]))[0][0])
+        self.assertIn("shop::sum(std::vector<int, std::allocator<int> > const&)",
+                      self.frames(self.profile(path, [address]))[0][0])
 
 
 class Allocators(SymbolsTest):

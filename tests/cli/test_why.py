@@ -182,7 +182,8 @@ class Words(WhyTest):
                              ("static", "registry", 16, elf.path))
 
     def test_other_roots(self):
-        kinds = {make_profile.ON_STACK: "the stack of thread worker, 77, at 0x7ffc0000", make_profile.KERNEL: "the kernel: epoll, a timer",
+        kinds = {make_profile.ON_STACK: "the stack of thread worker, 77, at 0x7ffc0000",
+                 make_profile.KERNEL: "the kernel: epoll, a timer",
                  make_profile.IN_MAPPING: "other memory of the process, at 0x7ffc0000", make_profile.OWN: "itself: uncollectable",
                  make_profile.ADDED: "a root that the program added, at 0x7ffc0000", 99: "a root"}
         for kind, words in kinds.items():
@@ -203,7 +204,8 @@ class Words(WhyTest):
         profile = Profile()
         names = [profile.stack([], (f"src/{name}.c", 7, name)) for name in ("table_new", "row_new", "shop::cell<int>::make(int)")]
         profile.thread("main", 1)
-        profile.objects([(0x1000, 64, names[0], 1), (0x2000, 32, names[1], 1), (0x3000, 4096, names[2], 1), (0x5000, 8, names[2], 0)])
+        profile.objects([(0x1000, 64, names[0], 1), (0x2000, 32, names[1], 1), (0x3000, 4096, names[2], 1),
+                         (0x5000, 8, names[2], 0)])
         profile.edges([(0, 1, 24, 0), (1, 2, 8, into)])
         profile.roots([(0x7ffc0000, 0, 0, make_profile.ON_STACK, 1)])
         profile.end(1)
