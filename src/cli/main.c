@@ -37,7 +37,7 @@ static const struct command {
     {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
     {"record", "run a program and record where its memory comes from", &gci_record_argp, gci_record_main},
-    {"report", "show what a profile says: what lives, peaks, allocates and leaks", &gci_report_argp, gci_report_main},
+    {"report", "show what lives, peaks, allocates and leaks in a profile", &gci_report_argp, gci_report_main},
     {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
     {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
     {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
@@ -67,7 +67,9 @@ static int finish_output(void)
 static int print_overview(void)
 {
     puts("Usage: gcalloc SUBCOMMAND [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
-         "Runs programs, as they are, with a garbage-collecting malloc.\n");
+         "  or:  gcalloc SUBCOMMAND [OPTION...] FILE|PID...\n"
+         "Runs programs, as they are, with a garbage-collecting malloc, and shows where\n"
+         "their memory comes from, what leaks, and why it is alive.\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-12s%s\n", commands[i].name, commands[i].summary);
     puts("\n  --help      show this help\n"

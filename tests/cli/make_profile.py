@@ -22,7 +22,7 @@ REACHABLE, ATOMIC, UNCOLLECTABLE, COUNTED, FROZEN = 1, 2, 4, 8, 16
 STATIC, ON_STACK, REGISTER, IN_MAPPING, KERNEL, ADDED, OWN = range(1, 8)
 LIFETIMES = 12
 SECOND = 1_000_000_000
-START = 1_790_000_000 * SECOND  # of profiles that say nothing else: later than any file that a test compiles
+START = 4_000_000_000 * SECOND  # of profiles that say nothing else: later than any file that a test compiles
 
 FIGURE_NAMES = ("samples", "allocated_objects", "allocated_bytes", "freed_objects", "freed_bytes", "reclaimed_objects",
                 "reclaimed_bytes", "live_objects", "live_bytes", "temporary_objects")

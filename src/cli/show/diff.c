@@ -163,6 +163,7 @@ static void find_changes(struct changes *changes, const struct side *sides, enum
     while (changes->table_room < 2 * (sides[0].profile->stack_count + sides[1].profile->stack_count))
         changes->table_room *= 2;
     changes->table = gci_memory_take(changes->table_room, sizeof *changes->table);
+    changes->changes = gci_memory_grow(NULL, &changes->room, 1, sizeof *changes->changes);
     for (int side = 0; side < 2; side++) {
         for (uint32_t stack = 0; stack < sides[side].profile->stack_count; stack++) {
             const struct figure *figure = &sides[side].totals.stacks[stack].figures[total];

@@ -143,7 +143,7 @@ static void print_summary(const struct profile *profile, const struct totals *to
     print_figure("leaked", &figures[TOTAL_LEAKED],
                  figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
     if (figures[TOTAL_COLLECTED].objects > 0)
-        print_figure("collected", &figures[TOTAL_COLLECTED], ", leaked and given back by the collector");
+        print_figure("collected", &figures[TOTAL_COLLECTED], ", unreachable and given back");
     print_cycles(profile);
     if (profile->end.lost > 0)
         printf("  %s samples did not fit into the profiler's memory and are missing\n",

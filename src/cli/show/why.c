@@ -156,9 +156,9 @@ static void print_hints(const struct heap *heap, uint32_t object)
 {
     unsigned char marks = heap->retain.marks[object];
     if ((marks & RETAIN_DOUBTFUL) != 0)
-        puts("\nWhere a ? stands, a word points to an odd place in the object. It may be a number\n"
-             "or a text that only looks like a pointer, and no other way leads here. Memory\n"
-             "that holds no pointers should come from gca_malloc_atomic, or be cleared.");
+        puts("\nWhere a ? stands, a word points to an odd place in the object. It may be a\n"
+             "number or a text that only looks like a pointer, and no other way leads here.\n"
+             "Memory that holds no pointers should come from gca_malloc_atomic.");
     uint32_t above = heap->retain.dominator[object];
     if ((marks & RETAIN_REACHABLE) != 0 && above != RETAIN_NONE) {
         printf("\nAll ways lead through 0x%" PRIx64 ": without it, this object would go.\n",
@@ -320,8 +320,8 @@ static void print_overview(const struct why *why, const struct heap *heap)
     holdings = gci_holdings_doubtful(heap, &count);
     print_holdings(why, heap, "Kept by doubtful words", holdings, count, false);
     free(holdings);
-    fputs("\nWhy one of them is alive: gcalloc why ", stdout);
-    gci_print_text(stdout, heap->profile->path, 30);
+    fputs("\nWhy one of them is alive:\n  gcalloc why ", stdout);
+    gci_print_text(stdout, heap->profile->path, 46);
     puts(" ADDRESS|FUNCTION");
 }
 

@@ -49,12 +49,18 @@ bool gci_symbols_is_allocator(const char *function, const char *module)
 
 /* ---- Lookups ---- */
 
-/* The outermost frame of a lookup is the function that was compiled: where DWARF has no name for it the table may. */
+/* Of functions within functions DWARF has but the last part of the name, and the table has all of it. */
+static bool says_more(const struct symbol *symbol, const struct profile_frame *frame)
+{
+    bool is_last_part =
+        frame->function && (!strchr(frame->function, '(') || strncmp(frame->function, "operator", 8) == 0);
+    return !frame->function || (is_last_part && strncmp(symbol->name, "_Z", 2) == 0);
+}
+
+/* The outermost frame of a lookup is the function that was compiled, which the table may know better than DWARF. */
 static void name_by_table(const struct symbol_table *table, struct memory_pool *pool, const struct image *image,
                           struct symbol_lookup *lookup)
 {
-    if (lookup->count > 0 && lookup->frames[lookup->count - 1].function)
-        return;
     const struct symbol *symbol = gci_symbol_table_find(table, lookup->address - image->bias);
     if (!symbol)
         return;
@@ -64,7 +70,8 @@ static void name_by_table(const struct symbol_table *table, struct memory_pool *
         lookup->count = 1;
     }
     struct profile_frame *frame = &lookup->frames[lookup->count - 1];
-    frame->function = gci_demangle(pool, symbol->name);
+    if (says_more(symbol, frame))
+        frame->function = gci_demangle(pool, symbol->name);
     frame->has_name = true;
 }
 
