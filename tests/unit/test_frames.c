@@ -21,7 +21,8 @@ struct written {
 
 static void put(struct written *to, const void *bytes, size_t count)
 {
-    ck_assert_uint_le(to->used + count, TABLES_BYTES);
+    if (to->used + count > TABLES_BYTES)
+        ck_abort();
     memcpy(to->bytes + to->used, bytes, count);
     to->used += count;
 }
@@ -219,14 +220,14 @@ START_TEST(tables_that_lie_elsewhere_tell_the_same)
 }
 END_TEST
 
+/* Check notes each assertion in a file; here are too many of them. */
 static void check_is_sane(struct frame_rule rule)
 {
-    if (rule.how < FRAME_BY_RSP || rule.how > FRAME_BY_RBX)
-        return;
-    ck_assert_int_eq(rule.offset % 8, 0);
-    ck_assert_uint_ge(rule.reach, 1);
-    ck_assert_uint_ge(rule.reach, rule.rbp_slot);
-    ck_assert_uint_ge(rule.reach, rule.rbx_slot);
+    bool is_plain = rule.how >= FRAME_BY_RSP && rule.how <= FRAME_BY_RBX;
+    bool is_sane =
+        rule.offset % 8 == 0 && rule.reach >= 1 && rule.reach >= rule.rbp_slot && rule.reach >= rule.rbx_slot;
+    if (is_plain && !is_sane)
+        ck_abort_msg("a rule reads more than it tells");
 }
 
 #define MUTATIONS 400
