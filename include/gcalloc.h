@@ -224,6 +224,13 @@ GCA_API int gca_referrers(const void *object, gca_object_fn callback, void *data
  * keeps it. The caller's own variables are roots. */
 GCA_API int gca_path_to_root(const void *object, gca_object_fn callback, void *data);
 
+/* ---- Leaks ------------------------------------------------------------------------------------------------------------ */
+
+/* Writes to the descriptor what has leaked up to now: blocks that are neither freed nor reachable, in groups by where they were
+ * allocated (as far as a profile knows it), those first that nothing else leaked points to. Nothing is freed. 0; EAGAIN: threads
+ * could not be stopped; ENOMEM; EIO: the report could not be written. */
+GCA_API int gca_leaks_report(int descriptor);
+
 /* ---- Options, statistics, events ------------------------------------------------------------------------------------ */
 
 /* Sets the option that the environment variable GCALLOC_<NAME> sets at start; `name` in lower case ("verbose",

@@ -12,12 +12,15 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${GCALLOC_BUILD_DIR:-$top/build}
 
 # Compiler and libraries; what the tests check with; the programs that the integration tests run.
-packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev check python3-minimal python3
+packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zlib1g-dev check python3-minimal python3
   clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace gdb procps file
-  dpkg-dev lintian
+  dpkg-dev lintian golang-go chromium
   bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"
 # What only the benchmarks need: the other allocators, more programs to run with them, charts.
 bench_packages="libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libgc-dev ghostscript z3 gnuplot-nox"
+
+# Readers of exported profiles come by npm. A nodejs from elsewhere may bring its own, beside which Debian's cannot be.
+command -v npm >/dev/null || packages="$packages nodejs npm"
 
 die() {
     echo "bootstrap: $*" >&2

@@ -12,7 +12,10 @@
 
 /* gci_cpu_or(at, bits): *at |= bits in one step as seen by a signal on the same thread (not by other threads).
  * gci_cpu_test(at, bits): whether any of them is set in *at.
- * gci_cpu_lowest_bit(bits): index of the lowest set bit; bits is not 0.
+ * gci_cpu_spend(at, amount): *at -= amount, modulo 2^64, in one step as above; whether *at was no more than that.
+ * gci_cpu_ticks(): a counter that goes at a constant pace, for times where asking the clock costs too much.
+ * gci_cpu_highest_bit(bits): index of the highest set bit; bits is not 0.
+ * gci_cpu_without(bits, index): bits without that one.
  * gci_cpu_relax(): a pause in a spin loop.
  * gci_cpu_prefetch(address): fetches a line for reading soon. */
 

@@ -4,9 +4,11 @@
 #define GCI_PLATFORM_IMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/range.h"
+#include "platform/pages.h"
 
 enum mapping_kind {
     MAPPING_PRIVATE, /* anonymous, or a file's private copy: .data, .bss, stacks, heaps of others */
@@ -18,10 +20,18 @@ enum mapping_kind {
 struct mapping {
     struct range range;
     enum mapping_kind kind;
+    const char *path;     /* "" where it has no name; only during the call */
+    uint64_t file_offset; /* of its start */
     bool is_readable;
-    bool is_code;   /* can be executed */
-    bool is_loader; /* the dynamic loader's own image */
+    bool is_code;     /* can be executed */
+    bool is_file;     /* of a file: of a module, as a rule */
+    bool is_nameless; /* and not known to the system by any name */
+    bool is_loader;   /* the dynamic loader's own image */
 };
+
+/* The build id of the program or library whose file begins at `start` in memory; the number of its bytes, 0 where it has none. */
+#define BUILD_ID_BYTES_MAX 20u
+size_t gci_image_build_id(const struct page_reader *pages, uintptr_t start, uint8_t id[BUILD_ID_BYTES_MAX]);
 
 /* Calls visit for each mapping, in address order. False where the system does not tell: then nothing was visited, or
  * the list broke off. */
@@ -39,6 +49,9 @@ struct module {
 
 /* The module that holds the address. False where none does, or the system cannot tell without a lock. */
 bool gci_image_find_module(uintptr_t address, struct module *found);
+
+/* What is executed of the file that this library is linked into: a program's where it is linked statically. */
+struct range gci_image_own_code(void);
 
 /* Notes which modules never go, so that those are found sooner; not async-signal-safe. */
 void gci_image_keep_modules(void);

@@ -2,7 +2,7 @@
 /* Contract: interrupting another thread, and after a while any thread.
  *
  * One signal, chosen at install time. The handler runs on the interrupted thread with every signal blocked, may run at
- * any instruction, keeps errno, and is never entered for signals that this process did not send.
+ * any instruction, keeps errno, and is never entered for signals that neither this process sent nor a request of its user's is.
  */
 #ifndef GCI_PLATFORM_STOP_H
 #define GCI_PLATFORM_STOP_H
@@ -17,7 +17,9 @@ struct interruption {
     uintptr_t handler_sp;    /* lowest address of the interrupted thread's saved registers */
     uintptr_t stack_pointer; /* of the interrupted code, red zone allowed for */
     struct range alternate;  /* the thread's alternate signal stack, or {0, 0} */
-    bool is_tick;            /* by gci_stop_tick_after, not by gci_stop_send */
+    uintptr_t code;          /* the interrupted instruction */
+    bool is_tick;            /* by gci_stop_tick_after */
+    bool is_request;         /* by another process, on behalf of this one's user (world/request.h) */
 };
 
 typedef void (*interruption_fn)(const struct interruption *interruption);

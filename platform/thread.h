@@ -20,6 +20,9 @@ uint32_t gci_process_id(void);
 /* Calls visit for each thread of the process. False where the system does not tell. Async-signal-safe. */
 bool gci_thread_each(bool (*visit)(uint32_t id, void *data), void *data);
 
+/* Name of the calling thread; room for 16 bytes, the last of them zero. */
+void gci_thread_name(char *name);
+
 /* Number of threads of the process, 0 where the system does not tell. */
 uint32_t gci_thread_count(void);
 

@@ -32,6 +32,9 @@ int gci_vm_release(void *at, size_t bytes);
 /* Address space that the process may still take (RLIMIT_AS less what is mapped); SIZE_MAX without a limit. */
 size_t gci_vm_address_space_left(void);
 
+/* Memory that the process has now, 0 where unknown. */
+size_t gci_vm_resident_bytes(void);
+
 /* Bytes that may be taken until the group of processes that this one belongs to has nine tenths of its memory limit;
  * UINT64_MAX where there is no limit. Reads some files. Callers see to it that there is one at a time. */
 uint64_t gci_vm_group_memory_left(void);

@@ -51,17 +51,19 @@ uint64_t gci_env_random(void)
     return value;
 }
 
-static void write_all(int file, const char *bytes, size_t count)
+bool gci_env_write(int file, const void *bytes, size_t count)
 {
+    const char *next = bytes;
     while (count > 0) {
-        ssize_t written = file_write(file, bytes, count);
+        ssize_t written = file_write(file, next, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return;
-        bytes += written;
+            return false;
+        next += written;
         count -= (size_t)written;
     }
+    return true;
 }
 
 /* High enough that programs which count on getting low numbers, or hand descriptors on by number, never meet it. */
@@ -79,7 +81,7 @@ void gci_env_keep_error_stream(void)
     errno = saved;
 }
 
-static int error_stream(void)
+int gci_env_error_stream(void)
 {
     struct stat now;
     if (kept_stream >= 0 && fstat(kept_stream, &now) == 0 && now.st_dev == kept_status.st_dev &&
@@ -98,7 +100,7 @@ void gci_env_report(const struct text *text)
     if (line.length == TEXT_BYTES - 1) /* cut: the line still ends */
         line.length--;
     line.bytes[line.length] = '\n';
-    write_all(error_stream(), line.bytes, line.length + 1);
+    gci_env_write(gci_env_error_stream(), line.bytes, line.length + 1);
     errno = saved;
 }
 

@@ -36,6 +36,11 @@ static inline ssize_t file_write(int file, const void *bytes, size_t count)
     return syscall(SYS_write, file, bytes, count);
 }
 
+static inline ssize_t file_write_at(int file, const void *bytes, size_t count, off_t at)
+{
+    return syscall(SYS_pwrite64, file, bytes, count, at);
+}
+
 static inline void file_close(int file)
 {
     syscall(SYS_close, file);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/attributes.h"
 #include "base/text.h"
 #include "platform/linux/file.h"
 
@@ -55,9 +56,15 @@ static bool parse_line(const char *line, struct mapping *mapping)
     if (!gci_text_read_hex(&at, &lo) || *at++ != '-' || !gci_text_read_hex(&at, &hi) || *at++ != ' ')
         return false;
     const char *path = skip_fields(at, 4);
+    const char *offset = skip_fields(at, 1);
+    if (!gci_text_read_hex(&offset, &mapping->file_offset))
+        return false;
+    mapping->path = path;
     mapping->range = (struct range){lo, hi};
     mapping->is_readable = at[0] == 'r';
     mapping->is_code = at[2] == 'x';
+    mapping->is_file = path[0] == '/';
+    mapping->is_nameless = path[0] == '\0';
     mapping->kind = kind_of(path, at[3] == 's');
     mapping->is_loader = strstr(path, "/ld-linux") != NULL || strstr(path, "/ld-musl") != NULL;
     return true;
@@ -82,6 +89,14 @@ static void take_bytes(struct lines *lines, const char *bytes, size_t count)
         else if (lines->length < LINE_BYTES - 1)
             lines->line[lines->length++] = bytes[i];
     }
+}
+
+extern const char __ehdr_start[] HIDDEN; // NOLINT(bugprone-reserved-identifier): the linker's names
+extern const char etext[] HIDDEN;
+
+struct range gci_image_own_code(void)
+{
+    return (struct range){(uintptr_t)__ehdr_start, (uintptr_t)etext};
 }
 
 bool gci_image_each(void (*visit)(const struct mapping *mapping, void *data), void *data)

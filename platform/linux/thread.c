@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,6 +40,14 @@ uint32_t gci_thread_id(void)
 uint32_t gci_process_id(void)
 {
     return (uint32_t)syscall(SYS_getpid);
+}
+
+void gci_thread_name(char *name)
+{
+    int saved = errno;
+    name[0] = '\0';
+    prctl(PR_GET_NAME, name);
+    errno = saved;
 }
 
 /* State letter of /proc/self/task/ID/stat: it follows the last ')', as names may hold anything. 0 where unknown. */

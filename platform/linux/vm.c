@@ -81,8 +81,8 @@ int gci_vm_release(void *at, size_t bytes)
     return munmap(at, bytes) == 0 ? 0 : errno;
 }
 
-/* Pages mapped by the process: the first number of /proc/self/statm. */
-static uint64_t mapped_pages(void)
+/* One of the numbers of /proc/self/statm: 0 is pages that are mapped, 1 those in memory. */
+static uint64_t count_pages(unsigned field)
 {
     char line[64];
     int file = file_open_to_read("/proc/self/statm");
@@ -95,7 +95,17 @@ static uint64_t mapped_pages(void)
     line[length] = '\0';
     const char *at = line;
     uint64_t pages = 0;
-    return gci_text_read_decimal(&at, &pages) ? pages : 0;
+    bool is_read = gci_text_read_decimal(&at, &pages);
+    for (; is_read && field > 0; field--) {
+        at += *at == ' ';
+        is_read = gci_text_read_decimal(&at, &pages);
+    }
+    return is_read ? pages : 0;
+}
+
+size_t gci_vm_resident_bytes(void)
+{
+    return count_pages(1) * PAGE_BYTES;
 }
 
 size_t gci_vm_address_space_left(void)
@@ -103,6 +113,6 @@ size_t gci_vm_address_space_left(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return SIZE_MAX;
-    uint64_t mapped = mapped_pages() * PAGE_BYTES;
+    uint64_t mapped = count_pages(0) * PAGE_BYTES;
     return limit.rlim_cur > mapped ? (size_t)(limit.rlim_cur - mapped) : 0;
 }

@@ -11,6 +11,13 @@ uint64_t gci_clock_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t gci_clock_realtime_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 #if defined(CLOCK_MONOTONIC_COARSE)
 #define COARSE_CLOCK CLOCK_MONOTONIC_COARSE
 #else

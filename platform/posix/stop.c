@@ -16,7 +16,9 @@
 
 #include "base/attributes.h"
 #include "base/bits.h"
+#include "base/request_format.h"
 #include "platform/context.h"
+#include "platform/env.h"
 #include "platform/thread.h"
 
 /* The C library's own name for sigaction: ours replaces the public one. */
@@ -79,16 +81,26 @@ static bool is_of_timer(const siginfo_t *info)
     return info->si_code == SI_TIMER && info->si_value.sival_ptr == &timer_value;
 }
 
+/* The kernel lets nobody queue a signal who may not end the process anyway. */
+static bool is_from_user(const siginfo_t *info)
+{
+    return info->si_code == SI_QUEUE && info->si_value.sival_int == REQUEST_VALUE;
+}
+
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     bool is_tick = is_of_timer(info);
-    if (!is_tick && (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
+    bool is_request = is_from_user(info);
+    if (!is_tick && !is_request && (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
         return;
     int saved = errno;
     const ucontext_t *user = context;
-    struct interruption interruption = {
-        .handler_sp = (uintptr_t)context, .stack_pointer = gci_context_stack_pointer(context), .is_tick = is_tick};
+    struct interruption interruption = {.handler_sp = (uintptr_t)context,
+                                        .stack_pointer = gci_context_stack_pointer(context),
+                                        .code = gci_context_instruction(context),
+                                        .is_tick = is_tick,
+                                        .is_request = is_request};
     if (!(user->uc_stack.ss_flags & SS_DISABLE) && user->uc_stack.ss_size != 0)
         interruption.alternate = range_of(user->uc_stack.ss_sp, user->uc_stack.ss_size);
     on_interruption(&interruption);
@@ -156,7 +168,12 @@ static bool is_in_force(void)
 
 bool gci_stop_verify(void)
 {
-    return is_in_force() || (on_interruption != NULL && gci_stop_install(0, on_interruption) == 0);
+    if (is_in_force())
+        return true;
+    if (on_interruption == NULL || gci_stop_install(0, on_interruption) != 0)
+        return false;
+    gci_env_show_beacon(signal_in_use, NULL);
+    return true;
 }
 
 int gci_stop_send(uint32_t thread_id)

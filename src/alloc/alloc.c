@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
+#include "heap/special/sample.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
@@ -75,13 +76,13 @@ static struct cache *lock_shared_cache(void)
 /* Before each critical section that may give the thread a cache. */
 static void listen_if_new(void)
 {
-    if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
+    if (gci_cache_self.cache == &gci_cache_empty && !gci_thread_is_detached())
         gci_world_listen();
 }
 
 static bool has_own_cache(void)
 {
-    if (gci_cache_self != &gci_cache_empty)
+    if (gci_cache_self.cache != &gci_cache_empty)
         return true;
     if (gci_thread_is_detached() || !gci_thread_attach())
         return false;
@@ -126,7 +127,9 @@ struct attempt {
     size_t bytes;
     size_t alignment; /* 0: that of any block */
     enum block_kind kind;
-    unsigned class_index; /* CLASS_COUNT: large */
+    unsigned class_index;        /* CLASS_COUNT: large */
+    size_t asked_bytes;          /* by the program, when it is chosen */
+    const struct sample *sample; /* NULL: not chosen */
     bool may_collect;
     bool is_clean; /* result: the memory is zero */
 };
@@ -149,14 +152,45 @@ static enum refill_result take_small_from(struct cache *cache, struct attempt *a
     return result;
 }
 
+static uint32_t unit_of(const void *block)
+{
+    return (uint32_t)(((uintptr_t)block - gci_heap.base) >> BLOCK_SHIFT);
+}
+
+static void note_sample(const struct attempt *attempt, const void *block)
+{
+    uint32_t unit = unit_of(block);
+    uint32_t offset = (uint32_t)((uintptr_t)block % BLOCK_BYTES);
+    uint32_t slot = attempt->class_index < CLASS_COUNT ? slot_of_offset(offset, gci_heap.meta.hot[unit].reciprocal) : 0;
+    gci_sample_put(&gci_heap, unit, slot, attempt->sample, attempt->asked_bytes);
+}
+
+/* For want of room beside the ordinary blocks a chosen object becomes one that is not. */
+static enum refill_result take_chosen_from(struct cache *cache, struct attempt *attempt, void **block)
+{
+    struct cache *sampled = gci_cache_sampled(&gci_heap, cache);
+    enum refill_result result = REFILL_NEEDS_MEMORY;
+    if (sampled != NULL)
+        result = take_small_from(sampled, attempt, block);
+    if (result == REFILL_DONE)
+        note_sample(attempt, *block);
+    return result == REFILL_NEEDS_MEMORY ? take_small_from(cache, attempt, block) : result;
+}
+
+static enum refill_result take_any_from(struct cache *cache, struct attempt *attempt, void **block)
+{
+    return UNLIKELY(attempt->sample != NULL) ? take_chosen_from(cache, attempt, block)
+                                             : take_small_from(cache, attempt, block);
+}
+
 static enum refill_result take_small(struct attempt *attempt, void **block)
 {
     if (has_own_cache())
-        return take_small_from(gci_cache_self, attempt, block);
+        return take_any_from(gci_cache_self.cache, attempt, block);
     struct cache *cache = lock_shared_cache();
     if (cache == NULL)
         return REFILL_NEEDS_MEMORY;
-    enum refill_result result = take_small_from(cache, attempt, block);
+    enum refill_result result = take_any_from(cache, attempt, block);
     gci_lock_release(&shared_lock);
     return result;
 }
@@ -169,6 +203,10 @@ static enum refill_result take_large(struct attempt *attempt, void **block)
     if (unit == 0)
         return REFILL_NEEDS_MEMORY;
     *block = (void *)unit_address(&gci_heap, unit); // NOLINT(performance-no-int-to-ptr)
+    if (UNLIKELY(attempt->sample != NULL) && gci_sample_prepare(&gci_heap, unit)) {
+        block_at(&gci_heap, unit)->is_sampled = true;
+        note_sample(attempt, *block);
+    }
     return REFILL_DONE;
 }
 
@@ -193,11 +231,18 @@ void gci_alloc_on_oom(alloc_oom_fn callback)
     oom_callback = callback;
 }
 
+static void look_at_all_woken(struct cache *cache)
+{
+    gci_refill_look_at_all_woken(&gci_heap, cache);
+    if (cache->sampled != NULL)
+        gci_refill_look_at_all_woken(&gci_heap, cache->sampled);
+}
+
 size_t gci_alloc_release(uint32_t idle_ms)
 {
     critical_enter();
-    if (gci_cache_self != &gci_cache_empty)
-        gci_refill_look_at_all_woken(&gci_heap, gci_cache_self);
+    if (gci_cache_self.cache != &gci_cache_empty)
+        look_at_all_woken(gci_cache_self.cache);
     size_t released = gci_region_release(&gci_heap, idle_ms);
     critical_leave();
     return released;
@@ -292,17 +337,101 @@ static void *allocate_aligned(size_t bytes, size_t alignment, enum block_kind ki
     return allocate(&attempt);
 }
 
+/* Where leaks are looked for, a block ends before its slot does: a pointer just past the end of one that lives, as buffers have
+ * them, would be one to the next. And it holds nothing of what was there before, which would keep what that pointed to. */
+static size_t with_end(size_t bytes)
+{
+    return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
+}
+
+static void *clear_for_leaks(void *block, struct attempt *attempt)
+{
+    if (gci_options.mode != MODE_LEAKS || block == NULL || attempt->is_clean)
+        return block;
+    attempt->is_clean = true;
+    size_t usable = attempt->class_index < CLASS_COUNT ? gci_size_classes[attempt->class_index].bytes : attempt->bytes;
+    return __builtin_memset(block, 0, usable);
+}
+
+/* The short way, for a profiler that chooses everything. NULL where more is to be done. */
+static void *take_chosen_from_own(const struct attempt *attempt)
+{
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (sampled == NULL || attempt->class_index >= CLASS_FEW_SLOTS)
+        return NULL;
+    critical_enter_brief();
+    struct window *window = &sampled->windows[attempt->kind][attempt->class_index];
+    void *block = take_if_any(window);
+    if (block == NULL && gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
+        block = take_if_any(window);
+    if (LIKELY(block != NULL))
+        note_sample(attempt, block);
+    critical_leave_brief();
+    return block;
+}
+
+static bool choose(size_t bytes, struct sample *sample)
+{
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    return hooks != NULL && !critical_is_inside() && hooks->choose(bytes, sample);
+}
+
+/* What the budget has chosen, unless the profiler has second thoughts. `wanted_bytes` is what is allocated; *is_clean, where
+ * somebody wants to know. */
+static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
+                                      bool *is_clean)
+{
+    struct sample sample;
+    void *block = NULL;
+    if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
+        return NULL;
+    struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
+    if (LIKELY(choose(bytes, &sample))) {
+        attempt.sample = &sample;
+        attempt.asked_bytes = bytes;
+        block = take_chosen_from_own(&attempt);
+    }
+    if (block == NULL)
+        block = allocate(&attempt);
+    block = clear_for_leaks(block, &attempt);
+    if (is_clean != NULL)
+        *is_clean = attempt.is_clean;
+    return block;
+}
+
 /* Whether the calling thread's own cache may be asked without more ado. */
 static bool may_use_own(void)
 {
-    return gci_cache_self != &gci_cache_empty && !critical_is_inside();
+    return gci_cache_self.cache != &gci_cache_empty && !critical_is_inside();
+}
+
+static void *allocate_small(size_t bytes, enum block_kind kind)
+{
+    void *block = NULL;
+    if (LIKELY(may_use_own())) {
+        unsigned class_index = (unsigned)size_class_of(bytes);
+        block = take_if_any(&gci_cache_self.cache->windows[kind][class_index]);
+        if (block == NULL)
+            block = take_from_own(gci_cache_self.cache, kind, class_index);
+    }
+    return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
+}
+
+/* The request has spent the budget: the window has not been asked yet. */
+static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
+{
+    if (UNLIKELY(gci_budget_settle(bytes)))
+        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
+    return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
 void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
     void *block = NULL;
-    if (LIKELY(bytes <= SMALL_BYTES_MAX && may_use_own()))
-        block = take_from_own(gci_cache_self, kind, (unsigned)size_class_of(bytes));
+    if (bytes > SMALL_BYTES_MAX || budget_is_spent())
+        return allocate_settled(bytes, kind);
+    if (LIKELY(may_use_own()))
+        block = take_from_own(gci_cache_self.cache, kind, (unsigned)size_class_of(bytes));
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
@@ -310,27 +439,57 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
 {
     void *block = NULL;
     unsigned class_index = size_class_aligned(bytes, alignment);
+    if (budget_count(bytes))
+        return allocate_chosen(bytes, bytes, alignment, kind, NULL);
     if (LIKELY(class_index < CLASS_COUNT && may_use_own())) {
-        const struct window *window = &gci_cache_self->windows[kind][class_index];
+        const struct window *window = &gci_cache_self.cache->windows[kind][class_index];
         uint64_t bits = *window->word;
-        block = LIKELY(bits != 0) ? window_take(window, bits) : take_from_own(gci_cache_self, kind, class_index);
+        block = LIKELY(bits != 0) ? window_take(window, bits) : take_from_own(gci_cache_self.cache, kind, class_index);
     }
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, alignment, kind);
 }
 
-READS_OTHERS_BITS void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+static void *allocate_large(size_t bytes, enum block_kind kind, bool *is_clean)
 {
-    if (LIKELY(bytes <= SMALL_BYTES_MAX)) {
-        void *block = alloc_fast(bytes, kind);
-        if (LIKELY(block != NULL))
-            __builtin_memset(block, 0, gci_size_classes[size_class_of(bytes)].bytes);
-        return block;
-    }
+    *is_clean = false;
     if (is_impossible(bytes, 0) || !gci_alloc_is_ready())
         return NULL;
     struct attempt attempt = plan(bytes, 0, kind);
     void *block = allocate(&attempt);
-    if (block != NULL && !attempt.is_clean)
-        __builtin_memset(block, 0, attempt.bytes);
+    *is_clean = attempt.is_clean;
     return block;
+}
+
+/* Small ones are as a rule not clean, and where they are, nobody says so. */
+READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
+{
+    if (block == NULL || is_clean)
+        return block;
+    bool is_small = bytes <= SMALL_BYTES_MAX;
+    size_t usable = is_small ? gci_size_classes[size_class_of(bytes)].bytes : align_up(bytes, LARGE_GRAIN_BYTES);
+    return __builtin_memset(block, 0, usable);
+}
+
+void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+{
+    bool is_clean = false;
+    if (LIKELY(bytes <= SMALL_BYTES_MAX))
+        return clear(alloc_fast(bytes, kind), bytes, false);
+    void *block = budget_count(bytes) ? allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, &is_clean)
+                                      : allocate_large(bytes, kind, &is_clean);
+    return clear(block, bytes, is_clean);
+}
+
+void *gci_alloc_counted(const struct counted_request *request)
+{
+    size_t bytes = request->wanted_bytes;
+    bool is_clean = false;
+    void *block;
+    if (UNLIKELY(request->is_chosen))
+        block = allocate_chosen(request->bytes, bytes, GRANULE_BYTES, request->kind, &is_clean);
+    else if (bytes <= SMALL_BYTES_MAX)
+        block = allocate_small(bytes, request->kind);
+    else
+        block = allocate_large(bytes, request->kind, &is_clean);
+    return request->is_zeroed ? clear(block, bytes, is_clean) : block;
 }

@@ -2,8 +2,9 @@
 /* From a request to a pointer, and back. The two hot paths of the library are the inline functions here; everything else
  * is out of line. None of it sets errno: NULL means that there is no memory, and api says so.
  *
- * Hot path of a request: the thread's window for the class names one word of free bits. The lowest set bit is cleared,
- * its index times the slot size is added to the window's base. The object itself is not touched.
+ * Hot path of a request: its bytes are taken from the thread's budget, which only small ones pass (alloc/budget.h). The
+ * thread's window for the class names one word of free bits. The lowest set bit is cleared, its index times the slot size is
+ * added to the window's base. The object itself is not touched.
  *
  * Hot path of a free: the block's descriptor tells owner and reciprocal; the slot's bit in its bitmap is
  * set. Everything unusual (another thread's block, large, misuse, a block that is due to be looked at) leaves by one exit.
@@ -16,6 +17,7 @@
 #ifndef GCI_ALLOC_ALLOC_H
 #define GCI_ALLOC_ALLOC_H
 
+#include "alloc/budget.h"
 #include "alloc/torture.h"
 #include "base/attributes.h"
 #include "heap/block.h"
@@ -25,8 +27,18 @@
 /* Usable sizes of large objects are multiples of this: a page's rest costs nothing and lets them grow a little. */
 #define LARGE_GRAIN_BYTES 4096u
 
-/* Contents undefined. Any size; 0 counts as 1. */
+/* Contents undefined. Any size; 0 counts as 1. The hot path has been taken: the budget has the bytes, or is spent. */
 void *gci_alloc_slow(size_t bytes, enum block_kind kind);
+
+/* A request whose bytes the budget has already. */
+struct counted_request {
+    size_t bytes;        /* as the program asks */
+    size_t wanted_bytes; /* at least as many */
+    enum block_kind kind;
+    bool is_zeroed;
+    bool is_chosen; /* by the budget, as a sample */
+};
+void *gci_alloc_counted(const struct counted_request *request);
 
 /* Zero-filled as far as it is usable, or (small sizes) at least `bytes`. */
 void *gci_alloc_zeroed(size_t bytes, enum block_kind kind);
@@ -72,9 +84,9 @@ void gci_alloc_reset_lock(void);
 ALWAYS_INLINE void *alloc_fast_or(size_t bytes, enum block_kind kind, void *(*slow)(size_t bytes, enum block_kind kind))
 {
     torture_tick();
-    if (UNLIKELY(bytes > SMALL_BYTES_MAX))
+    if (UNLIKELY(budget_spend(bytes)))
         return slow(bytes, kind);
-    const struct window *window = cache_window(gci_cache_self, kind, size_class_window(bytes));
+    const struct window *window = cache_window(gci_cache_self.cache, kind, size_class_window(bytes));
     uint64_t bits = *window->word;
     if (UNLIKELY(bits == 0))
         return slow(bytes, kind);
@@ -102,7 +114,7 @@ ALWAYS_INLINE void free_fast(void *block, const char *function)
     uint64_t bit = UINT64_C(1) << (product >> 32 & 63);
     /* Ours, and no free of the same slot among those of other threads; exactly at a slot's start, and not at the place of
      * one that does not fit any more; not free already; not the last of those that the block waits for. */
-    if (UNLIKELY(u32_load(&descriptor->custody) != gci_cache_self_id || (uint32_t)product >= reciprocal ||
+    if (UNLIKELY(u32_load(&descriptor->custody) != gci_cache_self.id || (uint32_t)product >= reciprocal ||
                  offset_in_block >= descriptor->slots_bytes || gci_cpu_test(&descriptor->free[index], bit) ||
                  --descriptor->countdown == 0)) {
         gci_free_slow(block, function);

@@ -237,7 +237,7 @@ static void empty_inbox(struct cache *owner)
     bool goes_on = u32_load(&owner->inbox.count) != 0;
     while (goes_on) {
         lock_counts();
-        bool is_ours = owner == gci_cache_self || u32_load(&owner->counts) == 0;
+        bool is_ours = owner == gci_cache_self.cache || u32_load(&owner->counts) == 0;
         struct counted *counted = is_ours ? take_from(&owner->inbox) : NULL;
         bool is_over = counted != NULL && merge(counted, merged_from_inbox);
         unlock_counts();
@@ -251,7 +251,7 @@ static void empty_inboxes(void)
 {
     for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         struct cache *cache = gci_heap.caches[id];
-        if (cache == gci_cache_self || u32_load(&cache->counts) == 0)
+        if (cache == gci_cache_self.cache || u32_load(&cache->counts) == 0)
             empty_inbox(cache);
     }
 }
@@ -260,11 +260,11 @@ static void empty_inboxes(void)
 
 static void become_owner(void)
 {
-    if (gci_cache_self == &gci_cache_empty || gci_cache_self_id >= COUNTED_OWNERS_END)
+    if (gci_cache_self.cache == &gci_cache_empty || gci_cache_self.id >= COUNTED_OWNERS_END)
         return;
     lock_counts();
-    u32_store(&gci_cache_self->counts, 1);
-    gci_count_self = gci_cache_self_id;
+    u32_store(&gci_cache_self.cache->counts, 1);
+    gci_count_self = gci_cache_self.id;
     unlock_counts();
 }
 
@@ -273,12 +273,12 @@ void gci_count_thread_ends(void)
     if (gci_count_self == COUNT_NOBODY)
         return;
     is_running = false; /* a destroy function may have ended the thread */
-    empty_inbox(gci_cache_self);
+    empty_inbox(gci_cache_self.cache);
     lock_counts();
-    u32_store(&gci_cache_self->counts, 0);
+    u32_store(&gci_cache_self.cache->counts, 0);
     gci_count_self = COUNT_NOBODY;
     unlock_counts();
-    empty_inbox(gci_cache_self);
+    empty_inbox(gci_cache_self.cache);
     is_running = true;
     destroy_pending();
     is_running = false;
@@ -286,11 +286,11 @@ void gci_count_thread_ends(void)
 
 void *gci_count_new(size_t bytes, const struct counted_type *type)
 {
-    if (UNLIKELY(u32_load(&gci_bound_is_due) != 0 || u32_load(&gci_cache_self->inbox.count) != 0))
+    if (UNLIKELY(u32_load(&gci_bound_is_due) != 0 || u32_load(&gci_cache_self.cache->inbox.count) != 0))
         gci_count_run_due();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
-    struct counted *counted = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
+    struct counted *counted = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (counted == NULL)
         return NULL;
     if (UNLIKELY(gci_count_self == COUNT_NOBODY))

@@ -5,6 +5,7 @@
 #include "alloc/refill.h"
 #include "heap/resolve.h"
 #include "heap/special/counted.h"
+#include "heap/special/sample.h"
 #include "heap/special/special.h"
 #include "world/critical.h"
 #include "world/thread.h"
@@ -36,17 +37,27 @@ ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct 
            !(descriptor->free[slot->index / BITS_PER_WORD] & slot_bit(*slot));
 }
 
-static void look(struct heap *heap, uint32_t unit)
+/* The calling thread's cache that owns the block, or NULL. */
+static struct cache *own_cache_of(const struct block *block)
+{
+    uint32_t owner = block_owner(block);
+    struct cache *cache = gci_cache_self.cache;
+    if (LIKELY(owner == gci_cache_self.id))
+        return cache;
+    return cache->sampled != NULL && cache->sampled->id == owner ? cache->sampled : NULL;
+}
+
+static void look(struct heap *heap, struct cache *cache, uint32_t unit)
 {
     critical_enter();
-    if (block_owner(block_at(heap, unit)) == gci_cache_self_id) /* else a collection has just found the block empty */
-        gci_refill_look(heap, gci_cache_self, unit);
+    if (own_cache_of(block_at(heap, unit)) == cache) /* else a collection has just found the block empty */
+        gci_refill_look(heap, cache, unit);
     critical_leave();
 }
 
 /* The last free that the block has waited for. In a signal handler that came in the middle of a slow path the look is left
  * to the next free. */
-static void free_last(struct heap *heap, struct slot slot)
+static void free_last(struct heap *heap, struct cache *cache, struct slot slot)
 {
     struct block *block = block_at(heap, slot.unit);
     bool may_look = !critical_is_inside();
@@ -54,19 +65,19 @@ static void free_last(struct heap *heap, struct slot slot)
     gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
     if (!may_look)
         block->countdown = 1;
-    bool is_done = !may_look || gci_refill_remember(heap, gci_cache_self, slot.unit, slot.index);
+    bool is_done = !may_look || gci_refill_remember(heap, cache, slot.unit, slot.index);
     critical_leave_brief();
     if (!is_done)
-        look(heap, slot.unit);
+        look(heap, cache, slot.unit);
 }
 
 /* The fast path has found it the last and counted it already, or has not counted it as the block has remote frees; the
  * caller has looked among those for a second free. */
-static void free_own(struct heap *heap, struct slot slot)
+static void free_own(struct heap *heap, struct cache *cache, struct slot slot)
 {
     struct block *block = block_at(heap, slot.unit);
     if (block->countdown <= 1) {
-        free_last(heap, slot);
+        free_last(heap, cache, slot);
     } else {
         block->countdown--;
         gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
@@ -105,21 +116,33 @@ static NOINLINE void forget_special(const struct heap *heap, const void *block)
     critical_leave();
 }
 
+/* The same. */
+static void forget_sample(struct heap *heap, struct slot slot, bool alone)
+{
+    critical_enter_brief();
+    gci_sample_take(heap, slot.unit, slot.index, SAMPLE_FREED, alone);
+    critical_leave_brief();
+}
+
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
 READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, const char *function)
 {
     struct slot slot;
-    if (!find_slot(heap, block, &slot) || gci_cache_self == &gci_cache_empty)
+    if (!find_slot(heap, block, &slot) || gci_cache_self.cache == &gci_cache_empty)
         return false;
-    if (UNLIKELY(u32_load(&block_at(heap, slot.unit)->custody) & HAS_SPECIAL))
+    uint32_t custody = u32_load(&block_at(heap, slot.unit)->custody);
+    struct cache *cache = own_cache_of(block_at(heap, slot.unit));
+    if (cache != NULL && is_freed_by_others(heap, slot))
+        return false;
+    if (UNLIKELY(custody & HAS_SPECIAL))
         forget_special(heap, block);
-    if (block_owner(block_at(heap, slot.unit)) != gci_cache_self_id)
-        free_remote(heap, slot, block, function);
-    else if (is_freed_by_others(heap, slot))
-        return false;
+    if (UNLIKELY(custody & HAS_SAMPLES))
+        forget_sample(heap, slot, cache != NULL);
+    if (cache != NULL)
+        free_own(heap, cache, slot);
     else
-        free_own(heap, slot);
+        free_remote(heap, slot, block, function);
     return true;
 }
 
@@ -154,18 +177,21 @@ static struct object resolve_start(const void *block, const char *function)
 
 static void free_by_any_way(void *block, const char *function)
 {
-    if (gci_cache_self == &gci_cache_empty && !gci_thread_is_detached())
+    if (gci_cache_self.cache == &gci_cache_empty && !gci_thread_is_detached())
         gci_alloc_attach_thread(); /* from here on it must be stopped like others */
     struct object object = resolve_start(block, function);
     struct slot slot = {object.unit, object.slot};
+    struct cache *cache = own_cache_of(block_at(&gci_heap, object.unit));
     if (UNLIKELY(block_at(&gci_heap, object.unit)->has_special))
         forget_special(&gci_heap, block);
+    if (UNLIKELY(block_at(&gci_heap, object.unit)->is_sampled))
+        forget_sample(&gci_heap, slot, false);
     if (object.kind == KIND_HEADED) /* counted objects do not come here */
         counted_set_freed((struct counted *)((char *)block - COUNTED_HEADER_BYTES));
     if (object.is_large)
         free_large(&gci_heap, object, function);
-    else if (block_owner(block_at(&gci_heap, object.unit)) == gci_cache_self_id && !is_freed_by_others(&gci_heap, slot))
-        free_own(&gci_heap, slot);
+    else if (cache != NULL && !is_freed_by_others(&gci_heap, slot))
+        free_own(&gci_heap, cache, slot);
     else
         free_remote(&gci_heap, slot, block, function);
 }
@@ -179,11 +205,11 @@ READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
     KEEP_ALIVE(block);
 }
 
-/* Of a slot that is in the program's hands; 0 where more is to be looked at. */
+/* Of a slot that is in the program's hands; 0 where more is to be looked at: an object with a record, too. */
 static size_t slot_bytes_of(const struct heap *heap, const void *block)
 {
     struct slot slot;
-    if (!find_slot(heap, block, &slot) || (u32_load(&block_at(heap, slot.unit)->custody) & HAS_REMOTE))
+    if (!find_slot(heap, block, &slot) || (u32_load(&block_at(heap, slot.unit)->custody) & (HAS_REMOTE | HAS_SAMPLES)))
         return 0;
     return (size_t)heap->meta.hot[slot.unit].granules * GRANULE_BYTES;
 }
@@ -237,18 +263,49 @@ static size_t with_room(struct object object, size_t bytes)
     return bytes > object.bytes && bytes < room && room <= SMALL_BYTES_MAX ? room : bytes;
 }
 
+/* To the profiler a block that is resized is one that is freed and another that is allocated. */
+static void note_resized(struct object object, size_t bytes, bool is_chosen)
+{
+    struct block *descriptor = block_at(&gci_heap, object.unit);
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    struct sample sample;
+    if (descriptor->is_sampled)
+        forget_sample(&gci_heap, (struct slot){object.unit, object.slot}, false);
+    if (!is_chosen || hooks == NULL || critical_is_inside() || !hooks->choose(bytes, &sample))
+        return;
+    critical_enter();
+    if (gci_sample_prepare(&gci_heap, object.unit)) {
+        descriptor->is_sampled = true;
+        gci_sample_put(&gci_heap, object.unit, object.slot, &sample, bytes);
+    }
+    critical_leave();
+}
+
+/* Whether it may be resized where it is: a small object that is chosen has to lie among others that are. */
+static bool may_stay(struct object object, bool is_chosen)
+{
+    return object.kind != KIND_HEADED &&
+           (!is_chosen || object.is_large || block_at(&gci_heap, object.unit)->is_sampled);
+}
+
 /* All that resizing in the slot is not enough for, and every wrong address. */
-static void *resize_or_move(void *block, size_t bytes, bool zero_added, const char *function)
+static void *resize_or_move(void *block, size_t bytes, bool zero_added, bool is_chosen, const char *function)
 {
     if (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block))
         return NULL; /* its size is not known */
     struct object object = resolve_start(block, function);
-    bool is_typed = object.kind == KIND_HEADED;
-    if (!is_typed && resize_in_place(object, bytes, zero_added))
+    if (may_stay(object, is_chosen) && resize_in_place(object, bytes, zero_added)) {
+        if (UNLIKELY(is_chosen || block_at(&gci_heap, object.unit)->is_sampled))
+            note_resized(object, bytes, is_chosen);
         return block;
-    size_t wanted = with_room(object, bytes);
-    enum block_kind kind = is_typed ? KIND_SCANNED : object.kind; /* the layout says nothing of another size */
-    void *moved = zero_added || kind != object.kind ? gci_alloc_zeroed(wanted, kind) : alloc_fast(wanted, kind);
+    }
+    bool is_typed = object.kind == KIND_HEADED; /* the layout says nothing of another size */
+    struct counted_request request = {.bytes = bytes,
+                                      .wanted_bytes = with_room(object, bytes),
+                                      .kind = is_typed ? KIND_SCANNED : object.kind,
+                                      .is_zeroed = zero_added || is_typed,
+                                      .is_chosen = is_chosen};
+    void *moved = gci_alloc_counted(&request);
     if (moved == NULL && bytes <= object.bytes) { /* shrinking never fails */
         if (zero_added)
             zero_tail(object.start, bytes, object.bytes);
@@ -263,8 +320,9 @@ static void *resize_or_move(void *block, size_t bytes, bool zero_added, const ch
 
 void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
 {
+    bool is_chosen = budget_count(bytes);
     size_t slot_bytes = slot_bytes_of(&gci_heap, block);
-    if (slot_bytes != 0 && resize_in_slot((uintptr_t)block, slot_bytes, bytes, zero_added))
+    if (slot_bytes != 0 && !is_chosen && resize_in_slot((uintptr_t)block, slot_bytes, bytes, zero_added))
         return block;
-    return resize_or_move(block, bytes, zero_added, function);
+    return resize_or_move(block, bytes, zero_added, is_chosen, function);
 }

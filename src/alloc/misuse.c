@@ -38,7 +38,7 @@ static bool was_reclaimed(struct object object)
 
 static bool was_never_used(struct object object)
 {
-    return object.slot / BITS_PER_WORD >= block_at(&gci_heap, object.unit)->touched_words;
+    return object.slot / BITS_PER_WORD < block_at(&gci_heap, object.unit)->unused_words;
 }
 
 static const struct counted *header_of(struct object object)
@@ -71,8 +71,10 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
         gci_text_add(text, "inside the block at ");
         gci_text_add_address(text, object.start);
         gci_text_add(text, ", not its start");
-    } else if (object.start != address || was_never_used(object)) {
+    } else if (object.start != address) {
         gci_text_add(text, "not allocated");
+    } else if (was_never_used(object)) {
+        add_past(text, (enum unit_past)block_at(&gci_heap, object.unit)->past, function);
     } else {
         add_past(text, was_reclaimed(object) ? PAST_RECLAIMED : PAST_FREED, function);
     }

@@ -125,20 +125,20 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     release_reopen(block, index, slot_bytes);
 }
 
-/* First word of the block in [from, to) with a free slot; `to` if there is none. */
+/* Last word of the block in [from, to) with a free slot; NO_WINDOW if there is none. */
 static unsigned find_word(struct heap *heap, uint32_t unit, unsigned from, unsigned to)
 {
-    while (from < to && gci_block_fold_word(heap, unit, from) == 0)
-        from++;
-    return from;
+    while (to > from && gci_block_fold_word(heap, unit, to - 1) == 0)
+        to--;
+    return to > from ? to - 1 : NO_WINDOW;
 }
 
-/* First word from `from` on with a free slot, of those that have been handed out from before; touched_words if none has. */
-static unsigned next_touched(const struct block *block, unsigned from)
+/* Last word before `to` with a free slot, of those that have been handed out from before; NO_WINDOW if none has. */
+static unsigned find_used_word(const struct block *block, unsigned to)
 {
-    while (from < block->touched_words && block->free[from] == 0)
-        from++;
-    return from < block->touched_words ? from : block->touched_words;
+    while (to > block->unused_words && block->free[to - 1] == 0)
+        to--;
+    return to > block->unused_words ? to - 1 : NO_WINDOW;
 }
 
 /* Own frees into the current block since the last question: nobody waits for its countdown. */
@@ -153,12 +153,16 @@ static uint32_t take_frees(struct block *block)
  * few pages. */
 #define RETURN_SHARE 4
 
-/* Whether the word to come was never used although others have freed many slots before it. */
-static bool should_return(const struct block *block, unsigned next)
+static bool are_many(uint32_t frees, const struct block *block, unsigned words)
+{
+    return frees >= (words - block->unused_words) * BITS_PER_WORD / RETURN_SHARE;
+}
+
+/* Whether the word to come, the last before `to`, was never used although others have freed many slots behind it. */
+static bool should_return(const struct block *block, unsigned to, unsigned words)
 {
     int32_t freed = (int32_t)u32_load(&block->remote_count); /* may be below zero: see block_is_due */
-    return next >= block->touched_words && freed > 0 &&
-           (uint32_t)freed >= block->touched_words * BITS_PER_WORD / RETURN_SHARE;
+    return to <= block->unused_words && freed > 0 && are_many((uint32_t)freed, block, words);
 }
 
 /* Whether the current block has slots that only the heap limit keeps back. */
@@ -172,16 +176,13 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
         return WINDOW_NONE;
     struct block *block = block_at(heap, unit);
     unsigned words = gci_size_classes[class_index].words;
-    unsigned index = block->window_word == NO_WINDOW ? 0 : block->window_word + 1u;
-    index = find_word(heap, unit, should_return(block, index) ? 0 : index, words);
-    if (index == words)
+    unsigned to = block->window_word == NO_WINDOW ? words : block->window_word;
+    unsigned index = find_word(heap, unit, 0, should_return(block, to, words) ? words : to);
+    if (index == NO_WINDOW)
         return WINDOW_NONE;
-    bool is_at_limit = !gci_block_touch_word(heap, unit, index);
-    if (is_at_limit) {
-        words = block->touched_words;
-        index = find_word(heap, unit, 0, words);
-    }
-    if (index == words)
+    if (!gci_block_touch_word(heap, unit, index))
+        index = find_word(heap, unit, block->unused_words, words);
+    if (index == NO_WINDOW)
         return WINDOW_AT_LIMIT;
     forget_reclaimed(heap, unit, index);
     set_window(heap, &cache->windows[kind][class_index], unit, index, gci_size_classes[class_index].bytes);
@@ -194,10 +195,11 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     struct block *block = block_at(heap, unit);
     if (unit == 0 || block->window_word == NO_WINDOW)
         return false;
-    unsigned index = next_touched(block, block->window_word + 1u);
-    if (index == block->touched_words && take_frees(block) >= index * BITS_PER_WORD / RETURN_SHARE)
-        index = next_touched(block, 0);
-    if (index == block->touched_words)
+    unsigned words = gci_size_classes[class_index].words;
+    unsigned index = find_used_word(block, block->window_word);
+    if (index == NO_WINDOW && are_many(take_frees(block), block, words))
+        index = find_used_word(block, words);
+    if (index == NO_WINDOW)
         return false;
     struct window *window = &cache->windows[kind][class_index];
     forget_reclaimed(heap, unit, index);
@@ -248,7 +250,8 @@ void gci_refill_look_at_all_woken(struct heap *heap, struct cache *cache)
 static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, enum block_kind kind,
                                 unsigned class_index)
 {
-    struct unit_list *list = &heap->abandoned[kind][class_index];
+    struct unit_list *list =
+        cache->flags == 0 ? &heap->abandoned[kind][class_index] : &heap->abandoned_sampled[kind][class_index];
     if (list->head == 0) /* a racy look: at worst a fresh block is taken */
         return 0;
     gci_lock_acquire(&heap->class_locks[class_index]);
@@ -266,7 +269,7 @@ static uint32_t adopt_abandoned(struct heap *heap, const struct cache *cache, en
 static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
 {
     for (uint32_t unit = owned->full.head; unit != 0; unit = block_at(heap, unit)->next) {
-        if (gci_block_count_free(heap, unit, block_at(heap, unit)->touched_words) == 0)
+        if (gci_block_count_free(heap, unit, block_at(heap, unit)->unused_words) == 0)
             continue;
         unit_list_remove(heap, &owned->full, unit);
         return unit;
@@ -276,7 +279,7 @@ static uint32_t take_from_full(struct heap *heap, struct owned_blocks *owned)
 
 static uint32_t take_new(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
 {
-    uint32_t unit = gci_block_create(heap, class_index, kind, cache->id);
+    uint32_t unit = gci_block_create(heap, class_index, kind, cache->id | cache->flags);
     return unit != 0 ? unit : take_from_full(heap, &cache->owned[kind][class_index]);
 }
 
@@ -430,9 +433,8 @@ static void wake_owned(struct heap *heap, uint32_t unit, struct cache *cache)
 
 static void wake_abandoned(struct heap *heap, uint32_t unit)
 {
-    struct hot hot = heap->meta.hot[unit];
     if (block_at(heap, unit)->state == BLOCK_ABANDONED)
-        unit_list_remove(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
+        unit_list_remove(heap, gci_block_abandoned_list(heap, unit), unit);
     gci_cache_abandon_block(heap, unit);
 }
 

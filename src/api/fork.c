@@ -6,16 +6,18 @@
  * it is recursive. Our handlers are registered before any other library's, so prepare runs last and child first: other
  * handlers may allocate.
  *
- * Order: streams, collector, critical section, shared cache, roots, words of the kernel, heap.
+ * Order: streams, file of the profile, collector, critical section, shared cache, roots, words of the kernel, heap.
  */
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "alloc/alloc.h"
+#include "alloc/budget.h"
 #include "alloc/count.h"
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "platform/stop.h"
+#include "profile/profile.h"
 #include "world/critical.h"
 #include "world/kernel_words.h"
 #include "world/roots.h"
@@ -53,6 +55,7 @@ static void prepare(void)
     has_locked = !is_inside;
     if (is_inside)
         return;
+    gci_profile_lock();
     gci_cycle_lock();
     critical_enter();
     gci_alloc_lock();
@@ -72,6 +75,7 @@ static void unlock_all(void)
     gci_alloc_unlock();
     critical_leave();
     gci_cycle_unlock();
+    gci_profile_unlock();
 }
 
 static void parent(void)
@@ -94,7 +98,9 @@ static void child(void)
     has_locked = has_stream_lock = false;
     gci_world_reset();
     gci_thread_forget_others();
+    gci_budget_reset(); /* the fork may have come in the middle of a request */
     gci_cycle_reset();
+    gci_profile_reset();
     if (!leaves)
         return;
     gci_alloc_reset_lock();
@@ -102,7 +108,7 @@ static void child(void)
     gci_roots_reset_lock();
     gci_kernel_words_reset_lock();
     gci_heap_reset_locks(&gci_heap);
-    gci_cache_retire_all_but(&gci_heap, gci_cache_self);
+    gci_cache_retire_all_but(&gci_heap, gci_cache_self.cache);
     critical_leave();
     gci_stop_restore_signals(blocked_signals);
 }

@@ -8,6 +8,8 @@
  */
 #include "api/init.h"
 
+#include <gcalloc.h>
+
 #include "alloc/alloc.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
@@ -17,6 +19,8 @@
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "profile/look/request.h"
+#include "profile/profile.h"
 #include "world/delay.h"
 #include "world/idle.h"
 #include "world/stop.h"
@@ -65,17 +69,26 @@ static void start_torture(void)
 }
 #endif
 
+bool gci_init_take_signal(void)
+{
+    if (gci_stop_signal() != 0)
+        return true;
+    if (gci_world_init((int)gci_options.stop_signal) != 0)
+        return false;
+    gci_stop_unblock(); /* inherited masks may block it */
+    gci_look_serve_requests(gca_version());
+    gci_env_show_beacon(gci_stop_signal(), gca_version());
+    if (gci_interpose_hides_signal())
+        gci_idle_init();
+    return true;
+}
+
 /* The stop signal is only taken where it is needed. */
 bool gci_init_apply_options(void)
 {
-    if (gci_options.mode != MODE_GC || gci_stop_signal() != 0)
+    gci_profile_set_rate(gci_options.profile_rate);
+    if (gci_options.mode == MODE_FREE || gci_init_take_signal())
         return true;
-    if (gci_world_init((int)gci_options.stop_signal) == 0) {
-        gci_stop_unblock(); /* inherited masks may block it */
-        if (gci_interpose_hides_signal())
-            gci_idle_init();
-        return true;
-    }
     gci_env_report_string("no real-time signal is free; nothing will be collected");
     gci_options.mode = MODE_FREE;
     return false;
@@ -99,7 +112,9 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_init_apply_options();
     gci_cycle_init(gci_events_report);
     gci_stats_init();
+    gci_leaks_init();
     start_torture();
+    gci_profile_start_by_options();
     gci_env_use(NULL);
 }
 

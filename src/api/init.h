@@ -4,6 +4,7 @@
 #define GCI_API_INIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Referred to by the allocators' files, so that the constructor is linked with them. */
 extern const char gci_init_link;
@@ -17,12 +18,25 @@ void gci_hidden_choose_mode(void);
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
 bool gci_init_apply_options(void);
 
+/* The profile that the environment asks for. api/report/profile.c */
+void gci_profile_start_by_options(void);
+
+/* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
+bool gci_init_take_signal(void);
+
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);
 
 /* Cycle reports to standard error and to the program's callback. api/report/events.c */
 struct cycle_report;
 void gci_events_report(const struct cycle_report *report);
+
+/* The report of leaks at process exit, in mode leaks. api/report/leaks.c */
+void gci_leaks_init(void);
+
+/* The calling thread ends the process: what it does from here on holds nothing. */
+struct roots_caller;
+void gci_leaks_note_exit(const struct roots_caller *caller);
 
 /* Figures at process exit, as the options ask. api/report/stats.c */
 void gci_stats_init(void);

@@ -8,12 +8,17 @@
 #include <gcalloc.h>
 
 #include "api/family.h"
+#include "profile/sampler.h"
 
 #include <gcalloc/replace.h>
 #undef malloc
 #undef realloc
 #undef free
 #undef malloc_usable_size
+
+STATIC_ASSERT(sizeof(struct gca_site) == sizeof(struct site_place) &&
+                  offsetof(struct gca_site, line) == offsetof(struct site_place, line),
+              "the same struct, as the public header and the profiler have it");
 
 #define FIRST_LINE_BYTES 120
 
@@ -71,6 +76,50 @@ GCA_API void *gca_replace_pvalloc(size_t bytes)
 GCA_API size_t gca_replace_usable_size(void *block)
 {
     return is_ours(block) ? gci_usable_bytes(block, "malloc_usable_size") : malloc_usable_size(block);
+}
+
+/* ---- Calls that say where they stand ------------------------------------------------------------------------------ */
+
+/* For the profiler, if the call is a sample: two stores where it is none. */
+static void *leave_site(void *block)
+{
+    gci_sampler_place = NULL;
+    return block;
+}
+
+static void enter_site(const struct gca_site *site)
+{
+    gci_sampler_place = (const struct site_place *)site;
+}
+
+GCA_API void *gca_site_malloc(size_t bytes, const struct gca_site *site)
+{
+    enter_site(site);
+    return leave_site(gca_replace_malloc(bytes));
+}
+
+GCA_API void *gca_site_calloc(size_t count, size_t bytes, const struct gca_site *site)
+{
+    enter_site(site);
+    return leave_site(gca_calloc(count, bytes));
+}
+
+GCA_API void *gca_site_realloc(void *block, size_t bytes, const struct gca_site *site)
+{
+    enter_site(site);
+    return leave_site(gca_replace_realloc(block, bytes));
+}
+
+GCA_API char *gca_site_strdup(const char *text, const struct gca_site *site)
+{
+    enter_site(site);
+    return leave_site(gca_strdup(text));
+}
+
+GCA_API char *gca_site_strndup(const char *text, size_t limit, const struct gca_site *site)
+{
+    enter_site(site);
+    return leave_site(gca_strndup(text, limit));
 }
 
 /* Room for one more byte and the terminator. */

@@ -10,7 +10,7 @@
 #define OPTION_TEXT_BYTES 256
 
 enum option_when { START, LIVE };
-enum mode { MODE_GC = 0, MODE_FREE = 1 };
+enum mode { MODE_GC = 0, MODE_FREE = 1, MODE_LEAKS = 2 };
 
 struct options {
 #define OPTION_CHOICE(name, default_value, when, choices, help) uint64_t name;

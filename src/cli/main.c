@@ -7,9 +7,19 @@
 
 #include <gcalloc.h> /* for the version alone: the command never links the library */
 
+#include "cli/export/export.h"
+#include "cli/flamegraph/flamegraph.h"
 #include "cli/message.h"
 #include "cli/preload.h"
 #include "cli/run.h"
+#include "cli/show/annotate.h"
+#include "cli/show/diff.h"
+#include "cli/show/leaks.h"
+#include "cli/show/plot.h"
+#include "cli/show/report.h"
+#include "cli/show/top.h"
+#include "cli/show/why.h"
+#include "cli/start/recording.h"
 #include "cli/stat.h"
 
 #define TEXT_OF_(number) #number
@@ -26,6 +36,16 @@ static const struct command {
 } commands[] = {
     {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
     {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
+    {"record", "run a program and record where its memory comes from", &gci_record_argp, gci_record_main},
+    {"report", "show what lives, peaks, allocates and leaks in a profile", &gci_report_argp, gci_report_main},
+    {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
+    {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
+    {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
+    {"annotate", "show a source file with what its lines allocate", &gci_annotate_argp, gci_annotate_main},
+    {"top", "show a profile while it is being written", &gci_top_argp, gci_top_main},
+    {"plot", "plot memory over time", &gci_plot_argp, gci_plot_main},
+    {"export", "write a profile in a form that other programs read", &gci_export_argp, gci_export_main},
+    {"flamegraph", "draw the stacks of a profile as an SVG", &gci_flamegraph_argp, gci_flamegraph_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 
@@ -47,7 +67,9 @@ static int finish_output(void)
 static int print_overview(void)
 {
     puts("Usage: gcalloc SUBCOMMAND [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
-         "Runs programs, as they are, with a garbage-collecting malloc.\n");
+         "  or:  gcalloc SUBCOMMAND [OPTION...] FILE|PID...\n"
+         "Runs programs, as they are, with a garbage-collecting malloc, and shows where\n"
+         "their memory comes from, what leaks, and why it is alive.\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-12s%s\n", commands[i].name, commands[i].summary);
     puts("\n  --help      show this help\n"

@@ -111,18 +111,28 @@ static void settle(struct bound *bound)
 
 /* ---- What is due already ------------------------------------------------------------------------------------------ */
 
-static void mark_due(struct bound *bound)
+void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address, void *data), void *data)
 {
     for (size_t i = 0; i < due_count; i++) {
-        mark(bound, due[i].object);
-        mark(bound, (uintptr_t)due[i].data);
+        visit(due[i].object, data);
+        visit((uintptr_t)due[i].data, data);
     }
-    mark(bound, (uintptr_t)due_counted); /* which leads to the rest */
-    for (uint32_t id = 1; id <= u32_load_acquire(&bound->heap->cache_count); id++) {
-        const struct inbox *inbox = &bound->heap->caches[id]->inbox;
+    visit((uintptr_t)due_counted, data); /* which leads to the rest */
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
+        const struct inbox *inbox = &heap->caches[id]->inbox;
         for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
-            mark(bound, inbox->objects[i]);
+            visit(inbox->objects[i], data);
     }
+}
+
+static void mark_one_due(uintptr_t address, void *bound)
+{
+    mark(bound, address);
+}
+
+static void mark_due(struct bound *bound)
+{
+    gci_bound_each_due(bound->heap, mark_one_due, bound);
 }
 
 /* ---- Weak slots --------------------------------------------------------------------------------------------------- */
@@ -391,6 +401,41 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
     gci_bound_show();
     u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
     gci_mark_end(marking);
+}
+
+/* ---- Once more ------------------------------------------------------------------------------------------------------ */
+
+static bool forget_followed(struct special *special, void *data)
+{
+    (void)data;
+    special->is_scanned = false;
+    return true;
+}
+
+void gci_bound_begin_again(void)
+{
+    if (word_load(&gci_special_count) != 0)
+        gci_special_each(forget_followed, NULL);
+}
+
+static bool look_for_more(struct special *special, void *data)
+{
+    bool *more = data;
+    *more |= !special->is_scanned && (is_finalizer(special) || special->kind == SPECIAL_KEY);
+    return true;
+}
+
+bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page_reader *pages)
+{
+    struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
+    bool more = false;
+    if (word_load(&gci_special_count) == 0)
+        return false;
+    gci_mark_begin(marking, marking->heap, simd, pages);
+    settle(&bound);
+    gci_mark_end(marking);
+    gci_special_each(look_for_more, &more);
+    return more;
 }
 
 /* ---- Afterwards --------------------------------------------------------------------------------------------------- */

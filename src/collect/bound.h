@@ -33,6 +33,14 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
 /* The marking was given up: only makes the weak slots what they were. */
 void gci_bound_show(void);
 
+/* For markings that come later in the same stopped world, weak slots hidden: no record has been followed yet; what follows from
+ * what is marked is marked too. Whether some record may still follow once more is marked. */
+void gci_bound_begin_again(void);
+bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page_reader *pages);
+
+/* Addresses in what waits to be told of its end, and in what it needs for that. */
+void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address, void *data), void *data);
+
 /* Takes out one that is due, or all counted objects that are (a list by `link`, state BATCH); the caller's frame is what keeps
  * them from then on. Critical section. */
 bool gci_bound_take_finalizer(struct due_finalizer *due);

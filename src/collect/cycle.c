@@ -21,6 +21,7 @@
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/critical.h"
+#include "world/request.h"
 #include "world/roots.h"
 #include "world/stop.h"
 #include "world/thread.h"
@@ -53,6 +54,8 @@ static uint64_t last_end_ns;
 static uint64_t last_memory_end_ns; /* these two are read and written without the lock: hints */
 static bool last_memory_paid;
 static uint64_t last_pause_ns;
+static volatile u32_shared server; /* thread that has the lock through gci_cycle_try_serve; 0: none */
+static char *server_stack;
 static uint64_t others_resumed_ns; /* when other threads were last let go on; 0 = none were stopped */
 
 /* What a cycle is to do, and its state while the world is stopped. */
@@ -62,8 +65,7 @@ struct cycle {
     bool frees;
     uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
     bool answer;
-    cycle_look_fn look; /* NULL, or what else is to be done while the world is stopped */
-    void *look_data;
+    const struct cycle_look *look; /* NULL, or what else is to be done while the world is stopped */
     uint64_t started_ns;
     uint64_t phase_ns; /* start of the phase that runs */
 };
@@ -82,9 +84,21 @@ static uint64_t end_phase(struct cycle *cycle)
     return spent;
 }
 
-static void mark_words(const uintptr_t *words, size_t count, void *data)
+static void mark_words(const struct root_piece *piece, void *data)
 {
-    gci_mark_root_words(data, words, count);
+    gci_mark_root_words(data, piece->words, piece->count);
+}
+
+/* A word inside a slot, where it can be meant for no other. */
+static void mark_words_exactly(const struct root_piece *piece, void *data)
+{
+    for (size_t i = 0; i < piece->count; i++) {
+        uintptr_t address = word_address(piece->words[i]);
+        struct object object = gci_resolve(&gci_heap, address);
+        uintptr_t inside = object.start + 1;
+        if (object.unit != 0)
+            gci_mark_root_words(data, &inside, 1);
+    }
 }
 
 static void mark_unit(uint32_t unit, void *data)
@@ -122,9 +136,9 @@ static uint32_t count_helpers(void)
     return others < HELPERS_MAX_UNASKED ? others : HELPERS_MAX_UNASKED;
 }
 
-static void verify_words(const uintptr_t *words, size_t count, void *data)
+static void verify_words(const struct root_piece *piece, void *data)
 {
-    gci_verify_words(data, words, count);
+    gci_verify_words(data, piece->words, piece->count);
 }
 
 static void ignore_unit(uint32_t unit, void *data)
@@ -134,12 +148,12 @@ static void ignore_unit(uint32_t unit, void *data)
 }
 
 /* The marks of the second marking stay. */
-static NOINLINE void verify(const struct page_reader *pages, uintptr_t stack_pointer)
+static NOINLINE void verify(const struct page_reader *pages, const struct roots_caller *caller)
 {
     if (!gci_verify_begin(&gci_heap))
         return;
     gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
-    GCI_CHECK(gci_roots_each(pages, stack_pointer, verify_words, &gci_heap));
+    GCI_CHECK(gci_roots_each(pages, caller, verify_words, &gci_heap));
     uintptr_t found = gci_verify_end(&gci_heap);
     if (found == 0)
         return;
@@ -150,27 +164,42 @@ static NOINLINE void verify(const struct page_reader *pages, uintptr_t stack_poi
     gci_env_die(&text);
 }
 
+static struct roots_caller find_caller(const struct cycle *cycle, uintptr_t stack_pointer)
+{
+    if (cycle->look != NULL && cycle->look->caller != NULL)
+        return *cycle->look->caller;
+    return (struct roots_caller){stack_pointer, {stack_pointer, stack_pointer + CONTEXT_SAVED_BYTES}, 0};
+}
+
+static void look_at_scene(struct cycle *cycle, const struct page_reader *pages, struct roots_caller caller)
+{
+    const struct cycle_scene scene = {&cycle->marking, choose_simd(), pages, caller};
+    if (cycle->look != NULL)
+        cycle->look->look(&scene, cycle->look->data);
+}
+
 /* False: the process could not be read. */
-static bool mark_from_roots(struct cycle *cycle, uintptr_t stack_pointer)
+static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
 {
     struct page_reader pages;
+    bool is_exact = cycle->look != NULL && cycle->look->is_exact;
     if (!gci_pages_open(&pages))
         return false;
     gci_bound_hide(&gci_heap, &pages);
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());
-    bool done = gci_roots_each(&pages, stack_pointer, mark_words, &cycle->marking);
+    bool done = gci_roots_each(&pages, &caller, is_exact ? mark_words_exactly : mark_words, &cycle->marking);
     cycle->report.roots_ns = end_phase(cycle);
     gci_mark_end(&cycle->marking);
-    if (done && UNLIKELY(gci_options.verify != 0))
-        verify(&pages, stack_pointer);
+    if (done && UNLIKELY(gci_options.verify != 0) && !is_exact)
+        verify(&pages, &caller);
     if (done)
         gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
     else
         gci_bound_show();
-    if (done && cycle->look != NULL)
-        cycle->look(&pages, stack_pointer, cycle->look_data);
+    if (done)
+        look_at_scene(cycle, &pages, caller);
     gci_pages_close(&pages);
     return done;
 }
@@ -179,7 +208,7 @@ static bool mark_from_roots(struct cycle *cycle, uintptr_t stack_pointer)
 static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
 {
     cycle->report.threads = gci_world_stopped_count();
-    if (!mark_from_roots(cycle, stack_pointer)) {
+    if (!mark_from_roots(cycle, find_caller(cycle, stack_pointer))) {
         cycle->report.is_given_up = true;
         return;
     }
@@ -305,7 +334,7 @@ static uint64_t lock_collector(void)
 
 static void unlock_collector(uint64_t blocked)
 {
-    gci_lock_release(&collector_lock);
+    gci_cycle_unlock();
     gci_stop_restore_signals(blocked);
 }
 
@@ -388,11 +417,13 @@ static bool run_without_freeing(struct cycle *cycle)
     if (!is_possible())
         return false;
     int saved = errno;
-    uint64_t blocked = lock_collector();
+    bool has_lock = u32_load(&server) == gci_thread_id();
+    uint64_t blocked = has_lock ? 0 : lock_collector();
     bool runs = u32_load(&holds) == 0;
     if (runs)
         run_cycle(cycle);
-    unlock_collector(blocked);
+    if (!has_lock)
+        unlock_collector(blocked);
     errno = saved;
     return runs && !cycle->report.is_given_up;
 }
@@ -412,10 +443,37 @@ bool gci_cycle_is_reachable(uintptr_t hidden)
     return run_without_freeing(&cycle) && cycle.answer;
 }
 
-bool gci_cycle_look(cycle_look_fn look, void *data)
+bool gci_cycle_look(const struct cycle_look *look)
 {
-    struct cycle cycle = {.report.reason = REASON_REQUEST, .look = look, .look_data = data};
+    struct cycle cycle = {.report.reason = REASON_REQUEST, .look = look};
     return run_without_freeing(&cycle);
+}
+
+/* ---- Requests ----------------------------------------------------------------------------------------------------- */
+
+/* A cycle's own frames and a piece of the kernel's list of mappings take some 10 KiB. */
+#define SERVER_STACK_BYTES ((size_t)128 << 10)
+
+static char *take_server_stack(void)
+{
+    critical_enter();
+    if (server_stack == NULL)
+        server_stack = gci_heap_take_meta(&gci_heap, SERVER_STACK_BYTES);
+    critical_leave();
+    return server_stack;
+}
+
+bool gci_cycle_try_serve(void (*work)(void *data), void *data)
+{
+    if (!is_possible() || !gci_lock_try(&collector_lock))
+        return false;
+    char *stack = take_server_stack();
+    u32_store(&server, gci_thread_id());
+    if (stack != NULL)
+        gci_context_call_on(stack + SERVER_STACK_BYTES, work, data);
+    u32_store(&server, 0);
+    gci_lock_release(&collector_lock);
+    return true;
 }
 
 void gci_cycle_disable(void)
@@ -468,14 +526,19 @@ void gci_cycle_let_on(void)
     u32_add(&holds, UINT32_MAX);
 }
 
+/* Who has noted a request and then found the lock taken leaves it to the thread that has the lock; one of the two sees what
+ * the other did. */
 void gci_cycle_unlock(void)
 {
     gci_lock_release(&collector_lock);
+    fence_full();
+    gci_request_serve_now();
 }
 
 void gci_cycle_reset(void)
 {
     gci_lock_reset(&collector_lock);
+    u32_store(&server, 0);
     u32_store(&holds, own_holds);
     process = gci_process_id();
     gci_cycle_totals = (struct cycle_totals){0}; /* the parent's figures are told by the parent */

@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "heap/sweep.h"
+#include "platform/cpu.h"
 #include "platform/pages.h"
+#include "world/roots.h"
 
 enum cycle_reason { REASON_GROWTH, REASON_LIMIT, REASON_REQUEST, REASON_MEMORY, REASON_TORTURE };
 const char *gci_cycle_reason_name(enum cycle_reason reason);
@@ -77,9 +79,32 @@ bool gci_cycle_census(struct census *census);
  * reachable. False also where it could not be found out. */
 bool gci_cycle_is_reachable(uintptr_t hidden);
 
-/* Stops, marks, and calls `look` with the world stopped; marks and roots can be read. False where it could not run. */
-typedef void (*cycle_look_fn)(const struct page_reader *pages, uintptr_t stack_pointer, void *data);
-bool gci_cycle_look(cycle_look_fn look, void *data);
+struct marking;
+
+/* What a look finds: the world is stopped, what is reachable is marked, marks and roots can be read. Weak slots hold what the
+ * program left there. */
+struct cycle_scene {
+    struct marking *marking;
+    enum simd simd;
+    const struct page_reader *pages;
+    struct roots_caller caller;
+};
+typedef void (*cycle_look_fn)(const struct cycle_scene *scene, void *data);
+
+struct cycle_look {
+    cycle_look_fn look;
+    void *data;
+    bool is_exact; /* a root word keeps what it points into, and not also the slot that ends there */
+    const struct roots_caller *caller; /* NULL: who calls */
+};
+
+/* Stops, marks, and calls look->look. False where it could not run. */
+bool gci_cycle_look(const struct cycle_look *look);
+
+/* Runs `work` as the thread that has the collector's lock, on a stack of ours, for a handler that may stand on a small one;
+ * gci_cycle_look may be called there. Every signal is blocked. False, at once, where another thread has the lock: it looks for
+ * requests when it lets go. */
+bool gci_cycle_try_serve(void (*work)(void *data), void *data);
 
 /* Nested switch, counted in calls of `disable`. */
 void gci_cycle_enable(void);

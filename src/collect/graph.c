@@ -175,11 +175,12 @@ static void find_referrer(struct graph *graph, uint32_t from, uint32_t to)
 }
 
 /* A root that leads to the target itself is the last resort: the question comes from a caller that has one. */
-static void find_from_roots(const uintptr_t *words, size_t count, void *data)
+static void find_from_roots(const struct root_piece *piece, void *data)
 {
     struct graph *graph = data;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t node = heap_contains(&gci_heap, word_address(words[i])) ? node_of(graph, words[i]) : NO_NODE;
+    for (size_t i = 0; i < piece->count; i++) {
+        uintptr_t word = piece->words[i];
+        uint32_t node = heap_contains(&gci_heap, word_address(word)) ? node_of(graph, word) : NO_NODE;
         if (node != NO_NODE && node == graph->target)
             graph->target_is_root = true;
         else if (node != NO_NODE)
@@ -194,9 +195,9 @@ static void find_uncollectable(struct graph *graph)
             find(graph, i, i);
 }
 
-static void find_path(struct graph *graph, const struct page_reader *pages, uintptr_t stack_pointer)
+static void find_path(struct graph *graph, const struct cycle_scene *scene)
 {
-    if (!gci_roots_each(pages, stack_pointer, find_from_roots, graph)) {
+    if (!gci_roots_each(scene->pages, &scene->caller, find_from_roots, graph)) {
         graph->failure = EAGAIN;
         return;
     }
@@ -247,7 +248,7 @@ static void list_path(struct graph *graph)
         graph->answer->nodes[--length] = shown(graph, at);
 }
 
-static void search(struct graph *graph, const struct page_reader *pages, uintptr_t stack_pointer)
+static void search(struct graph *graph, const struct cycle_scene *scene)
 {
     switch (graph->question) {
     case GRAPH_REFERENTS:
@@ -258,7 +259,7 @@ static void search(struct graph *graph, const struct page_reader *pages, uintptr
             each_edge(graph, i, find_referrer);
         break;
     default:
-        find_path(graph, pages, stack_pointer);
+        find_path(graph, scene);
         break;
     }
     if (graph->failure != 0)
@@ -290,7 +291,7 @@ static void answer_all(struct graph *graph)
     graph->nodes = NULL;
 }
 
-static void look(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+static void look(const struct cycle_scene *scene, void *data)
 {
     struct graph *graph = data;
     graph->failure = list_nodes(graph) && graph->node_count < NO_NODE ? 0 : ENOMEM;
@@ -299,7 +300,7 @@ static void look(const struct page_reader *pages, uintptr_t stack_pointer, void 
     } else if (graph->failure == 0) {
         graph->failure = prepare_search(graph) ? 0 : ENOMEM;
         if (graph->failure == 0 && graph->target != NO_NODE)
-            search(graph, pages, stack_pointer);
+            search(graph, scene);
     }
     unmap(graph->nodes, graph->nodes_bytes);
     unmap(graph->found, graph->found_bytes);
@@ -310,7 +311,8 @@ int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_a
 {
     struct graph graph = {.question = question, .hidden = hidden, .answer = answer};
     *answer = (struct graph_answer){0};
-    return gci_cycle_look(look, &graph) ? graph.failure : EAGAIN;
+    const struct cycle_look at = {.look = look, .data = &graph};
+    return gci_cycle_look(&at) ? graph.failure : EAGAIN;
 }
 
 void gci_graph_forget(struct graph_answer *answer)

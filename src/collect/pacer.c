@@ -8,6 +8,10 @@
  * headroom of its own size; larger ones relatively less. */
 #define BALANCE_BYTES (UINT64_C(256) << 20)
 
+/* The rule alone gives a heap of 4 GiB a quarter of what lives, and each byte of a growing heap is then marked four times as
+ * often as in a small one. With half, the cost of a live byte stays within what the machine's memory itself gets slower. */
+#define LEAST_HEADROOM_SHARE 2
+
 #define POOR_YIELD_SHARE 20 /* freed less than 1/20 of what grew */
 #define PATIENCE_MAX 16
 
@@ -61,7 +65,7 @@ uint64_t gci_pacer_headroom(const struct cycle_figures *figures)
     uint64_t marking = rate(live, figures->mark_ns);
     uint64_t kib = live >> 10;
     uint64_t balanced = square_root(kib * (BALANCE_BYTES >> 10) / marking * growth) << 10;
-    return clamp(balanced, live / 4, live);
+    return clamp(balanced, live / LEAST_HEADROOM_SHARE, live);
 }
 
 static void set_threshold(struct pacer *pacer, uint64_t used_bytes, uint64_t threshold)

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "heap/region.h"
 #include "heap/special/counted.h"
+#include "heap/special/sample.h"
 #include "platform/env.h"
 
 static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
@@ -25,6 +26,11 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
     uint32_t unit = gci_region_take(heap, kind, 1, 1, &is_clean);
     if (unit == 0)
         return 0;
+    bool is_sampled = (owner & HAS_SAMPLES) != 0;
+    if (is_sampled && !gci_sample_prepare(heap, unit)) {
+        gci_region_give(heap, unit, 1, PAST_NEVER_USED);
+        return 0;
+    }
     const struct size_class *size_class = &gci_size_classes[class_index];
     struct block *block = block_at(heap, unit);
     *block = (struct block){.custody = owner,
@@ -32,6 +38,9 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .slots_bytes = size_class->slots * size_class->bytes,
                             .state = BLOCK_FULL,
                             .window_word = NO_WINDOW,
+                            .is_sampled = is_sampled,
+                            .unused_words = (uint8_t)size_class->words,
+                            .past = heap->meta.hot[unit].class_kind,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
@@ -44,6 +53,14 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
     return unit;
 }
 
+struct unit_list *gci_block_abandoned_list(struct heap *heap, uint32_t unit)
+{
+    struct hot hot = heap->meta.hot[unit];
+    unsigned kind = hot_kind(hot);
+    return block_at(heap, unit)->is_sampled ? &heap->abandoned_sampled[kind][hot_class(hot)]
+                                            : &heap->abandoned[kind][hot_class(hot)];
+}
+
 static size_t word_bytes(const struct size_class *size_class, unsigned words)
 {
     size_t slots = (size_t)words * BITS_PER_WORD;
@@ -54,26 +71,28 @@ bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
-    if (index < block->touched_words)
+    if (index >= block->unused_words)
         return true;
-    if (!gci_region_touch(heap, word_bytes(size_class, index + 1) - word_bytes(size_class, block->touched_words)))
+    if (!gci_region_touch(heap, word_bytes(size_class, block->unused_words) - word_bytes(size_class, index)))
         return false;
-    block->touched_words = (uint8_t)(index + 1);
+    block->unused_words = (uint8_t)index;
     return true;
 }
 
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
 {
-    gci_region_untouch(heap, word_bytes(block_class(heap, unit), block_at(heap, unit)->touched_words));
+    const struct size_class *size_class = block_class(heap, unit);
+    size_t unused_bytes = word_bytes(size_class, block_at(heap, unit)->unused_words);
+    gci_region_untouch(heap, word_bytes(size_class, size_class->words) - unused_bytes);
     block_at(heap, unit)->state = BLOCK_NONE;
     u32_store(&block_at(heap, unit)->custody, OWNER_NONE);
     gci_region_give(heap, unit, 1, past);
 }
 
-uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned words)
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned first)
 {
     uint32_t count = 0;
-    for (unsigned i = 0; i < words; i++)
+    for (unsigned i = first; i < block_class(heap, unit)->words; i++)
         count += count_bits(block_free_bits(block_at(heap, unit), i));
     return count;
 }

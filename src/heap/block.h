@@ -13,6 +13,10 @@
  *   |            +------------------------- owner ends ------------------> ABANDONED_FULL (in no list)
  *   +-- only its owner, or the collector while the world is stopped, moves a block that has an owner; a block without
  *       one is moved under its class lock, or by the collector. A block whose slots are all free goes back to the region.
+ *
+ * Slots are handed out from the end of the block to its start, so in front of each lies a younger one. A pointer to an object
+ * may be one past the end of that in front of it, which a root therefore keeps alive too. What was made right after an object
+ * is mostly part of it, or gone soon; what was made before it may be the whole of an older structure.
  */
 #ifndef GCI_HEAP_BLOCK_H
 #define GCI_HEAP_BLOCK_H
@@ -42,10 +46,10 @@ struct block {
     uint32_t countdown;          /* own frees until the owner looks at the block again */
     uint32_t slots_bytes;        /* of all slots together; 0 for LARGE */
     uint8_t state;               /* enum block_state */
-    uint8_t window_word;   /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
-    uint8_t touched_words; /* bitmap words whose slots have ever been handed out: the first so many */
-    bool has_reclaimed;    /* `scan` tells which free slots the collector reclaimed */
-    uint32_t next;         /* in the list of its state */
+    uint8_t window_word;  /* CURRENT: bitmap word that a cache's window hands out from, or NO_WINDOW: never swept */
+    uint8_t unused_words; /* bitmap words whose slots have never been handed out: the first so many */
+    bool has_reclaimed;   /* `scan` tells which free slots the collector reclaimed */
+    uint32_t next;        /* in the list of its state */
     uint32_t previous;
     uint32_t run_units;    /* LARGE: units of the run */
     uint16_t absent_pages; /* bit = page of the block: has lost its memory, and not been open to requests since */
@@ -53,6 +57,8 @@ struct block {
     uint64_t usable_bytes; /* LARGE: what the user may touch */
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
+    bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
+    uint8_t past; /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
@@ -70,6 +76,9 @@ STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE
 /* Beside the owner's id too: some object of the block has more to it than memory (heap/special/special.h), so that
  * each free has to look. Set by anybody, stays until the block is given back. */
 #define HAS_SPECIAL 0x20000u
+
+/* Beside the owner's id too, from the block's making on: it is for chosen objects (heap/special/sample.h). */
+#define HAS_SAMPLES 0x40000u
 
 /* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
  * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
@@ -131,12 +140,15 @@ ALWAYS_INLINE uint64_t block_valid_bits(const struct size_class *size_class, uns
     return size_class->slots <= before ? 0 : low_bits(size_class->slots - before);
 }
 
-/* Makes sure that the slots of word `index`, the next one never handed out or an earlier one, are counted as touched.
+/* Makes sure that the slots of word `index`, the last one never handed out or a later one, are counted as touched.
  * False where that would pass the heap limit. */
 bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* A fresh block for `owner` with every slot free; 0 where there is no unit. */
+/* A fresh block for `owner`, with or without HAS_SAMPLES, with every slot free; 0 where there is no unit. */
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner);
+
+/* The list for blocks without an owner that the unit belongs to. */
+struct unit_list *gci_block_abandoned_list(struct heap *heap, uint32_t unit);
 
 /* Whether no remote free of the block is half done, its bit set and not counted yet. Only then may the unit be used again:
  * the late count would be of no bit, and who waits for what is counted would wait for ever. World stopped, or every slot
@@ -150,8 +162,8 @@ void gci_block_settle(struct heap *heap, uint32_t unit);
  * lock or has stopped the world: a late wake-up looks at the hot word under that lock. */
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
 
-/* Slots of the first `words` words that are free or freed remotely. */
-uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned words);
+/* Slots of the words from `first` on that are free or freed remotely. */
+uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned first);
 
 /* Owner or class lock: takes the remote bits of one word over into `free`; returns the word. A slot that both freed
  * is a double free: reports and aborts. */

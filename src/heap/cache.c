@@ -21,8 +21,7 @@ static uint64_t no_bits; /* always 0: the word behind every closed window */
 struct cache gci_cache_empty = {.id = OWNER_NOBODY, .windows = {CLOSED_KIND, CLOSED_KIND, CLOSED_KIND, CLOSED_KIND}};
 STATIC_ASSERT(KIND_COUNT == 4, "one row of closed windows for each kind");
 
-__thread struct cache *gci_cache_self TLS_INITIAL_EXEC = &gci_cache_empty;
-__thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC = OWNER_NOBODY;
+__thread struct cache_self gci_cache_self TLS_INITIAL_EXEC = {.cache = &gci_cache_empty, .id = OWNER_NOBODY};
 
 struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id)
 {
@@ -41,6 +40,8 @@ static void reset(struct cache *cache)
     __builtin_memset(cache->owned, 0, sizeof cache->owned);
     __builtin_memset(cache->recent, 0, sizeof cache->recent);
     cache->allocated = 0;
+    cache->flags = 0;
+    cache->sampled = NULL;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
 }
@@ -90,6 +91,17 @@ struct cache *gci_cache_create(struct heap *heap)
     return cache;
 }
 
+struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache)
+{
+    if (LIKELY(cache->sampled != NULL))
+        return cache->sampled;
+    struct cache *sampled = gci_cache_create(heap);
+    if (sampled != NULL)
+        sampled->flags = HAS_SAMPLES;
+    cache->sampled = sampled;
+    return sampled;
+}
+
 /* Whether a block without an owner is looked at again when the next change is due; false: it is due already. */
 static bool settle_abandoned(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
@@ -118,7 +130,7 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
     } while (!settle_abandoned(heap, unit, count));
     if (block->state == BLOCK_ABANDONED) {
         gci_release_note_block(heap, unit, count);
-        unit_list_push_tail(heap, &heap->abandoned[hot_kind(hot)][hot_class(hot)], unit);
+        unit_list_push_tail(heap, gci_block_abandoned_list(heap, unit), unit);
     }
 }
 
@@ -166,7 +178,7 @@ static void give_shell(struct heap *heap, struct cache *cache)
     gci_lock_release(&heap->region_lock);
 }
 
-void gci_cache_retire(struct heap *heap, struct cache *cache)
+static void retire(struct heap *heap, struct cache *cache)
 {
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         for (unsigned i = 0; i < CLASS_COUNT; i++) {
@@ -175,6 +187,15 @@ void gci_cache_retire(struct heap *heap, struct cache *cache)
                 retire_class(heap, cache, (enum block_kind)kind, i);
         }
     give_shell(heap, cache);
+}
+
+void gci_cache_retire(struct heap *heap, struct cache *cache)
+{
+    struct cache *sampled = cache->sampled;
+    cache->sampled = NULL;
+    retire(heap, cache);
+    if (sampled != NULL)
+        retire(heap, sampled);
 }
 
 static void orphan_block(struct heap *heap, uint32_t unit)
@@ -203,4 +224,6 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
     for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
         if (heap->caches[id] != kept)
             give_shell(heap, heap->caches[id]);
+    if (kept != NULL)
+        kept->sampled = NULL;
 }

@@ -23,8 +23,9 @@ STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds
 /* The next free slot of a window that has one. */
 ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
 {
-    *window->word = bits & (bits - 1);
-    return window->base + gci_cpu_lowest_bit(bits) * window->slot_bytes;
+    size_t index = gci_cpu_highest_bit(bits);
+    *window->word = gci_cpu_without(bits, index);
+    return window->base + index * window->slot_bytes;
 }
 
 struct owned_blocks {
@@ -57,10 +58,13 @@ struct cache {
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
     struct recent recent[KIND_COUNT][CLASS_COUNT - CLASS_FEW_SLOTS];
     uint16_t id;                     /* what blocks name as owner; OWNER_NOBODY in the empty cache */
+    uint32_t flags;                  /* of its blocks' custody: 0 or HAS_SAMPLES */
+    struct cache *sampled;           /* the same thread's for chosen objects; NULL: none yet */
     bool is_in_use;                  /* has a thread; under the region lock */
     uint32_t allocated;              /* counts slow allocations, for the torture switch */
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
+    bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
     volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
     struct inbox inbox;         /* outlives the thread */
 };
@@ -77,21 +81,31 @@ ALWAYS_INLINE struct window *cache_window(struct cache *cache, enum block_kind k
 /* What a thread without a cache has: every window empty, so that each request reaches the slow path. Never written. */
 extern struct cache gci_cache_empty;
 
-/* The calling thread's cache, and its id. */
-extern __thread struct cache *gci_cache_self TLS_INITIAL_EXEC HIDDEN;
-extern __thread uint32_t gci_cache_self_id TLS_INITIAL_EXEC HIDDEN;
+/* What the hot paths know of the calling thread, in one piece: the compiler looks up its place once. */
+struct cache_self {
+    struct cache *cache; /* gci_cache_empty where it has none */
+    uint64_t budget;     /* this and the next: alloc/budget.h */
+    uint64_t reserve;
+    uint32_t id; /* of the cache */
+    uint32_t draw;
+};
+extern __thread struct cache_self gci_cache_self TLS_INITIAL_EXEC HIDDEN;
 
 /* In a critical section. */
 ALWAYS_INLINE void cache_become_self(struct cache *cache)
 {
-    gci_cache_self = cache;
-    gci_cache_self_id = cache->id;
+    gci_cache_self.cache = cache;
+    gci_cache_self.id = cache->id;
 }
+
+/* The cache for chosen objects of the thread that `cache` is of; NULL when memory or ids have run out. */
+struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache);
 
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);
 
-/* Abandons every block and returns the shell. Owner's thread, or any thread once the owner has ended. */
+/* Abandons every block, those of chosen objects too, and returns the shell. Owner's thread, or any thread once the owner has
+ * ended. */
 void gci_cache_retire(struct heap *heap, struct cache *cache);
 
 /* Fork child: all caches but `kept` lost their threads at an unknown instruction. Their lists are not trusted: all their

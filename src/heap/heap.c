@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "heap/block.h"
+#include "heap/special/sample.h"
 #include "platform/env.h"
 #include "platform/vm.h"
 
@@ -111,6 +112,7 @@ void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_R
     ranges[1] = (struct range){heap->meta.bump_start, heap->meta.reserved.hi};
     for (int i = 0; i < METADATA_ARRAYS; i++)
         ranges[2 + i] = range_of(array_start(&heap->meta, i), array_bytes(i, heap->unit_limit));
+    ranges[2 + METADATA_ARRAYS] = gci_sample_range(heap);
 }
 
 static uintptr_t random_base(void)
@@ -182,7 +184,10 @@ int gci_heap_init(struct heap *heap)
 void gci_heap_fini(struct heap *heap)
 {
     struct range region = heap_reserved(heap);
-    gci_vm_release((void *)region.lo, range_bytes(region));                           // NOLINT
+    struct range samples = gci_sample_range(heap);
+    if (samples.lo != 0)
+        gci_vm_release((void *)samples.lo, range_bytes(samples)); // NOLINT(performance-no-int-to-ptr)
+    gci_vm_release((void *)region.lo, range_bytes(region));       // NOLINT
     gci_vm_release((void *)heap->meta.reserved.lo, range_bytes(heap->meta.reserved)); // NOLINT
 }
 

@@ -71,6 +71,7 @@ struct unit_list {
 
 struct block;
 struct cache;
+struct sample;
 
 /* Arrays by unit, reserved for the whole region and committed as far as the frontier. */
 struct metadata {
@@ -117,12 +118,16 @@ struct heap {
     volatile shared_word released_bytes;
     volatile u32_shared prefers_huge; /* some group does; written under the region lock */
     volatile shared_word bump_bytes;
+    struct sample *samples; /* these three: heap/special/sample.h */
+    uint32_t sample_units;
+    volatile u32_shared sample_ready_units;
     struct cache **caches;           /* by id, from 1; grows only, so entries are read without the lock */
     volatile u32_shared cache_count; /* written after the entry */
 
-    /* Each guarded by the class's lock. */
+    /* Each guarded by the class's lock. Blocks of chosen objects (heap/special/sample.h) are for caches of such alone. */
     struct lock class_locks[CLASS_COUNT];
     struct unit_list abandoned[KIND_COUNT][CLASS_COUNT];
+    struct unit_list abandoned_sampled[KIND_COUNT][CLASS_COUNT];
 };
 
 /* The one heap of the process; unit tests make others. */
@@ -140,8 +145,8 @@ void gci_heap_reset_locks(struct heap *heap);
 /* Gives back the metadata's address space past `new_units`; region lock. */
 void gci_heap_trim_metadata(struct heap *heap, uint32_t old_units, uint32_t new_units);
 
-/* Everything that is ours and therefore never a root: the region, the arrays, the bump area. */
-#define HEAP_OWN_RANGES 9
+/* Everything that is ours and therefore never a root: the region, the arrays, the bump area, records of chosen objects. */
+#define HEAP_OWN_RANGES 10
 void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_RANGES]);
 
 /* Memory for our own structures, zero-filled, never given back; NULL when there is none. `bytes` is rounded to a cache

@@ -9,6 +9,7 @@
 #include "base/options.h"
 #include "heap/block.h"
 #include "heap/release.h"
+#include "heap/special/sample.h"
 #include "platform/clock.h"
 #include "platform/vm.h"
 
@@ -348,6 +349,7 @@ static size_t release_run(struct heap *heap, uint32_t first, uint32_t count)
     gci_lock_release(&heap->region_lock);
     size_t bytes = (size_t)count << BLOCK_SHIFT;
     bool released = gci_vm_decommit((void *)unit_address(heap, first), bytes) == 0; // NOLINT(performance-no-int-to-ptr)
+    gci_sample_forget(heap, first, count);
     gci_lock_acquire(&heap->region_lock);
     if (released)
         group->huge_units &= ~bits_in_group(first, count);
@@ -408,5 +410,6 @@ void gci_region_shrink(struct heap *heap, size_t address_space)
             heap->unit_limit = (uint32_t)units;
         }
     }
+    gci_sample_shrink(heap, address_space);
     gci_lock_release(&heap->region_lock);
 }

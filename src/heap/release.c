@@ -45,20 +45,20 @@ static bool are_slots_free(const struct heap *heap, uint32_t unit, uint32_t firs
     return true;
 }
 
-/* Words of the bitmap whose slots may have memory. */
-static unsigned in_use_words(const struct heap *heap, uint32_t unit)
+/* First word of the bitmap whose slots may have memory. */
+static unsigned first_word_in_use(const struct heap *heap, uint32_t unit)
 {
     const struct block *block = block_at(heap, unit);
-    return block->was_clean ? block->touched_words : block_class(heap, unit)->words;
+    return block->was_clean ? block->unused_words : 0;
 }
 
 uint32_t gci_release_free_pages(const struct heap *heap, uint32_t unit)
 {
     const struct size_class *size_class = block_class(heap, unit);
     uint32_t page = (uint32_t)page_bytes();
-    uint32_t end = in_use_words(heap, unit) * BITS_PER_WORD * size_class->bytes;
+    uint32_t start = first_word_in_use(heap, unit) * BITS_PER_WORD * size_class->bytes;
     uint32_t pages = 0;
-    for (uint32_t i = 0; i * page < end && (i + 1) * page <= BLOCK_BYTES; i++) {
+    for (uint32_t i = start / page; (i + 1) * page <= BLOCK_BYTES; i++) {
         uint32_t first = slot_of_offset(i * page, size_class->reciprocal);
         uint32_t last = slot_of_offset((i + 1) * page - 1, size_class->reciprocal);
         if (last >= size_class->slots) /* what is left behind the last slot */
@@ -173,7 +173,7 @@ static void release_full(struct heap *heap, const struct unit_list *list, bool h
             release_block(heap, unit, work);
 }
 
-void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
+static void release_owned(struct heap *heap, struct cache *cache, struct release_work *work)
 {
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         for (unsigned i = 0; i < CLASS_COUNT; i++) {
@@ -183,6 +183,13 @@ void gci_release_cache(struct heap *heap, struct cache *cache, struct release_wo
             release_list(heap, &owned->available, work);
             release_full(heap, &owned->full, i >= CLASS_FEW_SLOTS, work);
         }
+}
+
+void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
+{
+    release_owned(heap, cache, work);
+    if (cache->sampled != NULL)
+        release_owned(heap, cache->sampled, work);
 }
 
 static uint32_t count_listed(struct heap *heap, const struct unit_list *list, unsigned class_index)
@@ -215,8 +222,10 @@ static void release_unowned(struct heap *heap, struct unit_list *list, unsigned 
 void gci_release_abandoned(struct heap *heap, struct release_work *work)
 {
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
-        for (unsigned i = 0; i < CLASS_COUNT; i++)
+        for (unsigned i = 0; i < CLASS_COUNT; i++) {
             release_unowned(heap, &heap->abandoned[kind][i], i, work);
+            release_unowned(heap, &heap->abandoned_sampled[kind][i], i, work);
+        }
 }
 
 /* ---- Whether it is worth it --------------------------------------------------------------------------------------- */
@@ -227,7 +236,7 @@ static size_t free_bytes(const struct heap *heap, uint32_t unit)
     const struct block *block = block_at(heap, unit);
     if (needs_no_look(block))
         return 0;
-    uint32_t slots = gci_block_count_free(heap, unit, in_use_words(heap, unit));
+    uint32_t slots = gci_block_count_free(heap, unit, first_word_in_use(heap, unit));
     uint32_t in_window = 0;
     if (block->window_word < BITMAP_WORDS)
         in_window = count_bits(block_free_bits(block, block->window_word));

@@ -9,11 +9,17 @@
 #include "heap/region.h"
 #include "heap/release.h"
 #include "heap/special/counted.h"
+#include "heap/special/sample.h"
 #include "platform/vm.h"
 
 static uint64_t frozen_bits(const struct heap *heap, uint32_t unit, unsigned index)
 {
     return unit < heap->frozen_units ? heap->frozen[unit][index] : 0;
+}
+
+bool gci_sweep_is_frozen(const struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    return (frozen_bits(heap, unit, slot / BITS_PER_WORD) >> (slot % BITS_PER_WORD) & 1) != 0;
 }
 
 /* Whether the unit has objects to be scanned because they stay. */
@@ -93,7 +99,6 @@ static struct owned_blocks *owner_lists(const struct heap *heap, uint32_t unit)
 
 static struct unit_list *list_of(struct heap *heap, uint32_t unit)
 {
-    struct hot hot = heap->meta.hot[unit];
     struct owned_blocks *owned = owner_lists(heap, unit);
     switch ((enum block_state)block_at(heap, unit)->state) {
     case BLOCK_AVAILABLE:
@@ -101,7 +106,7 @@ static struct unit_list *list_of(struct heap *heap, uint32_t unit)
     case BLOCK_FULL:
         return &owned->full;
     case BLOCK_ABANDONED:
-        return &heap->abandoned[hot_kind(hot)][hot_class(hot)];
+        return gci_block_abandoned_list(heap, unit);
     default:
         return NULL;
     }
@@ -134,7 +139,6 @@ static void rearm(struct heap *heap, uint32_t unit, uint32_t free_slots)
 static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
     struct block *block = block_at(heap, unit);
-    struct hot hot = heap->meta.hot[unit];
     uint32_t slots = block_class(heap, unit)->slots;
     if (block->state == BLOCK_CURRENT) {
         u32_store(&block->remote_wake, block_class(heap, unit)->worth);
@@ -151,7 +155,7 @@ static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
         if (block->state == BLOCK_FULL)
             move_to(heap, unit, list, &owner_lists(heap, unit)->available, BLOCK_AVAILABLE);
         else if (block->state == BLOCK_ABANDONED_FULL)
-            move_to(heap, unit, NULL, &heap->abandoned[hot_kind(hot)][hot_class(hot)], BLOCK_ABANDONED);
+            move_to(heap, unit, NULL, gci_block_abandoned_list(heap, unit), BLOCK_ABANDONED);
     }
     rearm(heap, unit, free_slots);
 }
@@ -187,6 +191,8 @@ static void sweep_small(struct heap *heap, uint32_t unit, bool free_dead, struct
             heap->meta.scan[unit][i] = dead;
             if (UNLIKELY(kind == KIND_HEADED))
                 free_headers(heap, unit, i, dead);
+            if (UNLIKELY(block_at(heap, unit)->is_sampled))
+                gci_sample_take_word(heap, unit, i, dead, SAMPLE_RECLAIMED);
         }
         free_slots += count_bits(block_free_bits(block_at(heap, unit), i));
     }
@@ -214,6 +220,8 @@ static void sweep_large(struct heap *heap, uint32_t unit, bool free_dead, struct
     }
     census->freed_objects++;
     census->freed_bytes += bytes;
+    if (free_dead && block_at(heap, unit)->is_sampled)
+        gci_sample_take(heap, unit, 0, SAMPLE_RECLAIMED, true);
     if (free_dead)
         gci_large_destroy(heap, unit, PAST_RECLAIMED);
 }

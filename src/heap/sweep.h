@@ -23,6 +23,7 @@ void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, v
  * false where there is no memory. A later freeze takes the place of an earlier one. */
 bool gci_sweep_freeze(struct heap *heap);
 void gci_sweep_unfreeze(struct heap *heap); /* world stopped */
+bool gci_sweep_is_frozen(const struct heap *heap, uint32_t unit, uint32_t slot);
 
 /* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */
 struct census gci_sweep_run(struct heap *heap, bool free_dead);

@@ -184,7 +184,7 @@ static NOINLINE void scan_large_unit(struct marker *marker, uint32_t unit, bool 
 /* ---- Blocks in order ---------------------------------------------------------------------------------------------- */
 
 /* How far ahead of the object in hand: what 32 objects of a cache line take to scan. */
-#define AHEAD_BYTES 2048u
+#define AHEAD_BYTES 4096u
 
 /* A block is left to the ring when, past the first so many objects, less than one in LOCAL_SHARE was marked by those right
  * before it, and not many are due. */
@@ -204,38 +204,144 @@ ALWAYS_INLINE bool is_dense(const struct view *view, uint32_t unit, unsigned wor
     return false;
 }
 
-ALWAYS_INLINE void scan_due(const struct view *view, struct probes *probes, uintptr_t start, size_t bytes, uint64_t due,
-                            uint32_t unit)
+/* A block that is scanned in order. What its objects say of each other stays here: no queue, no waiting for a mark that is in
+ * the cache anyway, and with several markers no atomic operation. */
+struct in_order {
+    struct view view;
+    struct probes probes;
+    uint32_t unit;
+    uint32_t reciprocal;
+    size_t bytes;
+    uint64_t *marks; /* the block's, or with several markers `own`, until all is published */
+    uint64_t own[BITMAP_WORDS];
+};
+
+ALWAYS_INLINE void mark_in_order(struct in_order *block, uintptr_t offset)
 {
-    for (; due != 0; due &= due - 1) {
-        uintptr_t at = start + lowest_bit(due) * bytes;
-        gci_cpu_prefetch((const void *)(at + AHEAD_BYTES));                               // NOLINT
-        scan_few(view, probes, (const lanes_word *)at, bytes / sizeof(lanes_word), unit); // NOLINT
+    if ((uint32_t)(offset >> BLOCK_SHIFT) != block->unit) {
+        mark_later(&block->view, &block->probes, offset, 0);
+        return;
+    }
+    uint32_t slot = slot_of_offset((uint32_t)(offset & (BLOCK_BYTES - 1)), block->reciprocal);
+    block->marks[slot / BITS_PER_WORD] |= UINT64_C(1) << (slot % BITS_PER_WORD);
+}
+
+ALWAYS_INLINE uint64_t take_due_in_order(const struct in_order *block, unsigned word)
+{
+    uint64_t scanned = load_bits(&block->view.scan[block->unit][word]);
+    uint64_t due = (load_bits(&block->view.mark[block->unit][word]) | block->marks[word]) & ~scanned;
+    if (due != 0)
+        store_bits(&block->view.scan[block->unit][word], scanned | due);
+    return due;
+}
+
+ALWAYS_INLINE void scan_words_in_order(struct in_order *block, const lanes_word *words, size_t count, uint32_t wanted)
+{
+    uint32_t mask = lanes_candidates(words, count, block->view.base, block->view.limit_bytes) & wanted;
+    for (; mask != 0; mask &= mask - 1)
+        mark_in_order(block, offset_of(&block->view, words[lowest_bit(mask)]));
+}
+
+/* Objects of `per_group` to as many words as are compared at once. By the objects that are due: their words. */
+ALWAYS_INLINE uint32_t words_of_objects(uint32_t objects, unsigned per_group)
+{
+    uint32_t words = 0;
+    for (unsigned i = 0; i < per_group; i++)
+        words |= (objects >> i & 1) * ((1u << LANES / per_group) - 1) << i * (LANES / per_group);
+    return words;
+}
+
+ALWAYS_INLINE void scan_groups(struct in_order *block, uintptr_t start, uint64_t due, intptr_t ahead,
+                               unsigned per_group)
+{
+    const unsigned group_bytes = LANES * sizeof(lanes_word);
+    const uint64_t group_mask = (UINT64_C(1) << per_group) - 1;
+    while (due != 0) {
+        unsigned first = lowest_bit(due) / per_group * per_group;
+        uintptr_t at = start + first / per_group * group_bytes;
+        gci_cpu_prefetch((const void *)(at + (uintptr_t)ahead)); // NOLINT(performance-no-int-to-ptr)
+        uint32_t words = words_of_objects((uint32_t)(due >> first & group_mask), per_group);
+        scan_words_in_order(block, (const lanes_word *)at, LANES, words); // NOLINT(performance-no-int-to-ptr)
+        due &= ~(group_mask << first);
     }
 }
 
+ALWAYS_INLINE void scan_due(struct in_order *block, uintptr_t start, uint64_t due, intptr_t ahead)
+{
+    const size_t count = block->bytes / sizeof(lanes_word);
+    if (LANES / 4 > 0 && count == LANES / 4 && count > 1) {
+        scan_groups(block, start, due, ahead, 4);
+        return;
+    }
+    if (LANES / 2 > 0 && count == LANES / 2 && count > 1) {
+        scan_groups(block, start, due, ahead, 2);
+        return;
+    }
+    for (; due != 0; due &= due - 1) {
+        uintptr_t at = start + lowest_bit(due) * block->bytes;
+        gci_cpu_prefetch((const void *)(at + (uintptr_t)ahead)); // NOLINT(performance-no-int-to-ptr)
+        for (size_t i = 0; i < count; i += LANES)
+            scan_words_in_order(block, (const lanes_word *)at + i, count - i, UINT32_MAX); // NOLINT
+    }
+}
+
+/* Slots of one word, as long as they mark others of it. How many, and how many of them after the first. */
+ALWAYS_INLINE uint64_t scan_word_in_order(struct in_order *block, unsigned word, intptr_t ahead, uint64_t *later)
+{
+    uintptr_t start = block->view.base + ((uintptr_t)block->unit << BLOCK_SHIFT) + word * BITS_PER_WORD * block->bytes;
+    uint64_t count = 0;
+    uint64_t due = take_due_in_order(block, word);
+    for (; due != 0; due = take_due_in_order(block, word)) {
+        *later += count == 0 ? 0 : count_bits(due);
+        count += count_bits(due);
+        scan_due(block, start, due, ahead);
+    }
+    return count;
+}
+
+static void publish(const struct in_order *block, unsigned words)
+{
+    for (unsigned i = 0; i < words; i++)
+        if ((block->own[i] & ~load_bits(&block->view.mark[block->unit][i])) != 0)
+            word_fetch_or((volatile shared_word *)&block->view.mark[block->unit][i], block->own[i]);
+}
+
 /* Scans a block whose objects point at their neighbours, or many of which are due: in the order of their addresses, what they
- * mark in the same word of marks at once. A tree that was built in order is read like an array. False: neither is so. */
+ * mark in the same word of marks at once, up and down as long as it finds any. A tree that was built in order is read like an
+ * array. False: neither is so, or no more. */
 READS_RAW_MEMORY ALWAYS_INLINE bool scan_in_order_with(struct marker *marker, uint32_t unit, bool is_shared)
 {
-    const struct view view = view_of(marker, is_shared);
     const struct size_class *size_class = block_class(marker->heap, unit);
-    struct probes probes = {0};
-    uintptr_t start = unit_address(marker->heap, unit);
+    struct in_order block;
+    block.view = view_of(marker, is_shared);
+    block.probes = (struct probes){0};
+    block.unit = unit;
+    block.reciprocal = size_class->reciprocal;
+    block.bytes = size_class->bytes;
+    block.marks = is_shared ? block.own : block.view.mark[unit];
+    if (is_shared)
+        __builtin_memset(block.own, 0, size_class->words * sizeof block.own[0]);
     uint64_t scanned = 0;
     uint64_t local = 0;
+    uint64_t scanned_before;
     bool goes_on = true;
-    for (unsigned i = 0; i < size_class->words && goes_on; i++, start += (uintptr_t)BITS_PER_WORD * size_class->bytes) {
-        uint64_t due = take_due(&view, unit, i);
-        for (bool is_first = true; due != 0; is_first = false) {
-            scanned += count_bits(due);
-            local += is_first ? 0 : count_bits(due);
-            scan_due(&view, &probes, start, size_class->bytes, due, unit);
-            finish_probes(&view, &probes);
-            due = take_due(&view, unit, i);
+    int step = 1;
+    do {
+        bool is_again = scanned != 0;
+        scanned_before = scanned;
+        for (unsigned n = 0; n < size_class->words && goes_on; n++) {
+            unsigned i = step > 0 ? n : size_class->words - 1 - n;
+            uint64_t later = 0;
+            uint64_t count = scan_word_in_order(&block, i, step * (intptr_t)AHEAD_BYTES, &later);
+            scanned += count;
+            local += is_again ? count : later;
+            goes_on = scanned <= LOCAL_TRIAL + LOCAL_SHARE * local || is_dense(&block.view, unit, size_class->words);
         }
-        goes_on = scanned <= LOCAL_TRIAL + LOCAL_SHARE * local || is_dense(&view, unit, size_class->words);
-    }
+        step = -step;
+    } while (goes_on && scanned != scanned_before);
+    finish_probes(&block.view, &block.probes);
+    if (is_shared)
+        publish(&block, size_class->words);
     return goes_on;
 }
 

@@ -12,8 +12,9 @@
  *
  * Argument for units. A marker sets the bit of an object, then looks whether the unit is queued; who scans a unit says that
  * it is not queued any more, then reads the bits. Both steps are full barriers, so either the scanner sees the bit or the
- * marker sees that the unit has to be queued again. Two may scan a unit at once: each takes the objects whose `scan` bits
- * it was the one to set.
+ * marker sees that the unit has to be queued again. What a marker finds in a unit that it scans in order it keeps to itself
+ * until it has scanned that too, and then sets the bits: they need no queue. Two may scan a unit at once, and neither waits
+ * for the other's `scan` bits: at worst both scan an object.
  */
 #ifndef GCI_MARK_MARKER_H
 #define GCI_MARK_MARKER_H

@@ -17,6 +17,11 @@ ALWAYS_INLINE uint64_t load_bits(const uint64_t *at)
     return word_load((const volatile shared_word *)at);
 }
 
+ALWAYS_INLINE void store_bits(uint64_t *at, uint64_t bits)
+{
+    word_store((volatile shared_word *)at, bits);
+}
+
 /* Whether the caller is the one that set the bit. */
 ALWAYS_INLINE bool set_bit(uint64_t *at, uint64_t bit, bool is_shared)
 {
@@ -31,22 +36,6 @@ ALWAYS_INLINE bool set_bit(uint64_t *at, uint64_t bit, bool is_shared)
         seen = load_bits(at);
     }
     return false;
-}
-
-/* Which of `bits` the caller is the one to set. */
-ALWAYS_INLINE uint64_t set_bits(uint64_t *at, uint64_t bits, bool is_shared)
-{
-    uint64_t seen = load_bits(at);
-    while ((bits & ~seen) != 0) {
-        if (!is_shared) {
-            *at = seen | bits;
-            break;
-        }
-        if (word_compare_and_swap((volatile shared_word *)at, seen, seen | bits))
-            break;
-        seen = load_bits(at);
-    }
-    return bits & ~seen;
 }
 
 /* What does not change while marking: copies, which the compiler can keep in registers. */
@@ -68,9 +57,15 @@ ALWAYS_INLINE struct view view_of(struct marker *marker, bool is_shared)
                          meta->queued, marker->base, marker->limit_bytes, is_shared};
 }
 
+/* Marked and not scanned yet; from here on it counts as scanned. Two markers that scan the same unit at once may both take an
+ * object, as neither's store waits for the other's: then it is scanned twice, which is rare and does no harm. */
 ALWAYS_INLINE uint64_t take_due(const struct view *view, uint32_t unit, unsigned word)
 {
-    return set_bits(&view->scan[unit][word], load_bits(&view->mark[unit][word]), view->is_shared);
+    uint64_t scanned = load_bits(&view->scan[unit][word]);
+    uint64_t due = load_bits(&view->mark[unit][word]) & ~scanned;
+    if (due != 0)
+        store_bits(&view->scan[unit][word], scanned | due);
+    return due;
 }
 
 /* ---- Units -------------------------------------------------------------------------------------------------------- */
@@ -134,6 +129,9 @@ ALWAYS_INLINE enum queue_way unqueue_unit(const struct view *view, uint32_t unit
 /* Objects under way from their bit to being scanned: enough for the memory to arrive meanwhile. */
 #define RING_ENTRIES 16u
 
+/* Of each object under way: what follows, the processor fetches by itself. */
+#define FETCHED_BYTES_MAX 512u
+
 /* Marks under way from the word that points there to their bit. */
 #define PROBES 8u
 
@@ -189,7 +187,9 @@ struct hands {
 ALWAYS_INLINE void add_to_ring(struct ring *ring, uintptr_t start, size_t bytes)
 {
     GCI_ASSERT(ring->count < RING_ENTRIES);
-    gci_cpu_prefetch((const void *)start); // NOLINT(performance-no-int-to-ptr)
+    size_t fetched = bytes < FETCHED_BYTES_MAX ? bytes : FETCHED_BYTES_MAX;
+    for (size_t at = 0; at < fetched; at += CACHE_LINE_BYTES)
+        gci_cpu_prefetch((const void *)(start + at)); // NOLINT(performance-no-int-to-ptr)
     ring->entries[(ring->head + ring->count++) % RING_ENTRIES] = (struct pending_scan){start, bytes};
 }
 
@@ -303,7 +303,7 @@ ALWAYS_INLINE void mark_for_ring(struct hands *hands, uintptr_t offset)
     uint32_t index = (uint32_t)(probe.word - view->mark[probe.unit]);
     size_t bytes = (size_t)view->hot[probe.unit].granules * GRANULE_BYTES;
     uintptr_t start = view->base + ((uintptr_t)probe.unit << BLOCK_SHIFT) + (index * BITS_PER_WORD + probe.bit) * bytes;
-    if (set_bit(&view->scan[probe.unit][index], UINT64_C(1) << probe.bit, view->is_shared))
+    if (set_bit(&view->scan[probe.unit][index], UINT64_C(1) << probe.bit, false))
         add_to_ring(&hands->ring, start | headed_tag(view->hot[probe.unit]), bytes);
 }
 

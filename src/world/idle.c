@@ -89,11 +89,20 @@ static void begin_tick(void)
 
 /* ---- Work --------------------------------------------------------------------------------------------------------- */
 
+static bool may_release(const struct cache *cache)
+{
+    const struct cache *sampled = cache->sampled;
+    return u32_load(&cache->may_release) != 0 || (sampled != NULL && u32_load(&sampled->may_release) != 0);
+}
+
 static void release_own(struct cache *cache, struct release_work *work)
 {
     u32_store(&cache->is_asked, 0);
-    if (u32_exchange(&cache->may_release, 0) == 0)
+    if (!may_release(cache))
         return;
+    u32_exchange(&cache->may_release, 0);
+    if (cache->sampled != NULL)
+        u32_exchange(&cache->sampled->may_release, 0);
     gci_release_cache(&gci_heap, cache, work);
     if (work->waiting_bytes != 0 || work->is_cut_short)
         u32_store(&cache->may_release, 1);
@@ -121,7 +130,7 @@ static void ask_others(const struct cache *own)
 {
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
         struct cache *cache = thread->cache;
-        if (cache != NULL && cache != own && u32_load(&cache->may_release) != 0)
+        if (cache != NULL && cache != own && may_release(cache))
             ask(thread, cache);
     }
 }
@@ -160,7 +169,7 @@ static bool is_due_for(const struct cache *cache)
  * answered by whoever has called. */
 void gci_idle_serve(void)
 {
-    struct cache *cache = gci_cache_self;
+    struct cache *cache = gci_cache_self.cache;
     if (cache == &gci_cache_empty) {
         gci_idle_pass_on();
         return;

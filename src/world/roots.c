@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "heap/resolve.h"
+#include "platform/context.h"
 #include "platform/image.h"
 #include "platform/pages.h"
 #include "platform/stop.h"
@@ -37,7 +38,9 @@ struct walk {
     uintptr_t dead_below;
     const struct page_reader *reader;
     const struct range_table *exclusions; /* sorted by lo */
-    bool is_code;                         /* of the mapping in hand */
+    enum root_kind kind;                  /* these two: of the mapping in hand */
+    bool is_code;
+    uintptr_t module_end; /* of the last mapping that was a module's */
 };
 
 static uintptr_t *copy_buffer;               /* collector's */
@@ -204,31 +207,29 @@ static bool list_exclusions(const struct walk *walk)
 
 /* ---- Scanning ----------------------------------------------------------------------------------------------------- */
 
-/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown. */
-static void visit_code(const struct walk *walk, const char *bytes, size_t count)
+static void visit_words(const struct walk *walk, const uintptr_t *words, size_t count, uintptr_t address)
 {
-    uintptr_t found[64];
-    size_t found_count = 0;
+    const struct root_piece piece = {.words = words, .count = count, .address = address, .kind = walk->kind};
+    walk->visit(&piece, walk->data);
+}
+
+/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown. */
+static void visit_code(const struct walk *walk, const char *bytes, size_t count, uintptr_t address)
+{
     for (size_t i = 0; i + sizeof(uintptr_t) <= count; i++) {
         uintptr_t word;
         __builtin_memcpy(&word, bytes + i, sizeof word);
-        if (LIKELY(!heap_contains(&gci_heap, word_address(word)) && !heap_contains(&gci_heap, word_address(word) - 1)))
-            continue;
-        found[found_count++] = word;
-        if (found_count == sizeof found / sizeof found[0]) {
-            walk->visit(found, found_count, walk->data);
-            found_count = 0;
-        }
+        if (UNLIKELY(heap_contains(&gci_heap, word_address(word)) || heap_contains(&gci_heap, word_address(word) - 1)))
+            visit_words(walk, &word, 1, address + i);
     }
-    walk->visit(found, found_count, walk->data);
 }
 
-static void visit_piece(const struct walk *walk, size_t bytes)
+static void visit_piece(const struct walk *walk, size_t bytes, uintptr_t address)
 {
     if (walk->is_code)
-        visit_code(walk, (const char *)copy_buffer, bytes);
+        visit_code(walk, (const char *)copy_buffer, bytes, address);
     else
-        walk->visit(copy_buffer, bytes / sizeof(uintptr_t), walk->data);
+        visit_words(walk, copy_buffer, bytes / sizeof(uintptr_t), address);
 }
 
 /* Pieces of code overlap by a word, so that no operand is cut in two. */
@@ -240,7 +241,7 @@ static void copy_and_visit(const struct walk *walk, struct range range)
     while (at < end) {
         size_t wanted = end - at < COPY_WORDS * sizeof(uintptr_t) ? end - at : COPY_WORDS * sizeof(uintptr_t);
         size_t copied = gci_pages_read(walk->reader, copy_buffer, at, wanted);
-        visit_piece(walk, copied);
+        visit_piece(walk, copied, at);
         if (copied < wanted) /* what cannot be read: the rest of this page */
             at = align_down(at + copied, gci_vm_page_bytes()) + gci_vm_page_bytes();
         else
@@ -291,9 +292,21 @@ static uintptr_t lowest_stack_pointer(const struct walk *walk, struct range mapp
     return lowest == 0 ? mapping.lo : lowest;
 }
 
+/* What follows a module's file without a gap or a name of its own is its zero-filled data. */
+static enum root_kind kind_of(struct walk *walk, const struct mapping *mapping)
+{
+    bool is_module = mapping->is_file || (mapping->is_nameless && mapping->range.lo == walk->module_end);
+    if (is_module)
+        walk->module_end = mapping->range.hi;
+    if (mapping->kind == MAPPING_STACK)
+        return ROOT_STACK;
+    return is_module ? ROOT_STATIC : ROOT_MAPPING;
+}
+
 static void scan_mapping(const struct mapping *mapping, void *data)
 {
     struct walk *walk = data;
+    walk->kind = kind_of(walk, mapping);
     if (mapping->kind == MAPPING_OTHER || !mapping->is_readable)
         return;
     struct range range = mapping->range;
@@ -310,13 +323,28 @@ static void visit_thread_words(const struct walk *walk)
     uint32_t generation = gci_world_generation();
     struct range alternate = gci_stop_alternate_stack();
     const uintptr_t own[] = {walk->stack_pointer, alternate.lo};
-    walk->visit(own, 2, walk->data);
+    struct root_piece piece = {.words = own, .count = 2, .kind = ROOT_REGISTER, .thread = gci_thread_id()};
+    walk->visit(&piece, walk->data);
     for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
         if (u32_load(&thread->stopped_in) != generation)
             continue;
         const uintptr_t words[] = {thread->stack_pointer, thread->interrupted_at, thread->alternate.lo};
-        walk->visit(words, 3, walk->data);
+        piece = (struct root_piece){words, 3, 0, ROOT_REGISTER, u32_load(&thread->id)};
+        walk->visit(&piece, walk->data);
     }
+}
+
+static void visit_kernel_words(const uintptr_t *words, size_t count, void *data)
+{
+    const struct walk *walk = data;
+    visit_words(walk, words, count, 0);
+}
+
+static void visit_added(struct walk *walk)
+{
+    walk->kind = ROOT_ADDED;
+    for (size_t i = 0; i < added.count; i++)
+        copy_and_visit(walk, added.ranges[i]);
 }
 
 static bool take_buffer(void)
@@ -326,21 +354,57 @@ static bool take_buffer(void)
     return copy_buffer != NULL;
 }
 
-bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data)
+bool gci_roots_each(const struct page_reader *reader, const struct roots_caller *caller, root_words_fn visit,
+                    void *data)
 {
-    struct walk walk = {
-        .visit = visit, .data = data, .stack_pointer = stack_pointer, .reader = reader, .exclusions = &exclusions};
+    struct walk walk = {.visit = visit,
+                        .data = data,
+                        .stack_pointer = caller->stack_pointer,
+                        .reader = reader,
+                        .exclusions = &exclusions};
     if (!take_buffer())
         return false;
+    uintptr_t stack_pointer = caller->stack_pointer;
     walk.dead_below = range_contains(gci_stop_alternate_stack(), stack_pointer) ? 0 : stack_pointer;
     the_reader = reader;
     bool done = list_exclusions(&walk) && gci_image_each(scan_mapping, &walk);
     walk.is_code = false;
     if (done) {
         visit_thread_words(&walk);
-        gci_kernel_words_each(visit, data);
-        for (size_t i = 0; i < added.count; i++)
-            copy_and_visit(&walk, added.ranges[i]);
+        walk.kind = ROOT_REGISTER;
+        if (caller->registers.hi <= stack_pointer) /* else they are on what has been looked at */
+            copy_and_visit(&walk, caller->registers);
+        walk.kind = ROOT_KERNEL;
+        gci_kernel_words_each(visit_kernel_words, &walk);
+        visit_added(&walk);
     }
     return done;
+}
+
+/* ---- Whose it is -------------------------------------------------------------------------------------------------- */
+
+/* A thread that was interrupted has all its registers between the handler's stack pointer and its own; one that answers
+ * later has saved some. */
+static struct range saved_registers(const struct thread *thread)
+{
+    uintptr_t lo = thread->stack_pointer;
+    return (struct range){lo, thread->interrupted_at > lo ? thread->interrupted_at : lo + CONTEXT_SAVED_BYTES};
+}
+
+bool gci_roots_find_thread(uintptr_t address, struct range own, struct root_place *place)
+{
+    uint32_t generation = gci_world_generation();
+    if (range_contains(own, address)) {
+        *place = (struct root_place){ROOT_REGISTER, gci_thread_id()};
+        return true;
+    }
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        bool is_stopped = u32_load(&thread->stopped_in) == generation;
+        bool is_register = is_stopped && range_contains(saved_registers(thread), address);
+        if (!is_register && !range_contains(thread->stack, address))
+            continue;
+        *place = (struct root_place){is_register ? ROOT_REGISTER : ROOT_STACK, u32_load(&thread->id)};
+        return true;
+    }
+    return false;
 }

@@ -13,11 +13,45 @@
 #include "base/range.h"
 #include "platform/pages.h"
 
-typedef void (*root_words_fn)(const uintptr_t *words, size_t count, void *data);
+enum root_kind {
+    ROOT_STATIC,   /* data of a module */
+    ROOT_STACK,    /* the main thread's */
+    ROOT_REGISTER, /* stack pointers; those that are saved on a stack are found there */
+    ROOT_MAPPING,  /* everything else, stacks of other threads among it */
+    ROOT_KERNEL,
+    ROOT_ADDED
+};
 
-/* Calls visit with copies of all root words, a piece at a time. The world is stopped; the caller's own frames start at
- * stack_pointer. False if the process could not be read: then nothing may be freed. */
-bool gci_roots_each(const struct page_reader *reader, uintptr_t stack_pointer, root_words_fn visit, void *data);
+/* Words that were copied from `address` on; 0 where they lie in no memory of the program's. */
+struct root_piece {
+    const uintptr_t *words;
+    size_t count;
+    uintptr_t address;
+    enum root_kind kind;
+    uint32_t thread; /* id of the thread whose registers they are; 0: another kind */
+};
+
+typedef void (*root_words_fn)(const struct root_piece *piece, void *data);
+
+/* A thread that looks at the roots: from where the program's own frames begin, and what it was doing. */
+struct roots_caller {
+    uintptr_t stack_pointer;
+    struct range registers; /* where they are saved, on that stack or elsewhere; {0, 0}: none matter */
+    uintptr_t code;         /* the instruction that was interrupted; 0: it has called the library */
+};
+
+/* Calls visit with copies of all root words, a piece at a time. The world is stopped. False if the process could not be read:
+ * then nothing may be freed. */
+bool gci_roots_each(const struct page_reader *reader, const struct roots_caller *caller, root_words_fn visit,
+                    void *data);
+
+/* Where a root word lies that was found in memory: on the stack of which stopped thread, or in the frame that saves its
+ * registers, which is `own` for the caller. False: on none that is known. */
+struct root_place {
+    enum root_kind kind;
+    uint32_t thread;
+};
+bool gci_roots_find_thread(uintptr_t address, struct range own, struct root_place *place);
 
 /* Ranges of the program's. 0, EINVAL, ENOMEM, ENOENT. Critical section. */
 int gci_roots_add_range(struct range range);

@@ -13,6 +13,7 @@
 #include "world/critical.h"
 #include "world/delay.h"
 #include "world/idle.h"
+#include "world/request.h"
 #include "world/thread.h"
 
 #define RECHECK_NS 1000000u /* how often the collector looks whether a thread it waits for has ended */
@@ -48,6 +49,7 @@ static void join_stop(struct thread *self, const struct interruption *interrupti
         bool on_other_stack = range_contains(interruption->alternate, interruption->handler_sp);
         self->stack_pointer = on_other_stack ? interruption->stack_pointer : interruption->handler_sp;
         self->interrupted_at = interruption->stack_pointer;
+        self->code = interruption->code;
         self->alternate = interruption->alternate;
         world_delay();
         u32_store_release(&self->stopped_in, g);
@@ -71,14 +73,23 @@ static struct thread *own_record(bool *has_own_locals)
     return self != NULL && *has_own_locals ? self : gci_thread_find(id);
 }
 
+/* To threads that can do it. */
+static void pass_on(void)
+{
+    gci_idle_pass_on();
+    gci_request_pass_on();
+}
+
 static void on_interruption(const struct interruption *interruption)
 {
     bool has_own_locals;
     struct thread *self = own_record(&has_own_locals);
     if (interruption->is_tick)
         gci_idle_note_tick();
+    if (interruption->is_request)
+        gci_request_note();
     if (self == NULL) {
-        gci_idle_pass_on();
+        pass_on();
         return;
     }
     if (has_own_locals && gci_critical.depth != 0) {
@@ -86,10 +97,12 @@ static void on_interruption(const struct interruption *interruption)
         return;
     }
     join_stop(self, interruption);
-    if (has_own_locals)
-        gci_idle_serve();
-    else
-        gci_idle_pass_on();
+    if (!has_own_locals) {
+        pass_on();
+        return;
+    }
+    gci_idle_serve();
+    gci_request_serve(interruption);
 }
 
 static void answer_with_registers_saved(uintptr_t stack_pointer, void *record)
@@ -118,6 +131,7 @@ void gci_world_answer_stop(void)
         if (self != NULL)
             gci_context_call(answer_with_registers_saved, self);
         gci_idle_serve();
+        gci_request_serve_now();
     } while (gci_critical.stop_is_pending);
     gci_stop_restore_signals(blocked);
     errno = saved;
@@ -284,6 +298,7 @@ void gci_world_reset(void)
     u32_store(&generation, g + (g & 1));
     gci_critical.stop_is_pending = false;
     gci_idle_reset();
+    gci_request_reset();
 }
 
 int gci_world_init(int signal)

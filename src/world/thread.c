@@ -136,7 +136,7 @@ static void free_record(struct thread *thread)
 void gci_thread_detach(void)
 {
     struct thread *thread = gci_thread_self;
-    struct cache *cache = gci_cache_self;
+    struct cache *cache = gci_cache_self.cache;
     is_detached = true;
     cache_become_self(&gci_cache_empty);
     gci_thread_self = NULL;

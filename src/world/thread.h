@@ -29,6 +29,7 @@ struct thread {
     /* Published by the thread when it stops, before stopped_in. */
     uintptr_t stack_pointer;        /* its frames and saved registers lie above, where they are on its stack */
     uintptr_t interrupted_at;       /* stack pointer of the interrupted code */
+    uintptr_t code;                 /* the interrupted instruction; 0: the thread stopped of its own accord */
     struct range alternate;         /* its alternate signal stack */
     volatile u32_shared stopped_in; /* generation of the stop that it has joined */
 };

@@ -58,7 +58,7 @@ chmod +x program-of-this-test
 PATH=$folder:$PATH
 breaks=$COMP_WORDBREAKS
 
-check_has 'gcalloc ' run stat help
+check_has 'gcalloc ' run stat help record report leaks diff why annotate top plot
 check 'gcalloc hel' help
 check 'gcalloc --v' --version
 check_has 'gcalloc -' --help --version
@@ -68,10 +68,13 @@ check 'gcalloc --help r' ''
 check_has 'gcalloc run -' --mode= --stats --verbose --help
 check_has 'gcalloc stat --' --mode= --json --output= --verbose --help
 check 'gcalloc stat --j' --json
+check 'gcalloc export --format collapsed fig' figures.json
+check 'gcalloc export --format d' dhat
+check 'gcalloc flamegraph --metric p' peak
 for COMP_WORDBREAKS in "$breaks" "${breaks//=/}"; do
     mode='--mode=' output='--output='
     [[ $COMP_WORDBREAKS == *=* ]] && mode='' output=''
-    check 'gcalloc run --mode=' "${mode}free ${mode}gc"
+    check 'gcalloc run --mode=' "${mode}free ${mode}gc ${mode}leaks"
     check 'gcalloc run --mode=f' "${mode}free"
     check 'gcalloc run --mode f' free
     check 'gcalloc run --mode=gc --verb' --verbose
@@ -87,6 +90,19 @@ check 'gcalloc run ./program-of-this' ./program-of-this-test
 check 'gcalloc stat --json ls fig' figures.json
 check 'gcalloc stat ls inner/' 'inner/two words'
 check 'gcalloc run ls --mode' '' # the program's options are its own
+
+check_has 'gcalloc record -' --level= --rate= --output= --force --mode=
+check 'gcalloc record --level ' 'full sample site'
+check 'gcalloc record program-of-this' program-of-this-test
+check_has 'gcalloc report --' --sort= --stacks= --threads --top= --json --no-symbols --debug-path=
+check 'gcalloc report fig' figures.json
+check 'gcalloc report --sort col' collected
+check 'gcalloc report figures.json --th' --threads
+check 'gcalloc diff figures.json fig' figures.json
+check 'gcalloc leaks fig' figures.json
+check 'gcalloc leaks --json -- program-of-this' program-of-this-test
+check 'gcalloc plot --of ' 'heap live resident'
+check 'gcalloc annotate figures.json inner/' 'inner/two words'
 
 # A word-completing function of other programs is used where there is one.
 # shellcheck disable=SC2317

@@ -9,6 +9,7 @@ import unittest
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PAGES = {section: os.path.join(TOP, "src", "cli", "man", f"gcalloc.{section}") for section in "137"}
+PAGES["export"] = os.path.join(TOP, "src", "cli", "man", "gcalloc-export.1")
 
 
 def read(path):
@@ -85,7 +86,7 @@ class Options(unittest.TestCase):
 class Functions(unittest.TestCase):
     def setUp(self):
         self.page = read(PAGES["3"])
-        headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h")]
+        headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h", "gcalloc/profile.h")]
         self.header = re.sub(r"/\*.*?\*/", "", "".join(headers), flags=re.S)
 
     def assert_described(self, name, macro):

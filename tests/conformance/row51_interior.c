@@ -8,7 +8,7 @@ static char *holders[BLOCKS];
 
 static size_t offset_of(int i, size_t bytes)
 {
-    return i % 2 == 0 ? bytes : bytes / BLOCKS * (size_t)i + (size_t)i % 8 % bytes;
+    return i % 2 == 0 ? bytes : (bytes / BLOCKS * (size_t)i + (size_t)i % 8) % bytes;
 }
 
 static __attribute__((noinline)) void fill(size_t bytes)

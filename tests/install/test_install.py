@@ -38,7 +38,7 @@ class Tree(Installed):
     def test_files(self):
         headers = glob.glob("**/*.h", root_dir=os.path.join(TOP, "include"), recursive=True)
         names = {"bin/gcalloc", "share/bash-completion/completions/gcalloc"}
-        names |= {f"share/man/man{section}/gcalloc.{section}" for section in "137"}
+        names |= {f"share/man/man{section}/gcalloc.{section}" for section in "137"} | {"share/man/man1/gcalloc-export.1"}
         names |= {f"include/{header}" for header in headers}
         for library in ("libgcalloc", "libgcalloc_core"):
             names |= {f"{LIBDIR}/{library}{ending}" for ending in (".a", ".so", f".so.{VERSION.split('.')[0]}", f".so.{VERSION}")}

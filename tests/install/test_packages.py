@@ -82,13 +82,15 @@ class Made(unittest.TestCase):
                 self.assertGreater(len(field(name, "Description").splitlines()), 3)
         self.assertRegex(field("libgcalloc0", "Depends"), r"^libc6 \(>= [\d.]+\)$")
         self.assertEqual(field("libgcalloc-dev", "Depends"), f"libgcalloc0 (= {version}), libc6-dev | libc-dev")
-        self.assertRegex(field("gcalloc", "Depends"), rf"^libgcalloc0 \(= {re.escape(version)}\), libc6 \(>= [\d.]+\)$")
+        used = ", ".join(rf"{name} \(>= [\d.:]+\)" for name in ("libc6", "libdw1", "libelf1", r"libstdc\+\+6", "zlib1g"))
+        self.assertRegex(field("gcalloc", "Depends"), rf"^libgcalloc0 \(= {re.escape(version)}\), {used}$")
 
     def test_contents(self):
         libraries = f"usr/lib/{multiarch()}"
         wanted = {name: {f"usr/share/doc/{name}/{file}" for file in ("changelog.Debian.gz", "copyright")} for name in NAMES}
         wanted["gcalloc"] |= {"usr/bin/gcalloc", "usr/share/bash-completion/completions/gcalloc",
-                              "usr/share/man/man1/gcalloc.1.gz", "usr/share/man/man7/gcalloc.7.gz"}
+                              "usr/share/man/man1/gcalloc.1.gz",
+                              "usr/share/man/man1/gcalloc-export.1.gz", "usr/share/man/man7/gcalloc.7.gz"}
         major = VERSION.split(".")[0]
         wanted["libgcalloc0"] |= {f"{libraries}/{name}.so.{end}" for name in LIBRARIES for end in (major, VERSION)}
         wanted["libgcalloc-dev"] |= {f"{libraries}/{name}.{end}" for name in LIBRARIES for end in ("so", "a")}

@@ -8,25 +8,30 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 
 FREEING = ["free", "cfree", "free_sized", "free_aligned_sized", "_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdlPvSt11align_val_t"]
 OTHERS = ["realloc", "realloc:zero", "realloc:large", "reallocarray", "malloc_usable_size"]
 CORE_FREEING = ["gca_free"]
 CORE_OTHERS = ["gca_realloc", "gca_realloc:zero", "gca_reallocarray", "gca_usable_size"]
 ENVIRONMENTS = [{}, {"GCALLOC_MIN_HEADROOM": "64K"}, {"GCALLOC_MODE": "free"}]
+# What a profiler knows of blocks must not change what is said of bad pointers.
+FULL_PROFILE = {"GCALLOC_PROFILE": "full"}
+SOME_PROFILE = {"GCALLOC_PROFILE": "sample", "GCALLOC_PROFILE_RATE": "64"}
 TIMEOUT = 120
 
 
-def environment(changes=()):
+def environment(folder, changes=()):
+    changes = {**dict(changes), "GCALLOC_PROFILE_FILE": os.path.join(folder, "%p")}
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GCALLOC_") or k == "GCALLOC_TORTURE"}
-    return {**kept, **dict(changes)}
+    return {**kept, **changes}
 
 
 def no_core_file():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def run_with_report(words):
+def run_with_report(words, changes):
     """The finished process and what it wrote to file 3."""
     reader, writer = os.pipe()
 
@@ -34,10 +39,12 @@ def run_with_report(words):
         no_core_file()
         os.dup2(writer, 3)
 
-    process = subprocess.Popen(words, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, close_fds=False, preexec_fn=keep_as_three)
-    os.close(writer)
-    out, err = process.communicate(timeout=TIMEOUT)
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(words, env=environment(folder, changes), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, close_fds=False,
+                                   preexec_fn=keep_as_three)
+        os.close(writer)
+        out, err = process.communicate(timeout=TIMEOUT)
     with open(reader, encoding="ascii") as file:
         return process.returncode, out, err, file.read().split()
 
@@ -61,21 +68,24 @@ def check_bad(arguments):
     cause, *words = arguments[1:] if is_core else arguments
     calls = CORE_FREEING + CORE_OTHERS + ([] if is_core else FREEING + OTHERS)
     failures = 0
-    for call in calls:
-        code, out, err, addresses = run_with_report([words[0], call, *words[1:]])
+    runs = [(call, changes) for call in calls for changes in ({}, FULL_PROFILE)] + [(calls[0], SOME_PROFILE)]
+    for call, changes in runs:
+        code, out, err, addresses = run_with_report([words[0], call, *words[1:]], changes)
         address, start = addresses if len(addresses) == 2 else ("?", "?")
         wanted = (-signal.SIGABRT, "", f"gcalloc: {function_name(call)}({address}): {cause_text(cause, call, start)}\n")
         if (code, out, err) != wanted:
             failures += 1
-            print(f"{call}: wanted {wanted}\n{' ' * len(call)}  got    {(code, out, err)}")
+            print(f"{call} {changes}: wanted {wanted}\n{' ' * len(call)}  got    {(code, out, err)}")
     return failures
 
 
 def check_legal(words):
     failures = 0
-    for changes in ENVIRONMENTS:
-        done = subprocess.run(words, env=environment(changes), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=TIMEOUT, check=False, preexec_fn=no_core_file)
+    for changes in [*ENVIRONMENTS, FULL_PROFILE]:
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(words, env=environment(folder, changes), stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=TIMEOUT, check=False,
+                                  preexec_fn=no_core_file)
         if (done.returncode, done.stdout, done.stderr) != (0, "", ""):
             failures += 1
             print(f"{changes}: exit {done.returncode}, output {done.stdout!r}, errors {done.stderr!r}")

@@ -3,8 +3,8 @@
 """The include graph: arrows point downwards only, folders stay small, lower layers know no operating system.
 
     base < platform < heap < world | mark < collect < alloc < profile < api        cli stands apart: another process,
-                                                                                   the table of options and the
-                                                                                   format of profiles are all it shares
+                                                                                   the table of options and the formats
+                                                                                   of profiles and requests are shared
 """
 import collections
 import os
@@ -19,7 +19,7 @@ CONTRACTS = 10  # platform/ itself: the headers of the contracts and nothing els
 # Below api and profile everything that a system does comes through platform/.
 FREESTANDING = {"errno.h", "limits.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h"}
 ATOMICS_DOOR = "src/base/atomic.h"
-SHARED_WITH_CLI = ("src/base/options.def", "src/base/profile_format.h")
+SHARED_WITH_CLI = ("src/base/options.def", "src/base/profile_format.h", "src/base/request_format.h")
 
 
 def layer_of(path):

@@ -25,7 +25,7 @@ START_TEST(headroom_is_bounded)
             .run_ns = random_next(&random) % 10000000000u,
         };
         uint64_t headroom = gci_pacer_headroom(&figures);
-        ck_assert_uint_ge(headroom, figures.scanned_bytes / 4);
+        ck_assert_uint_ge(headroom, figures.scanned_bytes / 2);
         ck_assert_uint_le(headroom, figures.scanned_bytes);
     }
 }

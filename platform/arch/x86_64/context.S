@@ -21,7 +21,7 @@ gci_context_call:
         .cfi_adjust_cfa_offset 8
         pushq   %r15
         .cfi_adjust_cfa_offset 8
-        subq    $8, %rsp                /* 16-byte alignment at the call */
+        pushq   $0                      /* 16-byte alignment at the call */
         .cfi_adjust_cfa_offset 8
         movq    %rdi, %rax
         movq    %rsp, %rdi
@@ -31,6 +31,28 @@ gci_context_call:
         ret
         .cfi_endproc
         .size   gci_context_call, . - gci_context_call
+
+/* gci_context_call_on: rdi = top, rsi = function, rdx = argument. */
+        .globl  gci_context_call_on
+        .hidden gci_context_call_on
+        .type   gci_context_call_on, @function
+gci_context_call_on:
+        .cfi_startproc
+        endbr64
+        pushq   %rbp
+        .cfi_adjust_cfa_offset 8
+        .cfi_offset %rbp, -16
+        movq    %rsp, %rbp
+        .cfi_def_cfa_register %rbp
+        movq    %rdi, %rsp
+        movq    %rdx, %rdi
+        call    *%rsi
+        movq    %rbp, %rsp
+        popq    %rbp
+        .cfi_def_cfa %rsp, 8
+        ret
+        .cfi_endproc
+        .size   gci_context_call_on, . - gci_context_call_on
 
 /* gci_context_callers: rdi = addresses, rsi = limit. Passes on where the registers are that frames are found by: rbp, rbx and
  * the return address, in this order. */

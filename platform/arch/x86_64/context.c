@@ -15,6 +15,12 @@ uintptr_t gci_context_stack_pointer(const void *context)
     return (uintptr_t)user->uc_mcontext.gregs[REG_RSP] - RED_ZONE_BYTES;
 }
 
+uintptr_t gci_context_instruction(const void *context)
+{
+    const ucontext_t *user = context;
+    return (uintptr_t)user->uc_mcontext.gregs[REG_RIP];
+}
+
 /* Whether the next instruction comes after a `syscall` (0f 05). */
 static READS_RAW_MEMORY bool is_behind_call(const ucontext_t *user)
 {

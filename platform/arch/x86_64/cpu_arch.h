@@ -21,12 +21,31 @@ ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
     return any;
 }
 
-/* The compiler's builtin is an int, and extending it costs another instruction. bsf, or tzcnt where the processor has it. */
-ALWAYS_INLINE size_t gci_cpu_lowest_bit(uint64_t bits)
+ALWAYS_INLINE uint64_t gci_cpu_ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/* The compiler would load, compare and store. */
+ALWAYS_INLINE bool gci_cpu_spend(uint64_t *at, uint64_t amount)
+{
+    bool is_spent;
+    __asm__ volatile("subq %2, %0" : "+m"(*at), "=@ccbe"(is_spent) : "r"(amount));
+    return is_spent;
+}
+
+/* The compiler's builtin is an int, and extending it costs another instruction. */
+ALWAYS_INLINE size_t gci_cpu_highest_bit(uint64_t bits)
 {
     size_t index;
-    __asm__("rep bsfq %1, %0" : "=r"(index) : "r"(bits) : "cc");
+    __asm__("bsrq %1, %0" : "=r"(index) : "r"(bits) : "cc");
     return index;
+}
+
+ALWAYS_INLINE uint64_t gci_cpu_without(uint64_t bits, size_t index)
+{
+    __asm__("btrq %1, %0" : "+r"(bits) : "r"(index) : "cc");
+    return bits;
 }
 
 ALWAYS_INLINE void gci_cpu_relax(void)

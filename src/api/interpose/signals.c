@@ -5,6 +5,7 @@
 
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
+#include "platform/env.h"
 #include "world/idle.h"
 
 DECLARE_NEXT(pthread_sigmask)
@@ -34,8 +35,10 @@ EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict
  * changes hands, and after it for what another thread has set meanwhile, which is not due so soon. */
 static void leave_to_program(int signal)
 {
-    if (signal != 0 && signal == gci_stop_signal())
-        gci_idle_end_timer();
+    if (signal == 0 || signal != gci_stop_signal())
+        return;
+    gci_env_hide_beacon();
+    gci_idle_end_timer();
 }
 
 EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct sigaction *restrict old)

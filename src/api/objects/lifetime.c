@@ -57,30 +57,30 @@ GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, v
     return set_finalizer(object, SPECIAL_FINALIZER_UNORDERED, finalizer, data);
 }
 
-static void freeze(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+static void freeze(const struct cycle_scene *scene, void *data)
 {
-    (void)pages;
-    (void)stack_pointer;
+    (void)scene;
     *(int *)data = gci_sweep_freeze(&gci_heap) ? 0 : ENOMEM;
 }
 
 GCA_API int gca_freeze(void)
 {
     int result = 0;
-    return gci_cycle_look(freeze, &result) ? result : EAGAIN;
+    const struct cycle_look look = {.look = freeze, .data = &result};
+    return gci_cycle_look(&look) ? result : EAGAIN;
 }
 
-static void unfreeze(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+static void unfreeze(const struct cycle_scene *scene, void *data)
 {
-    (void)pages;
-    (void)stack_pointer;
+    (void)scene;
     (void)data;
     gci_sweep_unfreeze(&gci_heap);
 }
 
 GCA_API int gca_unfreeze(void)
 {
-    return gci_cycle_look(unfreeze, NULL) ? 0 : EAGAIN;
+    const struct cycle_look look = {.look = unfreeze};
+    return gci_cycle_look(&look) ? 0 : EAGAIN;
 }
 
 GCA_API size_t gca_finalize_run(void)
@@ -175,7 +175,7 @@ GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout)
     }
     if (layout->count == 0 || bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return family_result(gci_alloc_zeroed(bytes, KIND_ATOMIC));
-    struct counted *header = gci_alloc_zeroed(bytes + COUNTED_HEADER_BYTES, KIND_HEADED);
+    struct counted *header = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (header == NULL)
         return family_no_memory();
     word_store(&header->type_and_state, (uintptr_t)layout | (uint64_t)COUNTED_TYPED << COUNTED_STATE_SHIFT);

@@ -7,6 +7,7 @@
 #include "collect/cycle.h"
 #include "platform/env.h"
 #include "platform/sync.h"
+#include "profile/profile.h"
 
 /* Set together; a callback that is being replaced may be called once more with its own data. */
 static struct lock listener_lock;
@@ -81,6 +82,7 @@ void gci_events_report(const struct cycle_report *report)
 {
     if (gci_options.verbose)
         print_report(report);
+    gci_profile_note_cycle(report);
     gci_lock_acquire(&listener_lock);
     gca_event_fn callback = listener;
     void *data = listener_data;

@@ -101,7 +101,7 @@ _gcalloc_offer_options()
 # as a word of its own, then the program. readline has made words of its own of "--name=value": three, or one.
 _gcalloc_offer_behind_subcommand()
 {
-    local command=$1 subcommand=$2 current=$3 at=2 option kind word options=()
+    local command=$1 subcommand=$2 current=$3 at=2 runs=0 option kind word options=()
     mapfile -t options < <(_gcalloc_options "$command" "$subcommand")
     while ((at <= COMP_CWORD)); do
         word=${COMP_WORDS[at]}
@@ -125,16 +125,19 @@ _gcalloc_offer_behind_subcommand()
             at=$((at + 1))
         fi
     done
+    # "[--] PROGRAM": the first word that is no option is a program, and all behind it is the program's. Otherwise words are
+    # files, options may follow them, and a program can only stand behind "--".
+    "$command" help "$subcommand" 2>/dev/null </dev/null | grep -q -F -e '[--] PROGRAM' && runs=1
     if ((at > COMP_CWORD)); then
         : # the value of an option that takes none
-    elif ((at == COMP_CWORD)) && [[ $current == --*=* ]]; then
+    elif ((at == COMP_CWORD || !runs)) && [[ $current == --*=* ]]; then
         for option in "${options[@]}"; do
             [[ $option == "${current%%=*}="* ]] && _gcalloc_offer_value "${option#*=}" "${current#*=}"
         done
         COMPREPLY=("${COMPREPLY[@]/#/${current%%=*}=}")
-    elif ((at == COMP_CWORD)) && [[ $current == -* ]]; then
+    elif ((at == COMP_CWORD || !runs)) && [[ $current == -* ]]; then
         _gcalloc_offer_options "$current" "${options[@]}"
-    elif "$command" help "$subcommand" 2>/dev/null </dev/null | grep -q '\<PROGRAM\>'; then
+    elif ((runs)); then
         _gcalloc_offer_program "$at" "$current"
     else
         _gcalloc_offer_files f "$current"

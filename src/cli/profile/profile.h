@@ -2,8 +2,9 @@
 /* A profile in memory: what the records of a file (base/profile_format.h) say, with names for addresses. Everything that shows
  * or exports a profile takes this and nothing else.
  *
- * Numbers of stacks and threads are those of the file and index the arrays; entry 0 is the unknown one. All memory belongs to
- * the profile and goes with gci_profile_forget.
+ * Numbers of stacks and threads are those of the file and index the arrays; entry 0 is the unknown one. Whatever a record names
+ * is there: a file that says otherwise is damaged, and read as far as it is whole. All memory belongs to the profile and goes
+ * with gci_profile_forget. Out of memory ends the command with one line.
  */
 #ifndef GCI_CLI_PROFILE_H
 #define GCI_CLI_PROFILE_H
@@ -14,6 +15,8 @@
 
 #include "base/profile_format.h"
 
+#define PROFILE_NO_MODULE UINT32_MAX
+
 struct profile_module {
     const char *path; /* as mapped; "[unknown]" */
     const char *name; /* its last component */
@@ -23,14 +26,15 @@ struct profile_module {
 
 /* One function of one stack. An address inside inlined functions gives several frames. */
 struct profile_frame {
-    const char *function; /* demangled; "0x1234" in the module where nothing is known */
+    const char *function; /* demangled; "module+0x1234", or an address alone, where nothing is known */
     const char *file;     /* NULL where unknown */
     uint32_t line;        /* 0 where unknown */
+    bool has_name;        /* function is one, and no address */
     bool is_inlined;      /* into the next frame outwards */
     bool is_allocator;    /* gcalloc's own or the C library's wrapper: left out of what people read */
-    uint32_t module;      /* index into modules; UINT32_MAX: none */
+    uint32_t module;      /* index into modules, or PROFILE_NO_MODULE */
     uint64_t address;     /* return address; 0 for a place of the source */
-    uint64_t offset;      /* of the call in the module's file */
+    uint64_t offset;      /* of the call in the module's file: one byte before the return address */
 };
 
 struct profile_stack_frames {
@@ -43,6 +47,8 @@ struct profile_moment_rows {
     struct profile_figures *rows;
     size_t count;
 };
+
+struct profile_source;
 
 struct profile {
     const char *path; /* of the file */
@@ -59,6 +65,7 @@ struct profile {
     struct profile_stack_frames *stacks; /* by number; [0]: none */
     size_t stack_count;                  /* with [0] */
     const char **threads;                /* names by number; [0]: "several" */
+    uint32_t *thread_system_ids;         /* by number; 0 where unknown */
     size_t thread_count;
     struct profile_usage *usage;
     size_t usage_count;
@@ -76,6 +83,7 @@ struct profile {
     size_t root_count;
     struct profile_size *sizes;
     size_t size_count;
+    struct profile_source *source; /* how to read on; of reader.c alone */
 };
 
 /* Reads and checks the file, and finds names (unless no_symbols). NULL after one line on standard error that names the file
@@ -84,7 +92,20 @@ struct profile {
 struct profile *gci_profile_read(const char *path, bool no_symbols);
 void gci_profile_forget(struct profile *profile);
 
-/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT, else the last one; NULL: there is none. */
+/* As gci_profile_read, of a file that is still being written: that it ends early is nothing to speak of. */
+struct profile *gci_profile_follow(const char *path, bool no_symbols);
+
+/* Reads what has been written since. True: something came. Arrays may move, numbers stay. */
+bool gci_profile_read_on(struct profile *profile);
+
+/* The next frame from `at` on that people read: not the allocator's, unless all of them are. The stack's count: there is none. */
+uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, uint32_t at);
+
+/* Each look for leaks tells of all that there are, and all that were collected until then: whether this is of the last one. */
+bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
+
+/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT (of one that is followed, PROFILE_TIMER too), else
+ * the last one; NULL: there is none. */
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
 const struct profile_moment_rows *
 gci_profile_peak(const struct profile *profile); /* the last of PROFILE_PEAK, or NULL */

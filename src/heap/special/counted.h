@@ -36,6 +36,12 @@ struct counted {
 #define COUNTED_HEADER_BYTES 16u
 STATIC_ASSERT(sizeof(struct counted) == COUNTED_HEADER_BYTES, "objects behind it stay aligned to 16");
 
+/* Of the slot. An object of no bytes has one, so that its address lies in the slot and not in what follows. */
+ALWAYS_INLINE size_t counted_slot_bytes(size_t object_bytes)
+{
+    return COUNTED_HEADER_BYTES + (object_bytes != 0 ? object_bytes : 1);
+}
+
 /* gca_layout of gcalloc.h and gca_type of gcalloc/rc.h, as the library below api knows them. */
 struct layout {
     size_t bytes;

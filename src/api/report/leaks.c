@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* What has leaked, told when the program asks and, in mode leaks, when it exits. */
+#include <gcalloc.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/init.h"
+#include "base/options.h"
+#include "platform/context.h"
+#include "platform/env.h"
+#include "platform/thread.h"
+#include "profile/look/leak_groups.h"
+#include "profile/look/leak_report.h"
+#include "profile/profile.h"
+
+/* At exit, nothing is said of nothing: there may be many processes. */
+static int report(int descriptor, const struct roots_caller *caller, bool is_exit, bool *has_leaked)
+{
+    struct leak_groups found;
+    int failure = gci_leak_groups_find(&found, caller);
+    if (failure != 0)
+        return failure;
+    *has_leaked = found.count != 0;
+    bool is_written = (!*has_leaked && is_exit) || gci_leak_report_write(descriptor, &found);
+    gci_leak_groups_forget(&found);
+    return is_written ? 0 : EIO;
+}
+
+/* What is asked, with the stack of who asks: frames of ours, which have what was there before in their holes, are none of its. */
+struct question {
+    int descriptor;
+    void *frame_of_caller;
+    int answer;
+};
+
+static void answer_with_registers_saved(uintptr_t stack_pointer, void *data)
+{
+    struct question *question = data;
+    const struct roots_caller caller = {.stack_pointer = (uintptr_t)question->frame_of_caller,
+                                        .registers = {stack_pointer, stack_pointer + CONTEXT_SAVED_BYTES}};
+    bool has_leaked;
+    question->answer = report(question->descriptor, &caller, false, &has_leaked);
+}
+
+/* Above the frame's address are the frame pointer, which is the caller's, and the return address. */
+GCA_API int gca_leaks_report(int descriptor)
+{
+    struct question question = {.descriptor = descriptor, .frame_of_caller = __builtin_frame_address(0)};
+    gci_init_take_signal();
+    gci_context_call(answer_with_registers_saved, &question);
+    return question.answer;
+}
+
+/* What the thread that has called exit was doing; thread 0: not known. */
+static struct roots_caller exit_caller;
+static uint32_t exit_thread;
+
+void gci_leaks_note_exit(const struct roots_caller *caller)
+{
+    exit_caller = *caller;
+    exit_thread = gci_thread_id();
+}
+
+/* The C library calls this behind all other handlers of exit, as it was registered before them. Frames of ours, which begin
+ * here, hold nothing of the program's. */
+static NOINLINE void at_exit(void *unused)
+{
+    const struct roots_caller own = {.stack_pointer = (uintptr_t)__builtin_frame_address(0)};
+    const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
+    bool has_leaked = false;
+    (void)unused;
+    gci_profile_at_exit(caller);
+    if (gci_options.mode != MODE_LEAKS)
+        return;
+    if (report(gci_env_error_stream(), caller, true, &has_leaked) == EAGAIN)
+        gci_env_report_string("leaks are not known: not every thread could be stopped");
+    if (!has_leaked || gci_options.leaks_exit_code == 0)
+        return;
+    fflush(NULL);
+    _exit((int)gci_options.leaks_exit_code);
+}
+
+extern int __cxa_atexit(void (*function)(void *), void *data, void *module); // NOLINT(bugprone-reserved-identifier)
+
+/* Of no module, so that it does not run with the destructors of this library: later, when those of all others have run. */
+void gci_leaks_init(void)
+{
+    if (gci_options.mode == MODE_LEAKS)
+        gci_env_keep_error_stream();
+    __cxa_atexit(at_exit, NULL, NULL);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* gcalloc/profile.h, and the profile that the environment asks for. */
+#include <gcalloc/profile.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc/alloc.h"
+#include "api/init.h"
+#include "base/options.h"
+#include "platform/env.h"
+#include "profile/profile.h"
+
+#define DEFAULT_PATH "gcalloc.%p.profile"
+
+GCA_API int gca_profile_start(const struct gca_profile_options *options)
+{
+    struct gca_profile_options all = {.level = GCA_PROFILE_SAMPLE};
+    if (options != NULL)
+        memcpy(&all, options, options->size < sizeof all ? options->size : sizeof all);
+    if (all.level < GCA_PROFILE_SAMPLE || all.level > GCA_PROFILE_FULL)
+        return EINVAL;
+    if (!gci_alloc_is_ready())
+        return ENOMEM;
+    struct profile_plan plan = {.level = (enum profile_level)all.level,
+                                .rate_bytes = all.rate_bytes,
+                                .path = all.path,
+                                .version = gca_version()};
+    return gci_profile_start(&plan);
+}
+
+GCA_API int gca_profile_stop(void)
+{
+    return gci_profile_stop();
+}
+
+GCA_API int gca_profile_dump(const char *path)
+{
+    return gci_profile_dump(path);
+}
+
+GCA_API int gca_profile_graph(const char *path)
+{
+    gci_init_take_signal();
+    const struct profile_extra extra = {.leaks = true, .graph = true, .may_wait = true, .version = gca_version()};
+    return path != NULL ? gci_profile_dump_with(path, &extra) : EINVAL;
+}
+
+GCA_API int gca_profile_set_rate(uint64_t rate_bytes)
+{
+    return gci_profile_set_rate(rate_bytes);
+}
+
+static void tell_failure(const char *path, int error)
+{
+    struct text text;
+    gci_text_init(&text);
+    gci_text_add(&text, "no profile: ");
+    gci_text_add(&text, path);
+    gci_text_add(&text, ": ");
+    gci_text_add(&text, strerrordesc_np(error));
+    gci_env_report(&text);
+}
+
+/* The option counts from 0, off; the levels of a profile from 1. Mode leaks wants to know of all, and needs no file for it. */
+void gci_profile_start_by_options(void)
+{
+    bool is_for_leaks = gci_options.mode == MODE_LEAKS && gci_env_get("GCALLOC_PROFILE") == NULL;
+    if (gci_options.profile == 0 && !is_for_leaks)
+        return;
+    const char *path = gci_options.profile_file[0] != '\0' ? gci_options.profile_file
+                       : is_for_leaks                      ? NULL
+                                                           : DEFAULT_PATH;
+    struct profile_plan plan = {.level = is_for_leaks ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
+                                .rate_bytes = gci_options.profile_rate,
+                                .path = path,
+                                .version = gca_version()};
+    int error = gci_profile_start(&plan);
+    if (error != 0)
+        tell_failure(path, error);
+}

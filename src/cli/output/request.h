@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the subcommands that write a profile in another form share: their options, and the way from the profile's file to a
+ * stream that is there in full or not at all. */
+#ifndef GCI_CLI_REQUEST_H
+#define GCI_CLI_REQUEST_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/output/metric.h"
+#include "cli/print/view.h"
+
+struct output_request {
+    struct view view;
+    const char *output; /* NULL: standard output */
+    bool overwrite;
+    bool anonymize;
+    const char *secret;
+    enum metric metric;
+};
+
+/* Options --output, --force, --metric, --anonymize and those of gci_view_argp; input: struct output_request. */
+extern const struct argp gci_request_argp;
+
+/* A request of the subcommand with this name, before its options are read. */
+struct output_request gci_request_of(const char *command);
+
+struct output_writer {
+    bool (*write)(const struct profile *profile, FILE *stream, const void *data); /* false: no memory */
+    const char *(*lacks)(
+        const struct profile *profile); /* what of the profile is missing, NULL: nothing; may be NULL */
+    const void *data;
+    bool is_binary;
+};
+
+/* Reads the profile, of a file or of a process, and writes it. The exit code. */
+int gci_request_carry_out(const struct output_request *request, const struct output_writer *writer);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/print/view.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/preload.h"
+#include "cli/symbols/symbols.h"
+
+enum option_key { KEY_JSON = 256, KEY_NO_SYMBOLS, KEY_DEBUG_PATH }; /* long names alone */
+
+/* ---- Options ---- */
+
+static error_t take_word(struct view *view, const char *word)
+{
+    if (view->count >= view->most) {
+        gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s: one word too many; try 'gcalloc %s --help'", word,
+                         view->command);
+        return EINVAL;
+    }
+    view->words[view->count++] = word;
+    return 0;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct view *view = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->err_stream = NULL; /* getopt has said what is wrong; argp would add a second line and exit */
+        return 0;
+    case KEY_JSON:
+        view->json = true;
+        return 0;
+    case KEY_NO_SYMBOLS:
+        view->no_symbols = true;
+        return 0;
+    case KEY_DEBUG_PATH:
+        gci_symbols_look_in(argument);
+        return 0;
+    case 'h':
+        view->help = true;
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_ARG:
+        return take_word(view, argument);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "json", .key = KEY_JSON, .doc = "One JSON object in place of text"},
+    {.name = "no-symbols", .key = KEY_NO_SYMBOLS, .doc = "Look up no names: modules and offsets alone"},
+    {.name = "debug-path", .key = KEY_DEBUG_PATH, .arg = "DIR", .doc = "Look for debug files there too"},
+    {.name = "help", .key = 'h', .doc = "Show this help", .group = -1},
+    {0},
+};
+
+const struct argp gci_view_argp = {.options = options, .parser = parse_option};
+
+bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code)
+{
+    char prefix[64], *given = argv[0];
+    snprintf(prefix, sizeof prefix, "gcalloc: %s", view->command);
+    argv[0] = prefix; /* getopt puts it in front of its messages */
+    error_t error = argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, input);
+    argv[0] = given;
+    if (error != 0)
+        *code = EXIT_OWN_FAILURE;
+    else if (view->help)
+        *code = gci_preload_help(argp, view->command);
+    else if (view->count < view->least)
+        *code = gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s needed; try 'gcalloc %s --help'", view->what,
+                                 view->command);
+    else
+        return true;
+    return false;
+}
+
+bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 0);
+    if (errno == 0 && end != text && *end == '\0' && text[0] >= '0' && text[0] <= '9' && *value >= least)
+        return true;
+    return gci_message_fail(false, option, "%.40s is no number from %" PRIu64 " on", text, least);
+}
+
+bool gci_view_bytes(const char *option, const char *text, uint64_t *value)
+{
+    static const char units[] = "KMG";
+    char *end;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    bool is_right = errno == 0 && end != text && text[0] >= '0' && text[0] <= '9' && end[unit ? 1 : 0] == '\0' &&
+                    *value <= UINT64_MAX >> shift;
+    *value <<= shift;
+    return is_right || gci_message_fail(false, option, "%.40s is no number of bytes, such as 4096, 64K or 1M", text);
+}
+
+/* ---- Profiles of processes ---- */
+
+static bool begins_profile(int folder, const char *name)
+{
+    char head[sizeof(struct profile_record) + sizeof PROFILE_MAGIC - 1];
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t bytes = file < 0 ? -1 : pread(file, head, sizeof head, 0);
+    if (file >= 0)
+        close(file);
+    return bytes == (ssize_t)sizeof head &&
+           memcmp(head + sizeof(struct profile_record), PROFILE_MAGIC, sizeof PROFILE_MAGIC - 1) == 0;
+}
+
+/* The profile that the process is writing: among its open files. True: path is that of /proc. */
+static bool find_open_profile(const char *pid, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "/proc/%.20s/fd", pid);
+    DIR *folder = opendir(path);
+    bool found = false;
+    struct dirent *entry;
+    while (folder && !found && (entry = readdir(folder))) {
+        found = entry->d_name[0] != '.' && begins_profile(dirfd(folder), entry->d_name);
+        if (found)
+            snprintf(path, PATH_MAX, "/proc/%.20s/fd/%.20s", pid, entry->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    return found;
+}
+
+/* The value of a variable in the environment that a process was started with; for free(), or NULL. */
+static char *environment_of(const char *pid, const char *name)
+{
+    char path[64], *text = NULL, *value = NULL;
+    size_t room = 0, length = strlen(name);
+    snprintf(path, sizeof path, "/proc/%.20s/environ", pid);
+    FILE *file = fopen(path, "re");
+    while (file && !value && getdelim(&text, &room, '\0', file) > 0) {
+        if (strncmp(text, name, length) == 0 && text[length] == '=')
+            value = strdup(text + length + 1);
+    }
+    if (file)
+        fclose(file);
+    free(text);
+    return value;
+}
+
+/* The profile that the process was told to write, as `gcalloc record` tells it: absolute, with the process's number in it. */
+static bool find_named_profile(const char *pid, char path[PATH_MAX])
+{
+    char *pattern = environment_of(pid, "GCALLOC_PROFILE_FILE");
+    const char *mark = pattern ? strstr(pattern, "%p") : NULL;
+    if (mark)
+        snprintf(path, PATH_MAX, "%.*s%s%s", (int)(mark - pattern), pattern, pid, mark + 2);
+    else
+        snprintf(path, PATH_MAX, "%s", pattern ? pattern : "");
+    free(pattern);
+    return path[0] == '/' && begins_profile(AT_FDCWD, path);
+}
+
+/* Whether the word is to be read as a process id, and if so where its profile is; "" after one line: it has none. */
+static bool is_process(const char *word, char path[PATH_MAX])
+{
+    if (strspn(word, "0123456789") != strlen(word) || strlen(word) > 10 || access(word, F_OK) == 0)
+        return false;
+    snprintf(path, PATH_MAX, "/proc/%s", word);
+    if (access(path, F_OK) != 0)
+        gci_message_fail(0, word, "no such process, and no file of this name");
+    else if (find_open_profile(word, path) || find_named_profile(word, path))
+        return true;
+    else
+        gci_message_fail(0, word, "this process writes no profile; 'gcalloc record' starts one that does");
+    path[0] = '\0';
+    return true;
+}
+
+static struct profile *read_word(const struct view *view, const char *word,
+                                 struct profile *(*read)(const char *path, bool no_symbols))
+{
+    char path[PATH_MAX];
+    if (!is_process(word, path))
+        return read(word, view->no_symbols);
+    return path[0] ? gci_profile_follow(path, view->no_symbols) : NULL;
+}
+
+struct profile *gci_view_read(const struct view *view, const char *word)
+{
+    return read_word(view, word, gci_profile_read);
+}
+
+struct profile *gci_view_follow(const struct view *view, const char *word)
+{
+    return read_word(view, word, gci_profile_follow);
+}
+
+int gci_view_finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    return gci_message_fail(EXIT_OWN_FAILURE, "standard output", "cannot be written: %s", strerror(errno));
+}

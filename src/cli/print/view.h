@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What every subcommand that shows a profile shares: its options, the way from a word of the command line to a profile, and
+ * the end of its output.
+ */
+#ifndef GCI_CLI_VIEW_H
+#define GCI_CLI_VIEW_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "cli/profile/profile.h"
+
+#define VIEW_WORDS_MOST 2
+
+struct view {
+    const char *command; /* name of the subcommand, for messages and help */
+    int least, most;     /* words that it takes */
+    const char *what;    /* "a profile is", for the message when there are too few */
+    bool json;
+    bool no_symbols;
+    bool help; /* --help was given and has been answered */
+    const char *words[VIEW_WORDS_MOST];
+    int count;
+};
+
+/* Options --json, --no-symbols, --debug-path, --help and the words; input: struct view. For use as a child of another argp. */
+extern const struct argp gci_view_argp;
+
+/* Parses the words after the subcommand's name. False: nothing to show, *code is the exit code and all is said. */
+bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code);
+
+/* The profile of a file, or of a running process if the word is a number and no file has that name. NULL after one line. */
+struct profile *gci_view_read(const struct view *view, const char *word);
+struct profile *gci_view_follow(const struct view *view, const char *word);
+
+/* A number given as the value of an option, from `least` on; false after one line. Bytes may end in K, M or G. */
+bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value);
+bool gci_view_bytes(const char *option, const char *text, uint64_t *value);
+
+/* Ends standard output; `code`, or that of its failure. */
+int gci_view_finish(int code);
+
+#endif

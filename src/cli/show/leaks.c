@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/show/leaks.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/print/json.h"
+#include "cli/print/print.h"
+#include "cli/print/view.h"
+#include "cli/profile/memory.h"
+#include "cli/profile/retain.h"
+#include "cli/profile/totals.h"
+#include "cli/show/suppressions.h"
+#include "cli/start/child.h"
+#include "cli/start/profiled.h"
+#include "cli/start/scratch.h"
+
+#define ROWS_USUAL 20
+#define FRAMES_SHOWN 24
+#define EXIT_LEAKS 1
+#define LEAKS_MODE "free" /* nothing is collected, so that all leaks are there at the end */
+
+enum option_key { KEY_FAIL_ON = 512, KEY_SUPPRESSIONS, KEY_TOP }; /* long names only, and none of view.c */
+
+struct leaks {
+    struct view view;
+    bool fails;
+    uint64_t fail_bytes;
+    uint64_t rows;
+    struct suppressions suppressions;
+    struct profiled profiled; /* words: the program to run, NULL: a profile is given */
+    char directory[PATH_MAX]; /* of its profile */
+    char pattern[PATH_MAX];
+};
+
+/* All leaks of one kind whose stacks read the same. */
+struct group {
+    uint32_t stack, kind;
+    bool is_collected;
+    uint64_t bytes, objects, first_ns, last_ns;
+    uint64_t held_bytes, held_objects; /* by direct ones that are still there, as far as the graph tells */
+};
+
+struct groups {
+    uint32_t *alike; /* by stack: the one that stands for all that read the same */
+    struct group *groups;
+    size_t count, room;
+    uint64_t bytes, objects;                       /* of all that is shown */
+    uint64_t suppressed_bytes, suppressed_objects; /* of what is not */
+};
+
+/* ---- Options ---- */
+
+static error_t set_fail_on(struct leaks *leaks, const char *word)
+{
+    leaks->fails = true;
+    leaks->fail_bytes = 0;
+    if (strcmp(word, "any") == 0)
+        return 0;
+    return gci_view_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
+}
+
+/* What stands behind "--" is a program; any other word is the view's. */
+static bool take_program(struct leaks *leaks, struct argp_state *state)
+{
+    if (state->quoted == 0 || leaks->view.count > 0)
+        return false;
+    leaks->profiled.launch.words = state->argv + state->next - 1;
+    leaks->view.least = 0;
+    state->next = state->argc;
+    return true;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct leaks *leaks = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &leaks->view;
+        return 0;
+    case ARGP_KEY_ARG:
+        return take_program(leaks, state) ? 0 : ARGP_ERR_UNKNOWN;
+    case KEY_FAIL_ON:
+        return set_fail_on(leaks, argument);
+    case KEY_SUPPRESSIONS:
+        return gci_suppressions_read(&leaks->suppressions, argument) ? 0 : EINVAL;
+    case KEY_TOP:
+        return gci_view_number("--top", argument, 1, &leaks->rows) ? 0 : EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "fail-on",
+     .key = KEY_FAIL_ON,
+     .arg = "WHAT",
+     .doc = "Exit with 1 if there are leaks: any, or so many bytes (K, M, G) of them"},
+    {.name = "suppressions",
+     .key = KEY_SUPPRESSIONS,
+     .arg = "FILE",
+     .doc = "Leave out what its lines match: leak:PATTERN, as LeakSanitizer has them"},
+    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many groups, in place of 20; JSON has all"},
+    {0},
+};
+
+static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+
+const struct argp gci_leaks_argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE|PID\n-- PROGRAM [ARGUMENT...]",
+    .doc = "Shows what is unreachable and was not freed, by the call stack that allocated it."
+           "\vA leak is direct if nothing leaked points to it, and indirect if only leaked memory does. What the "
+           "collector gave back meanwhile was leaked as well, and is marked as collected. PROGRAM is run for it, with "
+           "each allocation recorded and nothing collected; with --json, what it prints goes to standard error.",
+    .children = children,
+};
+
+/* ---- Groups ---- */
+
+static bool is_same_group(const struct group *group, const struct profile_leak *leak)
+{
+    return group->stack == leak->stack && group->kind == leak->kind && group->is_collected == (leak->is_collected != 0);
+}
+
+static int compare_leaks(const void *a, const void *b)
+{
+    const struct profile_leak *one = a, *other = b;
+    if (one->stack != other->stack)
+        return one->stack < other->stack ? -1 : 1;
+    if (one->is_collected != other->is_collected)
+        return one->is_collected < other->is_collected ? -1 : 1;
+    return one->kind < other->kind ? -1 : one->kind > other->kind;
+}
+
+static void add_leak(struct groups *groups, const struct profile_leak *leak)
+{
+    struct group *group = groups->count > 0 ? &groups->groups[groups->count - 1] : NULL;
+    if (!group || !is_same_group(group, leak)) {
+        groups->groups = gci_memory_grow(groups->groups, &groups->room, groups->count + 1, sizeof *groups->groups);
+        group = &groups->groups[groups->count++];
+        *group = (struct group){.stack = leak->stack,
+                                .kind = leak->kind,
+                                .is_collected = leak->is_collected != 0,
+                                .first_ns = leak->first_ns};
+    }
+    group->bytes += leak->bytes;
+    group->objects += leak->objects;
+    if (leak->first_ns != 0 && (group->first_ns == 0 || leak->first_ns < group->first_ns))
+        group->first_ns = leak->first_ns;
+    group->last_ns = leak->last_ns > group->last_ns ? leak->last_ns : group->last_ns;
+    groups->bytes += leak->bytes;
+    groups->objects += leak->objects;
+}
+
+static void gather(struct groups *groups, const struct leaks *leaks, const struct profile *profile)
+{
+    struct profile_leak *sorted = gci_memory_take(profile->leak_count, sizeof *sorted);
+    size_t count = 0;
+    groups->alike = gci_totals_alike(profile);
+    for (size_t i = 0; i < profile->leak_count; i++) {
+        const struct profile_leak *leak = &profile->leaks[i];
+        if (!gci_profile_leak_counts(profile, leak))
+            continue;
+        if (!gci_suppressions_cover(&leaks->suppressions, profile, leak->stack)) {
+            sorted[count] = *leak;
+            sorted[count++].stack = groups->alike[leak->stack];
+            continue;
+        }
+        groups->suppressed_bytes += leak->bytes;
+        groups->suppressed_objects += leak->objects;
+    }
+    if (count > 0)
+        qsort(sorted, count, sizeof *sorted, compare_leaks);
+    for (size_t i = 0; i < count; i++)
+        add_leak(groups, &sorted[i]);
+    free(sorted);
+}
+
+/* What direct leaks hold beyond themselves: in the graph of what is unreachable, what would go with them. */
+static void find_held(struct groups *groups, const struct profile *profile)
+{
+    struct retain retain;
+    uint32_t *direct = gci_memory_take(profile->stack_count, sizeof *direct); /* by stack: its group, from 1 */
+    for (size_t i = 0; i < groups->count; i++) {
+        if (groups->groups[i].kind == PROFILE_LEAK_DIRECT && !groups->groups[i].is_collected)
+            direct[groups->groups[i].stack] = (uint32_t)i + 1;
+    }
+    gci_retain_make(&retain, profile);
+    for (size_t i = 0; i < profile->object_count; i++) {
+        uint32_t number = direct[groups->alike[profile->objects[i].stack]];
+        struct group *group = number > 0 ? &groups->groups[number - 1] : NULL;
+        if (group && (retain.marks[i] & RETAIN_HEAD) != 0) {
+            group->held_bytes += retain.bytes[i] - profile->objects[i].bytes;
+            group->held_objects += retain.objects[i] - 1;
+        }
+    }
+    gci_retain_forget(&retain);
+    free(direct);
+}
+
+static int rank_of(const struct group *group)
+{
+    return group->is_collected ? 2 : (group->kind == PROFILE_LEAK_DIRECT ? 0 : 1);
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+    const struct group *one = a, *other = b;
+    if (rank_of(one) != rank_of(other))
+        return rank_of(one) - rank_of(other);
+    uint64_t bytes = one->bytes + one->held_bytes, other_bytes = other->bytes + other->held_bytes;
+    if (bytes != other_bytes)
+        return bytes > other_bytes ? -1 : 1;
+    return one->stack < other->stack ? -1 : one->stack > other->stack;
+}
+
+static void sort_groups(struct groups *groups)
+{
+    if (groups->count > 0)
+        qsort(groups->groups, groups->count, sizeof *groups->groups, compare_groups);
+}
+
+/* ---- Text ---- */
+
+static void print_group(const struct profile *profile, const struct group *group)
+{
+    printf("\n%s leak of %s in %s object%s%s", group->kind == PROFILE_LEAK_DIRECT ? "Direct" : "Indirect",
+           gci_print_bytes(group->bytes).text, gci_print_count(group->objects).text, gci_print_plural(group->objects),
+           group->is_collected ? ", collected" : "");
+    if (group->last_ns > 0)
+        printf(", after %s", gci_print_time(group->first_ns).text);
+    if (group->last_ns > group->first_ns)
+        printf(" to %s", gci_print_time(group->last_ns).text);
+    putchar('\n');
+    if (group->held_objects > 0)
+        printf("  which hold %s in %s object%s more\n", gci_print_bytes(group->held_bytes).text,
+               gci_print_count(group->held_objects).text, gci_print_plural(group->held_objects));
+    gci_print_stack(stdout, profile, group->stack, 4, FRAMES_SHOWN);
+}
+
+static void print_sum(const struct groups *groups, int rank, const char *what)
+{
+    uint64_t bytes = 0, objects = 0, places = 0;
+    for (size_t i = 0; i < groups->count; i++) {
+        if (rank_of(&groups->groups[i]) != rank)
+            continue;
+        bytes += groups->groups[i].bytes;
+        objects += groups->groups[i].objects;
+        places++;
+    }
+    if (objects > 0)
+        printf("  %-10s%12s in %s object%s from %" PRIu64 " stack%s\n", what, gci_print_bytes(bytes).text,
+               gci_print_count(objects).text, gci_print_plural(objects), places, gci_print_plural(places));
+}
+
+static void print_text(const struct leaks *leaks, const struct profile *profile, const struct groups *groups)
+{
+    if (groups->count == 0)
+        puts("no leaks");
+    else
+        printf("leaked: %s in %s object%s\n", gci_print_bytes(groups->bytes).text,
+               gci_print_count(groups->objects).text, gci_print_plural(groups->objects));
+    print_sum(groups, 0, "direct");
+    print_sum(groups, 1, "indirect");
+    print_sum(groups, 2, "collected");
+    if (groups->suppressed_objects > 0)
+        printf("suppressed: %s in %s object%s\n", gci_print_bytes(groups->suppressed_bytes).text,
+               gci_print_count(groups->suppressed_objects).text, gci_print_plural(groups->suppressed_objects));
+    size_t shown = groups->count < leaks->rows ? groups->count : leaks->rows;
+    for (size_t i = 0; i < shown; i++)
+        print_group(profile, &groups->groups[i]);
+    if (shown < groups->count)
+        printf("\nand %zu groups more (--top=%zu)\n", groups->count - shown, groups->count);
+}
+
+/* ---- JSON ---- */
+
+static void print_json(const struct profile *profile, const struct groups *groups)
+{
+    gci_json_open(NULL, '{');
+    gci_json_number("total_bytes", groups->bytes);
+    gci_json_number("total_objects", groups->objects);
+    gci_json_open("leaks", '[');
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct group *group = &groups->groups[i];
+        gci_json_open(NULL, '{');
+        gci_json_text("kind", group->kind == PROFILE_LEAK_DIRECT ? "direct" : "indirect");
+        gci_json_number("bytes", group->bytes);
+        gci_json_number("objects", group->objects);
+        gci_json_flag("collected", group->is_collected);
+        gci_json_stack("stack", profile, group->stack);
+        gci_json_close('}');
+    }
+    gci_json_close(']');
+    gci_json_close('}');
+    putchar('\n');
+}
+
+/* ---- All together ---- */
+
+static int show(const struct leaks *leaks, const struct profile *profile)
+{
+    struct groups groups = {0};
+    gather(&groups, leaks, profile);
+    if (!leaks->view.json && profile->object_count > 0)
+        find_held(&groups, profile);
+    sort_groups(&groups);
+    if (leaks->view.json)
+        print_json(profile, &groups);
+    else
+        print_text(leaks, profile, &groups);
+    free(groups.groups);
+    free(groups.alike);
+    return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
+}
+
+/* ---- Programs ---- */
+
+/* JSON is alone on standard output: the program's goes to standard error. */
+static int run_program(struct leaks *leaks)
+{
+    fflush(stdout);
+    int kept = leaks->view.json ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : -1;
+    if (kept >= 0)
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    int code = gci_profiled_run(&leaks->profiled);
+    if (kept >= 0) {
+        dup2(kept, STDOUT_FILENO);
+        close(kept);
+    }
+    return code;
+}
+
+static int record_program(struct leaks *leaks)
+{
+    static const char name[] = "/" PROFILE_PROCESS_MARK ".gcprof";
+    int code = gci_scratch_make(leaks->directory, "leaks", "1234567890.gcprof");
+    if (code != 0)
+        return code;
+    snprintf(leaks->pattern, sizeof leaks->pattern, "%.*s%s", LIBRARY_PATH_BYTES, leaks->directory, name);
+    leaks->profiled.pattern = leaks->pattern;
+    leaks->profiled.level = "full";
+    code = gci_preload_setenv("GCALLOC_MODE", LEAKS_MODE);
+    return code == 0 ? run_program(leaks) : code;
+}
+
+static struct profile *read_recorded(const struct leaks *leaks)
+{
+    char *path = gci_profiled_path(&leaks->profiled);
+    struct profile *profile = NULL;
+    if (access(path, F_OK) == 0)
+        profile = gci_profile_read(path, leaks->view.no_symbols);
+    else
+        gci_message_fail(0, leaks->profiled.launch.words[0],
+                         "left no profile: did it start another program in its place?");
+    free(path);
+    return profile;
+}
+
+static int show_program(struct leaks *leaks)
+{
+    struct profile *profile = NULL;
+    int code = record_program(leaks);
+    if (leaks->profiled.child > 0 && code == 0) {
+        profile = read_recorded(leaks);
+        code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+    }
+    gci_profile_forget(profile);
+    gci_scratch_remove(leaks->directory);
+    if (profile && code == 0 && leaks->profiled.status != 0)
+        return gci_child_pass_on(leaks->profiled.status);
+    return code;
+}
+
+static int show_file(const struct leaks *leaks)
+{
+    struct profile *profile = gci_view_read(&leaks->view, leaks->view.words[0]);
+    int code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+    gci_profile_forget(profile);
+    return code;
+}
+
+int gci_leaks_main(int argc, char **argv)
+{
+    struct leaks leaks = {
+        .view = {.command = "leaks", .least = 1, .most = 1, .what = "a profile, or -- and a program, is"},
+        .rows = ROWS_USUAL,
+        .profiled = {.launch = {.command = "leaks"}}};
+    int code;
+    if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
+        return code;
+    code = leaks.profiled.launch.words ? show_program(&leaks) : show_file(&leaks);
+    gci_suppressions_forget(&leaks.suppressions);
+    return code;
+}

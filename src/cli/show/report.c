@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/show/report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/message.h"
+#include "cli/print/json.h"
+#include "cli/print/print.h"
+#include "cli/print/rows.h"
+#include "cli/print/view.h"
+#include "cli/profile/totals.h"
+
+#define ROWS_USUAL 10
+#define STACK_INDENT 12
+
+enum option_key { KEY_STACKS = 512, KEY_SORT, KEY_THREADS, KEY_TOP }; /* long names only, and none of view.c */
+
+struct report {
+    struct view view;
+    uint64_t rows, stacks;
+    bool threads;
+    enum total only; /* TOTAL_COUNT: all lists */
+};
+
+/* ---- Options ---- */
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct report *report = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &report->view;
+        return 0;
+    case KEY_STACKS:
+        return gci_view_number("--stacks", argument, 0, &report->stacks) ? 0 : EINVAL;
+    case KEY_TOP:
+        return gci_view_number("--top", argument, 1, &report->rows) ? 0 : EINVAL;
+    case KEY_SORT:
+        return gci_total_find("--sort", argument, &report->only) ? 0 : EINVAL;
+    case KEY_THREADS:
+        report->threads = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "One list alone: " TOTAL_NAMES},
+    {.name = "stacks", .key = KEY_STACKS, .arg = "NUMBER", .doc = "Show so many call stacks of each row"},
+    {.name = "threads", .key = KEY_THREADS, .doc = "A table of threads too"},
+    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows in each list, in place of 10"},
+    {0},
+};
+
+static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+
+const struct argp gci_report_argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "FILE|PID",
+    .doc = "Shows what a profile says: a summary, and the places that live, peak, allocate and leak most."
+           "\vA place is the innermost function that is neither malloc's nor operator new's. FILE is a profile of "
+           "'gcalloc record', PID a process that is writing one.",
+    .children = children,
+};
+
+/* ---- The summary ---- */
+
+static void print_how(const struct profile *profile, const struct totals *totals)
+{
+    time_t start = (time_t)(profile->header.start_realtime_ns / 1000000000);
+    char date[64] = "";
+    struct tm local;
+    if (localtime_r(&start, &local))
+        strftime(date, sizeof date, ", from %Y-%m-%d %H:%M:%S", &local);
+    printf("ran %s%s%s\n", gci_print_time(profile->duration_ns).text, date,
+           profile->is_complete ? "" : "; the profile has no end");
+    if (profile->header.level == PROFILE_LEVEL_SAMPLE)
+        printf("estimates from %s samples, one in %s: right to about %.1f %% in all\n",
+               gci_print_count(totals->all.samples).text, gci_print_bytes(profile->header.rate_bytes).text,
+               totals->all.samples > 0 ? 100 / sqrt((double)totals->all.samples) : 100.0);
+    else
+        puts("exact: each allocation was counted");
+}
+
+static void print_peak(const struct profile *profile)
+{
+    const struct profile_moment_rows *peak = gci_profile_peak(profile);
+    uint64_t bytes = profile->end.peak_bytes, time_ns = profile->end.peak_time_ns;
+    if (bytes == 0 && peak) {
+        bytes = peak->moment.live_bytes;
+        time_ns = peak->moment.time_ns;
+    }
+    if (bytes > 0)
+        printf("  peak        %12s   after %s\n", gci_print_bytes(bytes).text, gci_print_time(time_ns).text);
+}
+
+static void print_figure(const char *label, const struct figure *figure, const char *behind)
+{
+    printf("  %-12s%12s   %s object%s%s\n", label, gci_print_bytes(figure->bytes).text,
+           gci_print_count(figure->objects).text, gci_print_plural(figure->objects), behind);
+}
+
+static void print_allocated(const struct profile *profile, const struct figure *figures)
+{
+    char rate[64] = "";
+    double seconds = (double)profile->duration_ns / 1e9;
+    if (seconds > 0)
+        snprintf(rate, sizeof rate, ", %s a second",
+                 gci_print_count((uint64_t)((double)figures[TOTAL_ALLOCATED].objects / seconds)).text);
+    print_figure("allocated", &figures[TOTAL_ALLOCATED], rate);
+    printf("  temporary   %12s   of the objects: freed right after they came\n",
+           gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);
+}
+
+static void print_cycles(const struct profile *profile)
+{
+    uint64_t total = 0, longest = 0;
+    for (size_t i = 0; i < profile->cycle_count; i++) {
+        total += profile->cycles[i].pause_ns;
+        longest = profile->cycles[i].pause_ns > longest ? profile->cycles[i].pause_ns : longest;
+    }
+    printf("  collections %12zu", profile->cycle_count);
+    if (profile->cycle_count > 0)
+        printf("   paused %s in all, %s at the longest", gci_print_time(total).text, gci_print_time(longest).text);
+    putchar('\n');
+}
+
+static void print_summary(const struct profile *profile, const struct totals *totals)
+{
+    const struct figure *figures = totals->all.figures;
+    gci_rows_command(profile);
+    print_how(profile, totals);
+    print_peak(profile);
+    print_figure("live at end", &figures[TOTAL_LIVE], "");
+    print_allocated(profile, figures);
+    print_figure("leaked", &figures[TOTAL_LEAKED],
+                 figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
+    if (figures[TOTAL_COLLECTED].objects > 0)
+        print_figure("collected", &figures[TOTAL_COLLECTED], ", unreachable and given back");
+    print_cycles(profile);
+    if (profile->end.lost > 0)
+        printf("  %s samples did not fit into the profiler's memory and are missing\n",
+               gci_print_count(profile->end.lost).text);
+}
+
+void gci_report_summary(const struct profile *profile)
+{
+    struct totals totals;
+    gci_totals_make(&totals, profile);
+    print_summary(profile, &totals);
+    gci_totals_forget(&totals);
+}
+
+/* ---- Lists ---- */
+
+static void print_stack(const struct profile *profile, uint32_t stack, const struct figure *figure)
+{
+    printf("%10s  %s object%s by\n", gci_print_bytes(figure->bytes).text, gci_print_count(figure->objects).text,
+           gci_print_plural(figure->objects));
+    gci_print_stack(stdout, profile, stack, STACK_INDENT, UINT32_MAX);
+}
+
+static void print_site(const struct report *report, const struct profile *profile, const struct totals *totals,
+                       uint32_t number, enum total total)
+{
+    gci_rows_site(profile, totals, number, total);
+    if (report->stacks == 0)
+        return;
+    size_t count;
+    uint32_t *stacks = gci_totals_sort_stacks(totals, profile, number, total, &count);
+    for (size_t i = 0; i < count && i < report->stacks; i++)
+        print_stack(profile, stacks[i], &totals->stacks[stacks[i]].figures[total]);
+    free(stacks);
+}
+
+static void print_list(const struct report *report, const struct profile *profile, const struct totals *totals,
+                       enum total total)
+{
+    size_t count, shown;
+    const struct figure *all = &totals->all.figures[total];
+    uint32_t *sites = gci_totals_sort_sites(totals, total, &count);
+    shown = count < report->rows ? count : report->rows;
+    if (count > 0 || report->only == total) {
+        printf("\n%s: %s in %s object%s\n", gci_total_kinds[total].title, gci_print_bytes(all->bytes).text,
+               gci_print_count(all->objects).text, gci_print_plural(all->objects));
+        if (count > 0)
+            gci_rows_head();
+    }
+    for (size_t i = 0; i < shown; i++)
+        print_site(report, profile, totals, sites[i], total);
+    if (count > shown)
+        printf("%*sand %zu more places\n", ROWS_PLACE_COLUMN, "", count - shown);
+    free(sites);
+}
+
+static void print_threads(const struct profile *profile, const struct totals *totals)
+{
+    printf("\nThreads\n%-24s %12s %12s %14s %13s\n", "name", "live", "allocated", "allocations", "temporary");
+    for (size_t i = 0; i < profile->thread_count; i++) {
+        const struct figure *figures = totals->threads[i].figures;
+        if (figures[TOTAL_ALLOCATED].objects == 0)
+            continue;
+        char name[25];
+        gci_print_function(name, sizeof name, profile->threads[i], 24);
+        printf(
+            "%-24s %12s %12s %14s %13s\n", name, gci_print_bytes(figures[TOTAL_LIVE].bytes).text,
+            gci_print_bytes(figures[TOTAL_ALLOCATED].bytes).text,
+            gci_print_count(figures[TOTAL_ALLOCATED].objects).text,
+            gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);
+    }
+}
+
+/* ---- JSON ---- */
+
+static void print_figure_json(const char *key, const struct figure *figure)
+{
+    gci_json_open(key, '{');
+    gci_json_number("bytes", figure->bytes);
+    gci_json_number("objects", figure->objects);
+    gci_json_close('}');
+}
+
+static void print_figures_json(const struct totals_row *row)
+{
+    for (int i = 0; i < TOTAL_NAMED; i++)
+        print_figure_json(gci_total_kinds[i].name, &row->figures[i]);
+}
+
+static void print_profile_json(const struct profile *profile)
+{
+    static const char *const levels[] = {"unknown", "sample", "site", "full"};
+    gci_json_text("file", profile->path);
+    gci_json_text("executable", profile->executable);
+    gci_json_open("command", '[');
+    for (size_t i = 0; profile->words[i]; i++)
+        gci_json_text(NULL, profile->words[i]);
+    gci_json_close(']');
+    gci_json_number("process", profile->header.process);
+    gci_json_number("start_ns", profile->header.start_realtime_ns);
+    gci_json_number("duration_ns", profile->duration_ns);
+    gci_json_text("level", levels[profile->header.level <= PROFILE_LEVEL_FULL ? profile->header.level : 0]);
+    gci_json_number("rate_bytes", profile->header.rate_bytes);
+    gci_json_flag("complete", profile->is_complete);
+    gci_json_number("lost", profile->end.lost);
+    gci_json_number("peak_bytes", profile->end.peak_bytes);
+    gci_json_number("peak_time_ns", profile->end.peak_time_ns);
+}
+
+static void print_cycles_json(const struct profile *profile)
+{
+    uint64_t total = 0, longest = 0;
+    for (size_t i = 0; i < profile->cycle_count; i++) {
+        total += profile->cycles[i].pause_ns;
+        longest = profile->cycles[i].pause_ns > longest ? profile->cycles[i].pause_ns : longest;
+    }
+    gci_json_open("collections", '{');
+    gci_json_number("count", profile->cycle_count);
+    gci_json_number("pause_total_ns", total);
+    gci_json_number("pause_longest_ns", longest);
+    gci_json_close('}');
+}
+
+static void print_site_json(const struct report *report, const struct profile *profile, const struct totals *totals,
+                            uint32_t number, enum total total)
+{
+    size_t count;
+    uint32_t *stacks = gci_totals_sort_stacks(totals, profile, number, total, &count);
+    const struct site *site = &totals->sites[number];
+    gci_json_open(NULL, '{');
+    gci_json_number("bytes", site->row.figures[total].bytes);
+    gci_json_number("objects", site->row.figures[total].objects);
+    if (site->frame == TOTALS_NO_FRAME)
+        gci_json_text("where", NULL);
+    else
+        gci_json_frame("where", profile, &profile->frames[site->frame]);
+    gci_json_open("stacks", '[');
+    for (size_t i = 0; i < count && i < report->stacks; i++) {
+        gci_json_open(NULL, '{');
+        gci_json_number("bytes", totals->stacks[stacks[i]].figures[total].bytes);
+        gci_json_number("objects", totals->stacks[stacks[i]].figures[total].objects);
+        gci_json_stack("stack", profile, stacks[i]);
+        gci_json_close('}');
+    }
+    gci_json_close(']');
+    gci_json_close('}');
+    free(stacks);
+}
+
+static void print_threads_json(const struct profile *profile, const struct totals *totals)
+{
+    gci_json_open("threads", '[');
+    for (size_t i = 0; i < profile->thread_count; i++) {
+        gci_json_open(NULL, '{');
+        gci_json_text("name", profile->threads[i]);
+        gci_json_number("system_id", profile->thread_system_ids[i]);
+        print_figures_json(&totals->threads[i]);
+        gci_json_close('}');
+    }
+    gci_json_close(']');
+}
+
+static void print_json(const struct report *report, const struct profile *profile, const struct totals *totals)
+{
+    gci_json_open(NULL, '{');
+    print_profile_json(profile);
+    print_figures_json(&totals->all);
+    print_cycles_json(profile);
+    if (report->threads)
+        print_threads_json(profile, totals);
+    gci_json_open("top", '{');
+    for (int i = 0; i < TOTAL_NAMED; i++) {
+        if (report->only != TOTAL_COUNT && report->only != (enum total)i)
+            continue;
+        size_t count;
+        uint32_t *sites = gci_totals_sort_sites(totals, (enum total)i, &count);
+        gci_json_open(gci_total_kinds[i].name, '[');
+        for (size_t k = 0; k < count && k < report->rows; k++)
+            print_site_json(report, profile, totals, sites[k], (enum total)i);
+        gci_json_close(']');
+        free(sites);
+    }
+    gci_json_close('}');
+    gci_json_close('}');
+    putchar('\n');
+}
+
+/* ---- All together ---- */
+
+static void print_text(const struct report *report, const struct profile *profile, const struct totals *totals)
+{
+    if (report->only == TOTAL_COUNT)
+        print_summary(profile, totals);
+    for (int i = 0; i < TOTAL_NAMED; i++) {
+        if (report->only == TOTAL_COUNT || report->only == (enum total)i)
+            print_list(report, profile, totals, (enum total)i);
+    }
+    if (report->threads)
+        print_threads(profile, totals);
+}
+
+int gci_report_main(int argc, char **argv)
+{
+    struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "a profile is"},
+                            .rows = ROWS_USUAL,
+                            .only = TOTAL_COUNT};
+    struct totals totals;
+    int code;
+    if (!gci_view_parse(&gci_report_argp, argc, argv, &report.view, &report, &code))
+        return code;
+    struct profile *profile = gci_view_read(&report.view, report.view.words[0]);
+    if (!profile)
+        return EXIT_OWN_FAILURE;
+    gci_totals_make(&totals, profile);
+    (report.view.json ? print_json : print_text)(&report, profile, &totals);
+    gci_totals_forget(&totals);
+    gci_profile_forget(profile);
+    return gci_view_finish(0);
+}

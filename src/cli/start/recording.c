@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said goes to standard error: standard output is the program's. What is wrong with the file's name is found before the
+ * program runs, for nobody wants to run it twice.
+ */
+#include "cli/start/recording.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/print/print.h"
+#include "cli/print/view.h"
+#include "cli/profile/profile.h"
+#include "cli/show/report.h"
+#include "cli/start/child.h"
+#include "cli/start/profiled.h"
+#include "cli/start/scratch.h"
+
+#define LEVELS "sample|site|full"
+
+enum option_key { KEY_LEVEL = 512, KEY_RATE }; /* long names only, and none of preload.c */
+
+struct record_command {
+    struct profiled profiled;
+    const char *output; /* NULL: a name of ours */
+    bool overwrite;
+    char rate[32];
+    char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
+    char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
+    time_t start;
+};
+
+/* ---- Options ---- */
+
+static error_t set_level(struct record_command *command, const char *word)
+{
+    command->profiled.level = word;
+    if (strcmp(word, "sample") == 0 || strcmp(word, "site") == 0 || strcmp(word, "full") == 0)
+        return 0;
+    gci_message_fail(0, "--level", "%.40s is not one of " LEVELS, word);
+    return EINVAL;
+}
+
+static error_t set_rate(struct record_command *command, const char *word)
+{
+    uint64_t bytes;
+    if (!gci_view_bytes("--rate", word, &bytes))
+        return EINVAL;
+    snprintf(command->rate, sizeof command->rate, "%" PRIu64, bytes);
+    command->profiled.rate = command->rate;
+    return 0;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct record_command *command = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &command->profiled.launch;
+        return 0;
+    case KEY_LEVEL:
+        return set_level(command, argument);
+    case KEY_RATE:
+        return set_rate(command, argument);
+    case 'o':
+        command->output = argument;
+        return 0;
+    case 'f':
+        command->overwrite = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "level",
+     .key = KEY_LEVEL,
+     .arg = "LEVEL",
+     .doc =
+         "What is recorded, " LEVELS ": samples, at next to no cost (the default); samples with places of the source "
+         "or callers alone; each allocation"},
+    {.name = "rate", .key = KEY_RATE, .arg = "BYTES", .doc = "One sample in so many bytes on average (K, M, G)"},
+    {.name = "output",
+     .key = 'o',
+     .arg = "FILE",
+     .doc = "The profile; %p in it is the process. By default gcalloc.PROGRAM.%p.gcprof"},
+    {.name = "force", .key = 'f', .doc = "Overwrite the file if it is there"},
+    {0},
+};
+
+static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
+
+const struct argp gci_record_argp = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "[--] PROGRAM [ARGUMENT...]",
+    .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
+           "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
+           "number where "
+           "FILE has no %p. The exit "
+           "status is the program's; 125: gcalloc failed, 126: the program cannot be run with the library, 127: it was "
+           "not found.",
+    .children = children,
+};
+
+/* ---- The file's name ---- */
+
+static void name_after_program(char *name, size_t bytes, const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    int length = snprintf(name, bytes, "gcalloc.%.60s.", slash ? slash + 1 : program);
+    for (char *at = name; *at; at++)
+        *at = *at == '%' ? '_' : *at; /* a mark of the program's own name is none */
+    snprintf(name + length, bytes - (size_t)length, "%s.gcprof", PROFILE_PROCESS_MARK);
+}
+
+/* Absolute, for the program may change its working directory. */
+static int make_pattern(struct record_command *command)
+{
+    char name[PATH_MAX], folder[PATH_MAX] = "";
+    if (command->output)
+        snprintf(name, sizeof name, "%s", command->output);
+    else
+        name_after_program(name, sizeof name, command->profiled.launch.words[0]);
+    if (name[0] != '/' && !getcwd(folder, sizeof folder))
+        return gci_message_fail(EXIT_OWN_FAILURE, name, "cannot tell the working directory: %s", strerror(errno));
+    bool is_marked = strstr(name, PROFILE_PROCESS_MARK) != NULL;
+    int length = snprintf(command->path, sizeof command->path, "%s%s%s", folder, folder[0] ? "/" : "", name);
+    if (length >= 0 && (size_t)length + 3 * sizeof(pid_t) < LIBRARY_PATH_BYTES)
+        length = snprintf(command->pattern, sizeof command->pattern, "%.*s%s%s", LIBRARY_PATH_BYTES, command->path,
+                          is_marked ? "" : ".", is_marked ? "" : PROFILE_PROCESS_MARK);
+    if (length < 0 || (size_t)length + 3 * sizeof(pid_t) >= LIBRARY_PATH_BYTES)
+        return gci_message_fail(EXIT_OWN_FAILURE, name, "its whole path is too long");
+    command->profiled.pattern = command->pattern;
+    return 0;
+}
+
+static int check_folder(const struct record_command *command)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", command->path);
+    *strrchr(folder, '/') = '\0';
+    if (access(folder[0] ? folder : "/", W_OK | X_OK) == 0)
+        return 0;
+    return gci_message_fail(EXIT_OWN_FAILURE, command->path, "cannot be written: %s", strerror(errno));
+}
+
+static int check_file(const struct record_command *command)
+{
+    struct stat status;
+    if (lstat(command->path, &status) != 0)
+        return 0;
+    if (!command->overwrite)
+        return gci_message_fail(EXIT_OWN_FAILURE, command->path, "is there already; --force overwrites it");
+    return S_ISREG(status.st_mode) ? 0 : gci_message_fail(EXIT_OWN_FAILURE, command->path, "is no plain file");
+}
+
+/* The profile of the program under the name that it is to have; for free(). NULL after one line. */
+static char *final_path(const struct record_command *command)
+{
+    char *path = gci_profiled_path(&command->profiled);
+    bool is_there = access(path, F_OK) == 0;
+    if (!is_there)
+        gci_message_fail(0, path, "the program left no profile");
+    if (is_there && strcmp(command->path, command->pattern) == 0)
+        return path;
+    if (is_there && rename(path, command->path) != 0) {
+        gci_message_fail(0, path, "cannot be renamed to %s: %s", command->path, strerror(errno));
+        return path;
+    }
+    free(path);
+    return is_there ? strdup(command->path) : NULL;
+}
+
+/* ---- What is said at the end ---- */
+
+/* Profiles of processes that the program started. */
+static size_t count_others(const struct record_command *command, const char *own)
+{
+    char pattern[PATH_MAX];
+    glob_t found = {0};
+    size_t count = 0;
+    const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
+    struct stat status;
+    snprintf(pattern, sizeof pattern, "%.*s*%s", (int)(mark - command->pattern), command->pattern,
+             mark + strlen(PROFILE_PROCESS_MARK));
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            count += strcmp(found.gl_pathv[i], own) != 0 && stat(found.gl_pathv[i], &status) == 0 &&
+                             status.st_mtime >= command->start
+                         ? 1
+                         : 0;
+        globfree(&found);
+    }
+    return count;
+}
+
+/* As short as it can be typed from here. */
+static const char *shown_path(const char *path)
+{
+    char folder[PATH_MAX];
+    size_t length = getcwd(folder, sizeof folder) ? strlen(folder) : 0;
+    return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : path;
+}
+
+static int tell(const struct record_command *command)
+{
+    char *path = final_path(command);
+    if (!path)
+        return EXIT_OWN_FAILURE;
+    fflush(stdout);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    struct profile *profile = gci_profile_read(path, true);
+    size_t others = count_others(command, path);
+    if (profile) {
+        gci_report_summary(profile);
+        printf("profile: %s\n", shown_path(path));
+        if (others > 0)
+            printf("and %zu more of processes that it started, beside it\n", others);
+        printf("next: gcalloc report %s\n", shown_path(path));
+    }
+    gci_profile_forget(profile);
+    free(path);
+    return gci_view_finish(profile ? 0 : EXIT_OWN_FAILURE);
+}
+
+int gci_record_main(int argc, char **argv)
+{
+    struct record_command command = {.profiled = {.launch = {.command = "record"}, .level = "sample"}};
+    struct profiled *profiled = &command.profiled;
+    int code;
+    if (!gci_preload_parse(&gci_record_argp, argc, argv, &profiled->launch, &command, &code))
+        return code;
+    command.start = time(NULL);
+    code = make_pattern(&command);
+    if (code == 0)
+        code = check_folder(&command);
+    if (code == 0)
+        code = check_file(&command);
+    if (code == 0)
+        code = gci_profiled_run(profiled);
+    if (code == 0)
+        code = tell(&command);
+    return profiled->child > 0 && profiled->status != 0 ? gci_child_pass_on(profiled->status) : code;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects that the profiler has chosen, and what it wrote down about each: the door between allocator, sweep and profiler.
+ *
+ * A chosen object is large, or lies in a block of chosen ones: such a block belongs to the second cache of a thread
+ * (heap/cache.h: sampled) and is never open to ordinary requests, so its `custody` is never equal to a thread's id, and each
+ * free takes the slow path, which asks here. Frees of all other objects know nothing of it, nor does the marker.
+ *
+ * Records lie in a range of their own, one for each granule of the region: that of a slot is found by unit and slot. The range
+ * is reserved when the first profile starts and stays; as far as `ready_units` there is memory. Invariants: `origin` of a slot
+ * that is not in the program's hands is 0; taking a record out is one atomic step, so of two that free the object one has
+ * it. A slot of such a block without a record is an object that nobody knows more about.
+ */
+#ifndef GCI_HEAP_SAMPLE_H
+#define GCI_HEAP_SAMPLE_H
+
+#include "heap/block.h"
+#include "heap/heap.h"
+
+struct sample {
+    volatile shared_word origin; /* not 0; the profiler's own (profile/sites.h) */
+    float weight;                /* objects that it stands for */
+    uint32_t bytes;              /* asked for; of a large object in `origin` of the record behind it */
+};
+STATIC_ASSERT(sizeof(struct sample) == GRANULE_BYTES, "a record for each granule");
+
+enum sample_end { SAMPLE_FREED, SAMPLE_RECLAIMED };
+
+/* What the profiler does; NULL while there is no profile. All but `choose` are called in critical sections or by the sweep, and
+ * take no lock. */
+struct sample_hooks {
+    /* Bytes that the calling thread may ask for until its next sample; 0: all are chosen. */
+    uint64_t (*distance)(void);
+    /* Of an object that is about to be allocated; false: not this one. In no critical section, but for calls from signal
+     * handlers, which are refused. */
+    bool (*choose)(size_t bytes, struct sample *sample);
+    void (*born)(const struct sample *sample, size_t bytes, uintptr_t address);
+    void (*gone)(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end);
+};
+
+extern const struct sample_hooks *volatile gci_sample_hooks HIDDEN;
+
+/* Threads draw a new distance when this has changed. */
+extern volatile u32_shared gci_sample_draw HIDDEN;
+
+/* Memory for records of the whole region or, where the system gives less, of a part of it. Idempotent; one at a time.
+ * 0 or ENOMEM. */
+int gci_sample_reserve(struct heap *heap);
+
+/* Makes the reservation fit into `address_space` bytes, as far as what is ready allows; region lock. */
+void gci_sample_shrink(struct heap *heap, size_t address_space);
+
+/* All of that memory; {0, 0} where there is none. */
+struct range gci_sample_range(const struct heap *heap);
+
+/* The unit's records can be written; critical section. False: no memory for them. */
+bool gci_sample_prepare(struct heap *heap, uint32_t unit);
+
+/* Units that are nobody's go back to the system: the memory of their records too. */
+void gci_sample_forget(const struct heap *heap, uint32_t first, uint32_t count);
+
+/* The object's record is written and the profiler told. The unit is prepared. */
+void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struct sample *sample, size_t bytes);
+
+/* The object goes: its record, if it has one, is taken out and the profiler told. Before the slot can be used again. `alone`:
+ * nobody else can be freeing it at this moment, but by mistake. */
+void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone);
+
+/* As gci_sample_take for the slots of one bitmap word; world stopped. */
+void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end);
+
+ALWAYS_INLINE struct sample *sample_at(const struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    return heap->samples + (size_t)unit * (BLOCK_BYTES / GRANULE_BYTES) + slot;
+}
+
+/* What is known of an object that is allocated: NULL where there is nothing. The caller keeps the object from going. */
+const struct sample *gci_sample_find(const struct heap *heap, uint32_t unit, uint32_t slot);
+
+/* Bytes that were asked for, of a record that was found. */
+size_t gci_sample_bytes(const struct heap *heap, uint32_t unit, const struct sample *sample);
+
+/* Visits every record, in the order of addresses. What threads do meanwhile may be seen or not. */
+typedef void (*sample_visit_fn)(const struct sample *sample, uint32_t unit, uint32_t slot, void *data);
+void gci_sample_each(const struct heap *heap, sample_visit_fn visit, void *data);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of profile/look/leak_report.h. */
+#include "profile/look/leak_report.h"
+
+#include "base/bits.h"
+#include "base/profile_format.h"
+#include "base/text.h"
+#include "platform/env.h"
+#include "platform/image.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "profile/look/origin.h"
+
+/* ---- Modules ------------------------------------------------------------------------------------------------------ */
+
+#define MODULES_MAX 1024u
+#define PATH_BYTES 232u
+
+struct code {
+    struct range range;
+    uint64_t file_offset;
+    char path[PATH_BYTES];
+};
+
+/* What is mapped as code, read once for a report; without memory for it frames are bare addresses. */
+struct modules {
+    struct code *codes;
+    size_t count;
+};
+
+static void note_code(const struct mapping *mapping, void *data)
+{
+    struct modules *modules = data;
+    if (!mapping->is_code || !mapping->is_file || modules->count == MODULES_MAX)
+        return;
+    struct code *code = &modules->codes[modules->count++];
+    code->range = mapping->range;
+    code->file_offset = mapping->file_offset;
+    for (size_t i = 0; i < PATH_BYTES - 1 && mapping->path[i] != '\0'; i++)
+        code->path[i] = mapping->path[i];
+}
+
+static size_t modules_bytes(void)
+{
+    return align_up(MODULES_MAX * sizeof(struct code), gci_vm_page_bytes());
+}
+
+static void read_modules(struct modules *modules)
+{
+    *modules = (struct modules){.codes = gci_vm_reserve(NULL, modules_bytes())};
+    if (modules->codes != NULL && gci_vm_commit(modules->codes, modules_bytes()) == 0)
+        gci_image_each(note_code, modules);
+}
+
+static void forget_modules(const struct modules *modules)
+{
+    if (modules->codes != NULL)
+        gci_vm_release(modules->codes, modules_bytes());
+}
+
+/* ---- Lines -------------------------------------------------------------------------------------------------------- */
+
+struct report {
+    int file;
+    bool is_whole; /* every line was written */
+    const struct modules *modules;
+    unsigned frames; /* of the stack in hand */
+};
+
+static void write_line(struct report *report, struct text *line)
+{
+    gci_text_add(line, "\n");
+    report->is_whole = gci_env_write(report->file, line->bytes, line->length) && report->is_whole;
+}
+
+static void add_sum(struct text *line, uint64_t bytes, uint64_t objects)
+{
+    gci_text_add_decimal(line, bytes);
+    gci_text_add(line, " byte(s) in ");
+    gci_text_add_decimal(line, objects);
+    gci_text_add(line, " object(s)");
+}
+
+static void add_place(struct text *line, const struct modules *modules, uintptr_t call)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        const struct code *code = &modules->codes[i];
+        if (!range_contains(code->range, call))
+            continue;
+        gci_text_add(line, " ");
+        gci_text_add(line, code->path);
+        gci_text_add(line, "+");
+        gci_text_add_address(line, call - code->range.lo + code->file_offset);
+        return;
+    }
+    gci_text_add(line, " (no file)");
+}
+
+/* The call is the instruction before the return address. */
+static void write_frame(uintptr_t address, void *data)
+{
+    struct report *report = data;
+    struct text line;
+    gci_text_init(&line);
+    gci_text_add(&line, "    #");
+    gci_text_add_decimal(&line, report->frames++);
+    gci_text_add(&line, " ");
+    gci_text_add_address(&line, address - 1);
+    add_place(&line, report->modules, address - 1);
+    write_line(report, &line);
+}
+
+static void write_group(struct report *report, const struct leak_group *group)
+{
+    struct text line;
+    gci_text_init(&line);
+    gci_text_add(&line, group->kind == PROFILE_LEAK_DIRECT ? "\nDirect leak of " : "\nIndirect leak of ");
+    add_sum(&line, group->bytes, group->objects);
+    gci_text_add(&line, " allocated from:");
+    write_line(report, &line);
+    report->frames = 0;
+    gci_origin_each_frame(group->stack, write_frame, report);
+    if (report->frames != 0)
+        return;
+    gci_text_init(&line);
+    gci_text_add(&line, "    (unknown: not sampled; one is at ");
+    gci_text_add_address(&line, ~group->hidden);
+    gci_text_add(&line, ")");
+    write_line(report, &line);
+}
+
+static void write_totals(struct report *report, const struct leak_groups *found)
+{
+    struct leak_sum all = gci_leak_groups_sum(found, 0);
+    struct leak_sum direct = gci_leak_groups_sum(found, PROFILE_LEAK_DIRECT);
+    struct text line;
+    gci_text_init(&line);
+    gci_text_add(&line, "==");
+    gci_text_add_decimal(&line, gci_process_id());
+    gci_text_add(&line, "== gcalloc: ");
+    gci_text_add(&line, gci_env_program());
+    if (all.objects == 0) {
+        gci_text_add(&line, " has leaked nothing");
+    } else {
+        gci_text_add(&line, " has leaked ");
+        add_sum(&line, all.bytes, all.objects);
+        gci_text_add(&line, ", directly ");
+        add_sum(&line, direct.bytes, direct.objects);
+    }
+    write_line(report, &line);
+}
+
+bool gci_leak_report_write(int file, const struct leak_groups *found)
+{
+    struct modules modules;
+    struct report report = {.file = file, .is_whole = true, .modules = &modules};
+    read_modules(&modules);
+    write_totals(&report, found);
+    for (size_t i = 0; i < found->count; i++)
+        write_group(&report, &found->groups[i]);
+    forget_modules(&modules);
+    return report.is_whole;
+}

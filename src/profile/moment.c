@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of profile/moment.h. */
+#include "profile/moment.h"
+
+#include "base/bits.h"
+#include "heap/region.h"
+#include "platform/clock.h"
+#include "platform/thread.h"
+#include "platform/vm.h"
+#include "profile/sampler.h"
+
+/* ---- Header and end ----------------------------------------------------------------------------------------------- */
+
+#define COMMAND_BYTES_MAX ((size_t)65536) /* of a buffer four times as long */
+
+void gci_moment_header(struct writer *writer, const char *version)
+{
+    uint64_t now_ns = gci_sampler_now_ns();
+    struct profile_header header = {.magic = PROFILE_MAGIC,
+                                    .version = PROFILE_VERSION,
+                                    .process = gci_process_id(),
+                                    .start_realtime_ns = gci_clock_realtime_ns() - now_ns,
+                                    .rate_bytes = word_load(&gci_session.rate_bytes),
+                                    .level = gci_session.level != 0 ? gci_session.level : PROFILE_LEVEL_SAMPLE};
+    __builtin_strncpy(header.library, version, sizeof header.library - 1);
+    char *command = writer->buffer + WRITER_BUFFER_BYTES - COMMAND_BYTES_MAX; /* the buffer is empty */
+    size_t bytes = gci_env_command(command, COMMAND_BYTES_MAX, &header.words);
+    gci_writer_begin(writer, PROFILE_HEADER);
+    gci_writer_add(writer, &header, sizeof header);
+    gci_writer_add(writer, command, bytes);
+    gci_writer_end(writer);
+}
+
+void gci_moment_end(struct writer *writer)
+{
+    struct profile_end end = {.time_ns = gci_sampler_now_ns(),
+                              .peak_bytes = gci_session.peak_bytes,
+                              .peak_time_ns = gci_session.peak_ns,
+                              .lost = word_load(&gci_session.lost)};
+    gci_writer_record(writer, PROFILE_END, &end, sizeof end);
+}
+
+/* ---- Usage -------------------------------------------------------------------------------------------------------- */
+
+static uint64_t whole_objects(uint64_t parts)
+{
+    return (parts + SITE_OBJECT / 2) / SITE_OBJECT;
+}
+
+/* The sums are exact where the session's own figure is only as good as the last word of each thread: that is put right. */
+void gci_moment_usage(struct writer *writer)
+{
+    uint64_t parts = 0;
+    struct profile_usage usage = {.time_ns = gci_sampler_now_ns(),
+                                  .heap_bytes = region_used_bytes(&gci_heap),
+                                  .resident_bytes = gci_vm_resident_bytes()};
+    uint32_t count = gci_sites_row_count();
+    for (uint32_t i = 0; i < count; i++) {
+        const struct site_row *row = gci_sites_row(i);
+        usage.live_bytes += gci_sampler_live(row).bytes;
+        usage.allocated_bytes += word_load(&row->own.allocated_bytes);
+        parts += word_load(&row->own.allocated_objects);
+    }
+    usage.allocated_objects = whole_objects(parts);
+    word_store(&gci_session.live_bytes, usage.live_bytes);
+    if (usage.live_bytes > word_load(&gci_session.live_most)) {
+        word_store(&gci_session.live_most, usage.live_bytes);
+        word_store(&gci_session.live_most_ns, usage.time_ns);
+    }
+    gci_writer_record(writer, PROFILE_USAGE, &usage, sizeof usage);
+}
+
+/* ---- Rows --------------------------------------------------------------------------------------------------------- */
+
+struct rows {
+    struct profile_figures *figures; /* by index of the row */
+    uint32_t count;
+    enum profile_reason reason;
+    uint64_t now_ns;
+};
+
+static size_t bytes_for(uint32_t count)
+{
+    return align_up(count * sizeof(struct profile_figures), gci_vm_page_bytes());
+}
+
+/* The live figures are what follows from the others, so that a row agrees with itself. */
+static void gather_row(struct profile_figures *to, const struct site_row *row)
+{
+    uint64_t gone = 0;
+    for (unsigned i = 0; i < PROFILE_LIFETIMES; i++) {
+        uint64_t parts = word_load(&row->own.lifetimes[i]) + word_load(&row->others.lifetimes[i]);
+        to->lifetimes[i] = whole_objects(parts);
+        gone += parts;
+    }
+    to->stack = row->stack;
+    to->thread = row->thread;
+    to->samples = word_load(&row->own.samples);
+    to->allocated_objects = whole_objects(word_load(&row->own.allocated_objects));
+    to->allocated_bytes = word_load(&row->own.allocated_bytes);
+    to->reclaimed_objects = whole_objects(word_load(&row->others.reclaimed_objects));
+    to->reclaimed_bytes = word_load(&row->others.reclaimed_bytes);
+    to->freed_objects = whole_objects(gone) - to->reclaimed_objects;
+    to->freed_bytes = word_load(&row->own.freed_bytes) + word_load(&row->others.freed_bytes);
+    to->temporary_objects = whole_objects(word_load(&row->own.temporary_objects));
+    uint64_t gone_objects = to->freed_objects + to->reclaimed_objects;
+    uint64_t gone_bytes = to->freed_bytes + to->reclaimed_bytes;
+    to->live_objects = to->allocated_objects > gone_objects ? to->allocated_objects - gone_objects : 0;
+    to->live_bytes = to->allocated_bytes > gone_bytes ? to->allocated_bytes - gone_bytes : 0;
+}
+
+static void gather_peak_row(struct profile_figures *to, const struct site_row *row)
+{
+    to->stack = row->stack;
+    to->thread = row->thread;
+    to->samples = word_load(&row->own.samples);
+    to->live_objects = whole_objects(row->peak_objects);
+    to->live_bytes = row->peak_bytes;
+}
+
+static void note_age(const struct sample *sample, uint32_t unit, uint32_t slot, void *data)
+{
+    const struct rows *rows = data;
+    const struct site_row *row = gci_sampler_row(sample);
+    uint32_t index = row == NULL ? rows->count : (uint32_t)(row - gci_sites_row(0));
+    (void)unit;
+    (void)slot;
+    if (index >= rows->count)
+        return;
+    uint64_t born_ns = gci_sampler_born_ns(sample);
+    unsigned age = gci_sampler_age_class(rows->now_ns > born_ns ? rows->now_ns - born_ns : 0);
+    rows->figures[index].ages[age] += gci_sampler_objects(sample); /* in parts, for now */
+}
+
+static void gather_ages(struct rows *rows)
+{
+    gci_sample_each(&gci_heap, note_age, rows);
+    for (uint32_t i = 0; i < rows->count; i++)
+        for (unsigned age = 0; age < PROFILE_LIFETIMES; age++)
+            rows->figures[i].ages[age] = whole_objects(rows->figures[i].ages[age]);
+}
+
+static bool is_wanted(const struct rows *rows, const struct profile_figures *figures)
+{
+    bool is_whole = rows->reason == PROFILE_DUMP || rows->reason == PROFILE_EXIT;
+    return is_whole ? figures->samples != 0 : figures->live_bytes != 0 || figures->live_objects != 0;
+}
+
+static void write_rows(struct writer *writer, const struct rows *rows, struct profile_moment *moment)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const struct profile_figures *figures = &rows->figures[i];
+        if (!is_wanted(rows, figures))
+            continue;
+        moment->rows++;
+        moment->live_bytes += figures->live_bytes;
+        moment->live_objects += figures->live_objects;
+        gci_writer_thread(writer, figures->thread);
+        gci_writer_stack(writer, figures->stack);
+    }
+    gci_writer_record(writer, PROFILE_MOMENT, moment, sizeof *moment);
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (is_wanted(rows, &rows->figures[i]))
+            gci_writer_record(writer, PROFILE_FIGURES, &rows->figures[i], sizeof rows->figures[i]);
+}
+
+static void gather(struct rows *rows)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (rows->reason == PROFILE_PEAK)
+            gather_peak_row(&rows->figures[i], gci_sites_row(i));
+        else
+            gather_row(&rows->figures[i], gci_sites_row(i));
+    }
+    if (rows->reason == PROFILE_DUMP || rows->reason == PROFILE_EXIT)
+        gather_ages(rows);
+}
+
+void gci_moment_write(struct writer *writer, enum profile_reason reason)
+{
+    struct rows rows = {.count = gci_sites_row_count(), .reason = reason, .now_ns = gci_sampler_now_ns()};
+    struct profile_moment moment = {.time_ns = reason == PROFILE_PEAK ? gci_session.peak_ns : rows.now_ns,
+                                    .reason = reason,
+                                    .rate_bytes = word_load(&gci_session.rate_bytes)};
+    size_t bytes = bytes_for(rows.count + 1);
+    rows.figures = gci_vm_reserve(NULL, bytes);
+    if (rows.figures == NULL)
+        return;
+    gci_writer_mappings(writer);
+    if (gci_vm_commit(rows.figures, bytes) == 0) {
+        gather(&rows);
+        write_rows(writer, &rows, &moment);
+    }
+    gci_vm_release(rows.figures, bytes);
+}

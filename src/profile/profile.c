@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of profile/profile.h. */
+#include "profile/profile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "heap/region.h"
+#include "platform/cpu.h"
+#include "platform/stop.h"
+#include "platform/sync.h"
+#include "platform/thread.h"
+#include "profile/look/graph_file.h"
+#include "profile/moment.h"
+#include "profile/sampler.h"
+#include "world/critical.h"
+
+#define SAMPLE_RATE_BYTES (UINT64_C(512) << 10)
+#define SITE_RATE_BYTES (UINT64_C(16) << 10)
+
+/* Rows of usage: one in 10 ms, and later in the 256th part of the time so far; some thousand a day. Moments: one in a second, and
+ * later in a tenth of the time: a hundred in the first day. */
+#define USAGE_NS_MIN UINT64_C(10000000)
+#define USAGE_SHARE 256
+#define MOMENT_NS_MIN UINT64_C(1000000000)
+#define MOMENT_SHARE 10
+
+/* Guarded by the lock of the file; is_on is read without. */
+static struct lock file_lock;
+static volatile u32_shared is_on;
+static struct writer writer;
+static struct writer copier;
+static struct growing_file file;
+static struct growing_file copy;
+static const char *library_version;
+static char pattern[sizeof file.path];
+static bool needs_file;       /* fork child: its own, when there is something to write */
+static bool error_is_told;    /* one line for a file */
+static uint64_t moment_ns;    /* when the next moment is due */
+static uint64_t peak_written; /* gci_session.peak_most of the last PEAK in the file */
+
+uint64_t gci_profile_default_rate(enum profile_level level)
+{
+    return level == PROFILE_LEVEL_FULL ? 1 : level == PROFILE_LEVEL_SITE ? SITE_RATE_BYTES : SAMPLE_RATE_BYTES;
+}
+
+/* A handler of the program that forks or asks for a dump must not find the lock held below it. */
+static uint64_t lock_file(void)
+{
+    uint64_t blocked = gci_stop_block_signals();
+    gci_lock_acquire(&file_lock);
+    gci_sampler_enter();
+    return blocked;
+}
+
+static void unlock_file(uint64_t blocked)
+{
+    gci_sampler_leave();
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(blocked);
+}
+
+/* ---- The file ----------------------------------------------------------------------------------------------------- */
+
+static int expand(char *to, size_t limit, const char *from)
+{
+    struct text process;
+    size_t used = 0;
+    gci_text_init(&process);
+    gci_text_add_decimal(&process, gci_process_id());
+    while (*from != '\0') {
+        bool is_process = from[0] == '%' && from[1] == 'p';
+        const char *part = is_process ? process.bytes : from;
+        size_t count = is_process ? process.length : 1;
+        if (used + count >= limit)
+            return ENAMETOOLONG;
+        memcpy(to + used, part, count);
+        used += count;
+        from += is_process ? 2 : 1;
+    }
+    to[used] = '\0';
+    return 0;
+}
+
+static void tell_error(const char *path, int error)
+{
+    struct text text;
+    const char *cause = strerrordesc_np(error);
+    gci_text_init(&text);
+    gci_text_add(&text, "profile ");
+    gci_text_add(&text, path);
+    gci_text_add(&text, ": ");
+    gci_text_add(&text, cause != NULL ? cause : "cannot be written");
+    gci_text_add(&text, "; nothing more is written there for now");
+    gci_env_report(&text);
+}
+
+/* What could not be written is not known to the file; the figures go on in memory, and the end is tried once more. */
+static void flush(void)
+{
+    gci_writer_flush(&writer);
+    if (writer.error == 0)
+        return;
+    gci_writer_forget_known();
+    if (!error_is_told)
+        tell_error(file.path, writer.error);
+    error_is_told = true;
+}
+
+static int create_file(struct writer *to, struct growing_file *made, const char *path)
+{
+    char expanded[sizeof made->path];
+    int error = expand(expanded, sizeof expanded, path);
+    if (error == 0)
+        error = gci_env_file_create(made, expanded);
+    to->file = error == 0 ? made : NULL;
+    to->used = to->record_at = 0;
+    to->error = 0;
+    return error;
+}
+
+static void begin_file(struct writer *to)
+{
+    gci_moment_header(to, library_version);
+    gci_writer_mappings(to);
+}
+
+/* A child's file begins when it has something to say: most children are about to become another program. */
+static void begin_own_file(void)
+{
+    needs_file = false;
+    int error = create_file(&writer, &file, pattern);
+    if (error != 0)
+        tell_error(pattern, error);
+    gci_writer_forget_known();
+    error_is_told = false;
+    begin_file(&writer);
+}
+
+static void write_peak(struct writer *to)
+{
+    if (word_load(&gci_session.live_most) > gci_session.peak_most &&
+        gci_session.peak_bytes <= word_load(&gci_session.live_bytes))
+        gci_sampler_take_peak();
+    if (gci_session.peak_most == 0 || (!to->is_copy && gci_session.peak_most == peak_written))
+        return;
+    gci_moment_write(to, PROFILE_PEAK);
+    if (!to->is_copy)
+        peak_written = gci_session.peak_most;
+}
+
+static void write_last(struct writer *to, enum profile_reason reason)
+{
+    gci_moment_usage(to);
+    write_peak(to);
+    gci_moment_write(to, reason);
+}
+
+/* ---- While it is on ----------------------------------------------------------------------------------------------- */
+
+static uint64_t later(uint64_t now_ns, uint64_t least_ns, uint64_t share)
+{
+    return now_ns + (now_ns / share > least_ns ? now_ns / share : least_ns);
+}
+
+static void set_due(uint64_t now_ns)
+{
+    uint64_t ticks = gci_cpu_ticks() - gci_session.start_ticks;
+    uint64_t wait_ns = later(now_ns, USAGE_NS_MIN, USAGE_SHARE) - now_ns;
+    if (now_ns != 0)
+        word_store(&gci_session.tick_ns_2_32, (uint64_t)((double)now_ns / (double)ticks * 4294967296.0));
+    double tick_ns = (double)word_load(&gci_session.tick_ns_2_32) / 4294967296.0;
+    word_store(&gci_session.due_ticks, ticks + (uint64_t)((double)wait_ns / tick_ns));
+}
+
+static void do_due(void)
+{
+    uint64_t now_ns = gci_sampler_now_ns();
+    if (needs_file)
+        begin_own_file();
+    gci_moment_usage(&writer);
+    if (now_ns >= moment_ns) {
+        write_peak(&writer);
+        gci_moment_write(&writer, PROFILE_TIMER);
+        moment_ns = later(now_ns, MOMENT_NS_MIN, MOMENT_SHARE);
+    }
+    flush();
+    set_due(now_ns);
+}
+
+/* On a thread that is about to sample. */
+static void work(void)
+{
+    uint64_t blocked = gci_stop_block_signals();
+    if (gci_lock_try(&file_lock)) {
+        if (u32_load(&is_on) != 0)
+            do_due();
+        gci_lock_release(&file_lock);
+    }
+    gci_stop_restore_signals(blocked);
+}
+
+void gci_profile_note_cycle(const struct cycle_report *report)
+{
+    if (u32_load(&is_on) == 0 || report->is_given_up)
+        return;
+    uint64_t blocked = lock_file();
+    struct profile_cycle cycle = {.time_ns = gci_sampler_now_ns(),
+                                  .pause_ns = report->pause_ns,
+                                  .mark_ns = report->roots_ns + report->mark_ns,
+                                  .sweep_ns = report->sweep_ns,
+                                  .live_bytes = report->census.live_bytes,
+                                  .live_objects = report->census.live_objects,
+                                  .freed_bytes = report->census.freed_bytes,
+                                  .freed_objects = report->census.freed_objects,
+                                  .heap_bytes = region_used_bytes(&gci_heap),
+                                  .reason = report->reason,
+                                  .threads = report->threads};
+    if (u32_load(&is_on) != 0 && !needs_file)
+        gci_writer_record(&writer, PROFILE_CYCLE, &cycle, sizeof cycle);
+    unlock_file(blocked);
+}
+
+/* ---- On and off --------------------------------------------------------------------------------------------------- */
+
+static int take_memory(void)
+{
+    critical_enter();
+    int error = gci_sample_reserve(&gci_heap);
+    if (error == 0)
+        error = gci_sites_init(&gci_heap, SITE_ROWS_MAX);
+    if (writer.buffer == NULL)
+        writer.buffer = gci_heap_take_meta(&gci_heap, WRITER_BUFFER_BYTES);
+    if (copier.buffer == NULL)
+        copier.buffer = gci_heap_take_meta(&gci_heap, WRITER_BUFFER_BYTES);
+    critical_leave();
+    return writer.buffer == NULL || copier.buffer == NULL ? ENOMEM : error;
+}
+
+static int prepare(const struct profile_plan *plan)
+{
+    writer.file = NULL;
+    writer.error = 0;
+    writer.used = writer.record_at = 0;
+    pattern[0] = '\0';
+    int error = take_memory();
+    if (error != 0 || plan->path == NULL)
+        return error;
+    if (strlen(plan->path) >= sizeof pattern)
+        return ENAMETOOLONG;
+    strcpy(pattern, plan->path);
+    return create_file(&writer, &file, pattern);
+}
+
+static int start(const struct profile_plan *plan)
+{
+    int error = u32_load(&is_on) != 0 ? EBUSY : prepare(plan);
+    if (error != 0)
+        return error;
+    library_version = plan->version;
+    needs_file = error_is_told = false;
+    moment_ns = MOMENT_NS_MIN;
+    peak_written = 0;
+    gci_sampler_work = work;
+    gci_sampler_start(plan->level, plan->rate_bytes != 0 ? plan->rate_bytes : gci_profile_default_rate(plan->level));
+    gci_writer_forget_known();
+    set_due(0);
+    begin_file(&writer);
+    gci_moment_usage(&writer);
+    flush();
+    u32_store_release(&is_on, 1);
+    return 0;
+}
+
+int gci_profile_start(const struct profile_plan *plan)
+{
+    uint64_t blocked = lock_file();
+    int error = start(plan);
+    unlock_file(blocked);
+    return error;
+}
+
+/* False: there is no profile. `with_leaks`: as of the end of the process. */
+static bool end(bool with_leaks, const struct roots_caller *caller, int *error)
+{
+    if (u32_load(&is_on) == 0)
+        return false;
+    gci_sampler_stop();
+    u32_store(&is_on, 0);
+    if (needs_file)
+        begin_own_file();
+    writer.error = 0; /* there may be room again */
+    write_last(&writer, PROFILE_EXIT);
+    if (with_leaks && writer.file != NULL) {
+        gci_graph_file_add_leaks(&writer, caller);
+        gci_graph_file_add_collected(&writer);
+    }
+    gci_moment_end(&writer);
+    flush();
+    *error = writer.error;
+    return true;
+}
+
+int gci_profile_stop(void)
+{
+    int error = ESRCH;
+    uint64_t blocked = lock_file();
+    end(false, NULL, &error);
+    unlock_file(blocked);
+    return error;
+}
+
+void gci_profile_at_exit(const struct roots_caller *caller)
+{
+    int error;
+    uint64_t blocked = lock_file();
+    end(true, caller, &error);
+    unlock_file(blocked);
+}
+
+static int add_extra(struct writer *to, const struct profile_extra *extra)
+{
+    int failure = 0;
+    if (extra->leaks)
+        failure = gci_graph_file_add_leaks(to, extra->caller);
+    if (extra->leaks && failure == 0)
+        gci_graph_file_add_collected(to);
+    if (extra->graph && failure == 0)
+        failure = gci_graph_file_add_graph(to, extra->caller);
+    return failure;
+}
+
+static int dump_to(const char *path, const struct profile_extra *extra)
+{
+    int error = create_file(&copier, &copy, path);
+    if (error != 0)
+        return error;
+    if (extra->version != NULL)
+        library_version = extra->version;
+    copier.is_copy = true;
+    copier.stacks_known = 0;
+    begin_file(&copier);
+    write_last(&copier, PROFILE_DUMP);
+    error = add_extra(&copier, extra);
+    gci_moment_end(&copier);
+    gci_writer_flush(&copier);
+    return error != 0 ? error : copier.error;
+}
+
+static int dump_here(void)
+{
+    if (needs_file)
+        begin_own_file();
+    write_last(&writer, PROFILE_DUMP);
+    flush();
+    return writer.error;
+}
+
+static bool take_copier(void)
+{
+    critical_enter();
+    if (copier.buffer == NULL)
+        copier.buffer = gci_heap_take_meta(&gci_heap, WRITER_BUFFER_BYTES);
+    critical_leave();
+    return copier.buffer != NULL;
+}
+
+int gci_profile_dump(const char *path)
+{
+    static const struct profile_extra nothing = {0};
+    uint64_t blocked = lock_file();
+    int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path, &nothing) : dump_here();
+    unlock_file(blocked);
+    return error;
+}
+
+/* In a handler: what it has interrupted may hold the lock, or be in the middle of a sample and go on with it. */
+struct file_try {
+    uint64_t blocked;
+    bool has_entered;
+};
+
+static bool try_file(struct file_try *try, bool may_wait)
+{
+    try->blocked = gci_stop_block_signals();
+    if (may_wait)
+        gci_lock_acquire(&file_lock);
+    if (may_wait || gci_lock_try(&file_lock)) {
+        try->has_entered = gci_sampler_enter();
+        return true;
+    }
+    gci_stop_restore_signals(try->blocked);
+    return false;
+}
+
+static void end_try(const struct file_try *try)
+{
+    if (try->has_entered)
+        gci_sampler_leave();
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(try->blocked);
+}
+
+int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
+{
+    struct file_try try;
+    if (!try_file(&try, extra->may_wait))
+        return EINPROGRESS;
+    int error = take_copier() ? dump_to(path, extra) : ENOMEM;
+    end_try(&try);
+    return error;
+}
+
+int gci_profile_try_switch(const struct profile_plan *plan)
+{
+    struct file_try try;
+    int error = ESRCH;
+    if (!try_file(&try, false))
+        return EINPROGRESS;
+    if (plan != NULL)
+        error = start(plan);
+    else
+        end(false, NULL, &error);
+    end_try(&try);
+    return error;
+}
+
+int gci_profile_set_rate(uint64_t rate_bytes)
+{
+    uint64_t blocked = lock_file();
+    bool is_there = u32_load(&is_on) != 0;
+    if (is_there)
+        gci_sampler_set_rate(rate_bytes != 0 ? rate_bytes : gci_profile_default_rate(gci_session.level));
+    unlock_file(blocked);
+    return is_there ? 0 : ESRCH;
+}
+
+/* ---- Fork --------------------------------------------------------------------------------------------------------- */
+
+void gci_profile_lock(void)
+{
+    gci_lock_acquire(&file_lock);
+}
+
+void gci_profile_unlock(void)
+{
+    gci_lock_release(&file_lock);
+}
+
+void gci_profile_reset(void)
+{
+    gci_lock_reset(&file_lock);
+    gci_sites_reset_lock();
+    gci_sampler_reset_lock();
+    if (u32_load(&is_on) == 0)
+        return;
+    bool has_own_name = strstr(pattern, "%p") != NULL;
+    if (!has_own_name && pattern[0] != '\0') {
+        gci_sampler_stop();
+        u32_store(&is_on, 0);
+        return;
+    }
+    writer.used = writer.record_at = 0;
+    writer.error = 0;
+    needs_file = has_own_name;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The profile of the process: on, off, and on its way into a file.
+ *
+ * A session: gci_profile_start → hooks → samples of all threads → gci_profile_stop, or exit. The file holds header, mappings and
+ * usage from the beginning; every so often the thread whose sample comes first after the time adds a row of usage, and less
+ * often a moment (moment.h). So a process that is killed leaves all but its last second.
+ *
+ * One lock, that of the file, outermost of all (src/README.md); samples only try it. Callers hold no lock and are in no
+ * critical section. Errors are errno values; 0 is none.
+ */
+#ifndef GCI_PROFILE_PROFILE_H
+#define GCI_PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/profile_format.h"
+#include "collect/cycle.h"
+
+struct profile_plan {
+    enum profile_level level;
+    uint64_t rate_bytes; /* 0: gci_profile_default_rate; without meaning at level full */
+    const char *path;    /* "%p" is the process; NULL: no file */
+    const char *version; /* of the library; stays */
+};
+
+uint64_t gci_profile_default_rate(enum profile_level level);
+
+/* EBUSY: there is one; ENOMEM; EEXIST and others: of the file, and nothing has started. */
+int gci_profile_start(const struct profile_plan *plan);
+
+/* ESRCH: there is none. Otherwise the profile has ended, whatever became of its file. */
+int gci_profile_stop(void);
+
+/* What is known now, as a whole profile in a new file; NULL: as a moment in the profile's own. ESRCH: there is none. */
+int gci_profile_dump(const char *path);
+
+/* What a dump tells beyond the figures; a profile need not be on for it. */
+struct profile_extra {
+    bool leaks;
+    bool graph;    /* and the heap as a graph */
+    bool may_wait; /* for the lock of the file; not in a handler, which may have come on top of it */
+    const struct roots_caller *caller; /* as in struct cycle_look */
+    const char *version;               /* of the library; stays */
+};
+
+/* As gci_profile_dump. EINPROGRESS: it may not wait, and another is writing; EAGAIN: threads could not be stopped. */
+int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
+
+/* As gci_profile_start, or with NULL gci_profile_stop, in a handler. EINPROGRESS: another has the lock of the file. */
+int gci_profile_try_switch(const struct profile_plan *plan);
+
+/* 0: the default of the level. ESRCH: there is none. */
+int gci_profile_set_rate(uint64_t rate_bytes);
+
+void gci_profile_note_cycle(const struct cycle_report *report);
+
+/* The profile's last words, and what has leaked; one line where they could not be written. `caller` as in struct cycle_look. */
+void gci_profile_at_exit(const struct roots_caller *caller);
+
+/* Around fork. A child goes on under its own number where the path has one, else without a profile. */
+void gci_profile_lock(void);
+void gci_profile_unlock(void);
+void gci_profile_reset(void); /* child */
+
+#endif

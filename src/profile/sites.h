@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Where objects come from: stacks, each kept once, and for each stack and thread a row of figures.
+ *
+ * Rows are found without a lock by a hash of all addresses and the thread; two stacks are taken for one when their 64-bit
+ * hashes agree, which happens once in 2^29 profiles. New ones are made under a lock, in a critical section. Nothing is ever
+ * taken away: when the tables are full, what does not fit is counted as lost. All of it is memory of the heap's own
+ * structures (heap/heap.h: gci_heap_take_meta), never a root, and stays when a profile has ended.
+ *
+ * Figures: `own` belongs to the thread of the row, which alone writes it, with plain stores in critical sections; `others`, and
+ * `own` of thread 0, which means several, are changed atomically. Objects are counted in parts of 1 / SITE_OBJECT, as a sample
+ * may stand for a fraction more than a whole number of them.
+ */
+#ifndef GCI_PROFILE_SITES_H
+#define GCI_PROFILE_SITES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/atomic.h"
+#include "base/profile_format.h"
+#include "heap/heap.h"
+
+#define SITE_OBJECT 1024u
+#define SITE_FRAMES_MAX 64u
+
+/* What is kept for a stack and thread. */
+struct site_row {
+    uint64_t key;    /* of stack and thread; set before the row can be found, like the next two */
+    uint32_t stack;  /* number of its stack, from 1 */
+    uint32_t thread; /* 0: several */
+    struct site_own {
+        volatile shared_word samples;
+        volatile shared_word allocated_objects;
+        volatile shared_word allocated_bytes;
+        volatile shared_word freed_bytes;
+        volatile shared_word temporary_objects;
+        volatile shared_word lifetimes[PROFILE_LIFETIMES]; /* of what this thread has freed */
+    } own;
+    struct site_others {
+        volatile shared_word freed_bytes;
+        volatile shared_word reclaimed_objects;
+        volatile shared_word reclaimed_bytes;
+        volatile shared_word lifetimes[PROFILE_LIFETIMES]; /* of what others have freed, and the collector reclaimed */
+    } others;
+    uint64_t peak_objects; /* these two: live at the peak (profile/moment.h) */
+    uint64_t peak_bytes;
+};
+
+/* The call as gcalloc/replace.h knows it: struct gca_site of that header. */
+struct site_place {
+    const char *file;
+    const char *function;
+    unsigned line;
+};
+
+struct site_stack {
+    uint64_t hash;
+    const struct site_place *place; /* NULL where unknown */
+    const uintptr_t *addresses;
+    uint32_t depth;
+    bool is_written; /* the profile's file has it; under the lock of the file */
+};
+
+/* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. Nobody else is inside. */
+int gci_sites_init(struct heap *heap, uint32_t rows_limit);
+#define SITE_ROWS_MAX (UINT32_C(1) << 16)
+
+/* The row of a stack, innermost first, on a thread; NULL: no room. */
+struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const struct site_place *place,
+                                uint32_t thread);
+
+uint32_t gci_sites_row_count(void);
+struct site_row *gci_sites_row(uint32_t index);
+
+uint32_t gci_sites_stack_count(void);
+struct site_stack *gci_sites_stack(uint32_t number); /* from 1 */
+
+void gci_sites_reset_lock(void); /* fork child */
+
+#endif

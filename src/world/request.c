@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Implementation of world/request.h. */
+#include "world/request.h"
+
+#include "base/atomic.h"
+#include "platform/context.h"
+#include "platform/thread.h"
+#include "world/critical.h"
+#include "world/thread.h"
+
+static request_fn serve_request; /* NULL: nobody serves */
+static uint32_t process;         /* not a child of vfork */
+static volatile u32_shared is_due;
+
+void gci_request_init(request_fn serve)
+{
+    process = gci_process_id();
+    serve_request = serve;
+}
+
+/* The barrier orders this before the attempt on the collector's lock; see gci_cycle_unlock. */
+void gci_request_note(void)
+{
+    if (serve_request == NULL || gci_process_id() != process)
+        return;
+    u32_store(&is_due, 1);
+    fence_full();
+}
+
+bool gci_request_take(void)
+{
+    return u32_exchange(&is_due, 0) != 0;
+}
+
+static void serve_for(const struct roots_caller *caller)
+{
+    while (u32_load(&is_due) != 0 && serve_request(caller))
+        ;
+}
+
+void gci_request_serve(const struct interruption *interruption)
+{
+    if (LIKELY(u32_load(&is_due) == 0))
+        return;
+    bool on_other_stack = range_contains(interruption->alternate, interruption->handler_sp);
+    const struct roots_caller caller = {
+        .stack_pointer = on_other_stack ? interruption->stack_pointer : interruption->handler_sp,
+        .registers = {interruption->handler_sp,
+                      on_other_stack ? interruption->alternate.hi : interruption->stack_pointer},
+        .code = interruption->code};
+    serve_for(&caller);
+}
+
+static void serve_with_registers_saved(uintptr_t stack_pointer, void *data)
+{
+    const struct roots_caller caller = {stack_pointer, {stack_pointer, stack_pointer + CONTEXT_SAVED_BYTES}, 0};
+    (void)data;
+    serve_for(&caller);
+}
+
+void gci_request_serve_now(void)
+{
+    if (LIKELY(u32_load(&is_due) == 0) || critical_is_inside())
+        return;
+    uint64_t blocked = gci_stop_block_signals();
+    gci_stop_block_own();
+    gci_context_call(serve_with_registers_saved, NULL);
+    gci_stop_restore_signals(blocked);
+}
+
+/* Without anybody to ask, the request stays due until some thread comes by. */
+void gci_request_pass_on(void)
+{
+    if (u32_load(&is_due) == 0)
+        return;
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        uint32_t id = u32_load(&thread->id);
+        if (thread->cache != NULL && id != 0 && gci_stop_send(id) == 0)
+            return;
+    }
+}
+
+void gci_request_reset(void)
+{
+    process = gci_process_id();
+    u32_store(&is_due, 0);
+}

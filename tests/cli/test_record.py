@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""gcalloc record, and leaks of a program that is run: what the program gets to see, where files come to lie, and what is said;
+beside a library that leaves a ready profile. Some tests run the real library, where it can write profiles."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+import make_profile
+from make_profile import DIRECT, EXIT, Profile
+from support import LIBRARY_NAME, CommandTest
+
+VARIABLES = ("GCALLOC_PROFILE", "GCALLOC_PROFILE_RATE", "GCALLOC_PROFILE_FILE", "GCALLOC_MODE")
+
+
+class RecordTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        profile = Profile(words=["probe"])
+        stack = profile.stack([], ("src/probe.c", 5, "leak"))
+        profile.moment(1, EXIT, [{"stack": stack, "live_bytes": 48, "live_objects": 3, "allocated_bytes": 48,
+                                  "allocated_objects": 3}])
+        profile.leak(stack, DIRECT, 3, 48, time=1)
+        profile.end(2)
+        self.made = self.write("made", profile.bytes(), 0o644)
+        self.folder = os.path.join(self.scratch, "here")
+        os.mkdir(self.folder)
+
+    def run_it(self, *words, **changes):
+        return self.gcalloc(*words, cwd=self.folder, **{"FAKE_PROFILE": self.made, "LC_ALL": "C.UTF-8", **changes})
+
+    def files(self):
+        return sorted(os.listdir(self.folder))
+
+
+class Record(RecordTest):
+    def test_what_the_program_sees(self):
+        done = self.run_it("record", self.probe, "environment", *VARIABLES, "LD_PRELOAD")
+        name, = self.files()
+        pattern = os.path.join(os.path.realpath(self.folder), "gcalloc.probe.%p.gcprof")
+        self.assertEqual(done.stdout, f"GCALLOC_PROFILE=sample\nGCALLOC_PROFILE_RATE=0\nGCALLOC_PROFILE_FILE={pattern}\n"
+                                      f"GCALLOC_MODE=(unset)\nLD_PRELOAD={self.library}\n")
+        self.assertRegex(name, r"\Agcalloc\.probe\.\d+\.gcprof\Z")
+        done = self.run_it("record", "--level=full", "--rate=64K", "--mode=free", "-o", "/dev/shm/x.%p", "--", self.probe,
+                           "environment", *VARIABLES)
+        self.assertEqual(done.stdout, "GCALLOC_PROFILE=full\nGCALLOC_PROFILE_RATE=65536\nGCALLOC_PROFILE_FILE=/dev/shm/x.%p\n"
+                                      "GCALLOC_MODE=free\n")
+        os.remove(re.search(r"/dev/shm/x\.\d+", done.stderr).group(0))
+
+    def test_what_is_said(self):
+        done = self.run_it("record", self.probe, "arguments", "a")
+        name, = self.files()
+        self.assertEqual((done.returncode, done.stdout), (0, "[" + self.probe + "][arguments][a]\n"))
+        lines = done.stderr.splitlines()
+        self.assertLessEqual(len(lines), 12)
+        self.assertEqual(lines[0], "probe   (process 4711)")
+        self.assertIn("  leaked              48 B   3 objects, unreachable and still there", lines)
+        self.assertEqual(lines[-2:], [f"profile: {name}", f"next: gcalloc report {name}"])
+
+    def test_status_is_the_programs(self):
+        self.assertEqual(self.run_it("record", self.probe, "exit", "7").returncode, 7)
+        self.assertEqual(self.run_it("record", self.probe, "kill", "15").returncode, -15)
+
+    def test_named_file(self):
+        done = self.run_it("record", "-o", "mine.gcprof", self.probe, "arguments")
+        self.assertEqual((done.returncode, self.files()), (0, ["mine.gcprof"]))
+        self.assertIn("profile: mine.gcprof\n", done.stderr)
+        path = os.path.join(os.path.realpath(self.folder), "mine.gcprof")
+        again = self.run_it("record", "-o", "mine.gcprof", self.probe, "arguments")
+        self.assert_fails(again, 125, f"gcalloc: {path}: is there already; --force overwrites it")
+        with open(path, "w") as file:
+            file.write("old")
+        self.assertEqual(self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments").returncode, 0)
+        self.assertEqual((self.files(), os.path.getsize(path)), (["mine.gcprof"], os.path.getsize(self.made)))
+
+    def test_old_file_stays_when_nothing_new_comes(self):
+        self.write("here/mine.gcprof", "old")
+        done = self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments", FAKE_PROFILE=None)
+        self.assertEqual(done.returncode, 125)
+        self.assertRegex(done.stderr, r"\Agcalloc: .*/mine\.gcprof\.\d+: the program left no profile\n\Z")
+        self.assertEqual(self.files(), ["mine.gcprof"])
+        self.assertEqual(self.run_it("record", self.probe, "exit", "3", FAKE_PROFILE=None).returncode, 3)
+
+    def test_children_have_files_of_their_own(self):
+        done = self.run_it("record", self.probe, "fork", "3")
+        self.assertEqual(len(self.files()), 4)
+        self.assertIn("and 3 more of processes that it started, beside it\n", done.stderr)
+        self.run_it("record", "-o", "x.gcprof", self.probe, "fork", "2")
+        self.assertEqual([bool(re.fullmatch(r"x\.gcprof(\.\d+)?", name)) for name in self.files()], [False] * 4 + [True] * 3)
+
+    def test_failures_before_anything_runs(self):
+        long = "x" * 250
+        folder = os.path.realpath(self.folder)
+        os.mkdir(os.path.join(folder, "folder"))
+        for words, line in ((["--level=all"], "--level: all is not one of sample|site|full"),
+                            (["--rate=often"], "--rate: often is no number of bytes, such as 4096, 64K or 1M"),
+                            (["-o", "/nothing/x"], "/nothing/x: cannot be written: No such file or directory"),
+                            (["-o", long], f"{long}: its whole path is too long"),
+                            (["-f", "-o", "folder"], f"{folder}/folder: is no plain file")):
+            self.assert_fails(self.run_it("record", *words, self.probe, "arguments"), 125, f"gcalloc: {line}")
+        self.assert_fails(self.run_it("record"), 125, "gcalloc: record: no program given; try 'gcalloc record --help'")
+        self.assert_fails(self.run_it("record", "no-such-program"), 127, "gcalloc: no-such-program: not found in PATH")
+        self.assertEqual(self.files(), ["folder"])
+
+    def test_percent_in_the_programs_name(self):
+        os.symlink(self.probe, os.path.join(self.folder, "a%pb"))
+        self.run_it("record", "./a%pb", "arguments")
+        self.assertRegex(self.files()[-1], r"\Agcalloc\.a_pb\.\d+\.gcprof\Z")
+
+
+class Leaks(RecordTest):
+    def test_what_the_program_sees(self):
+        done = self.run_it("leaks", "--", self.probe, "environment", *VARIABLES, TMPDIR=self.folder)
+        lines = done.stdout.splitlines()
+        self.assertEqual((lines[0], lines[1], lines[3]), ("GCALLOC_PROFILE=full", "GCALLOC_PROFILE_RATE=0", "GCALLOC_MODE=free"))
+        folder = re.escape(os.path.realpath(self.folder))
+        self.assertRegex(lines[2], rf"\AGCALLOC_PROFILE_FILE={folder}/gcalloc-leaks\.\w+/%p\.gcprof\Z")
+        self.assertEqual(lines[4:], ["leaked: 48 B in 3 objects", "  direct            48 B in 3 objects from 1 stack", "",
+                                     "Direct leak of 48 B in 3 objects", "    leak  probe.c:5"])
+        self.assertEqual(self.files(), [], "nothing is left behind")
+
+    def test_json_is_alone_on_standard_output(self):
+        done = self.run_it("leaks", "--json", "--", self.probe, "arguments", "--json")
+        self.assertEqual(done.stderr, f"[{self.probe}][arguments][--json]\n")
+        self.assertEqual(json.loads(done.stdout)["total_objects"], 3)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_it("leaks", "--", self.probe, "exit", "7").returncode, 7)
+        self.assertEqual(self.run_it("leaks", "--fail-on=any", "--", self.probe, "exit", "7").returncode, 1)
+        self.assertEqual(self.run_it("leaks", "--fail-on=49", "--", self.probe, "exit", "7").returncode, 7)
+        self.assertEqual(self.run_it("leaks", "--", self.probe, "kill", "9").returncode, 125)  # it left no profile
+        self.assertEqual(self.run_it("leaks", "--", "no-such-program").returncode, 127)
+
+    def test_children_do_not_count(self):
+        done = self.run_it("leaks", "--json", "--", self.probe, "fork", "3", TMPDIR=self.folder)
+        self.assertEqual(json.loads(done.stdout)["total_objects"], 3)
+        self.assertEqual(self.files(), [])
+
+    def test_no_profile(self):
+        done = self.run_it("leaks", "--", self.probe, "arguments", FAKE_PROFILE=None)
+        self.assertEqual((done.returncode, done.stderr), (125, f"gcalloc: {self.probe}: left no profile: did it start another "
+                                                               "program in its place?\n"))
+        self.assert_fails(self.run_it("leaks", "--", self.probe, TMPDIR="/nothing"), 125,
+                          "gcalloc: /nothing: no temporary directory: No such file or directory")
+
+    def test_words_without_the_dashes_are_files(self):
+        self.assert_fails(self.run_it("leaks", self.probe), 125, f"gcalloc: {self.probe}: not a profile of gcalloc")
+
+
+class Process(RecordTest):
+    def test_profile_of_a_running_process(self):
+        """Found by what it has open, or by what it was told."""
+        for name, changes in (("open", {}), ("told", {"GCALLOC_PROFILE_FILE": self.made})):
+            with open(self.made, "rb") as file:
+                process = subprocess.Popen(["sleep", "60"], stdin=file if name == "open" else subprocess.DEVNULL,
+                                           env=self.environment(**changes))
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            done = self.gcalloc("report", "--json", str(process.pid))
+            self.assertEqual((done.returncode, json.loads(done.stdout)["live"]["objects"]), (0, 3))
+
+    def test_a_file_of_that_name_comes_first(self):
+        own = str(os.getpid())
+        os.rename(self.made, os.path.join(self.folder, own))
+        self.assertEqual(self.run_it("report", own).returncode, 0)
+
+
+def writes_profiles():
+    path = os.environ.get("CLI_TEST_REAL_LIBRARY")
+    if not path:
+        return False
+    with open(path, "rb") as file:
+        return b"profile_file" in file.read()
+
+
+@unittest.skipUnless(writes_profiles(), "no real library that writes profiles was built")
+class RealLibrary(RecordTest):
+    def setUp(self):
+        super().setUp()
+        self.install("CLI_TEST_REAL_LIBRARY", "lib/" + LIBRARY_NAME)
+
+    def test_leaks(self):
+        done = self.gcalloc("leaks", "--json", "--", self.probe, "leak", "1000")
+        shown = json.loads(done.stdout)
+        self.assertTrue(995 <= shown["total_objects"] <= 1001, shown["total_objects"])
+        self.assertEqual({leak["collected"] for leak in shown["leaks"]}, {False})
+
+    def test_record(self):
+        done = self.gcalloc("record", "--level=full", "-o", "x.gcprof", "--", self.probe, "leak", "1000")
+        self.assertEqual(done.returncode, 0)
+        shown = json.loads(self.gcalloc("report", "--json", "x.gcprof").stdout)
+        self.assertGreaterEqual(shown["allocated"]["objects"], 1000)
+        self.assertTrue(shown["complete"])
+
+
+if __name__ == "__main__":
+    unittest.main()

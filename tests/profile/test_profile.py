@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Profiles of a program whose allocations are known: counts by function, what becomes of the file in bad times.
+
+PROFILE_TEST_PROGRAM is the program."""
+import math
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import profile_file
+
+PROGRAM = os.environ["PROFILE_TEST_PROGRAM"]
+COUNT = 1000
+MIB = 1 << 20
+
+
+def functions():
+    """(start, end, name) of the program's functions, by address in the file."""
+    found = []
+    for line in subprocess.run(["nm", "-nS", "--defined-only", PROGRAM], capture_output=True, text=True,
+                               check=True).stdout.splitlines():
+        words = line.split()
+        if len(words) == 4 and words[2] in "tT":
+            found.append((int(words[0], 16), int(words[0], 16) + int(words[1], 16), words[3]))
+    return found
+
+
+FUNCTIONS = functions()
+
+
+class ProfileTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def run_program(self, *words, level="full", code=0, name="profile", **options):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("GCALLOC_")}
+        environment["GCALLOC_PROFILE_FILE"] = self.path(name)
+        if level:
+            environment["GCALLOC_PROFILE"] = level
+        environment.update({f"GCALLOC_{key.upper()}": str(value) for key, value in options.items()})
+        done = subprocess.run([PROGRAM, *words], env=environment, capture_output=True, text=True, timeout=100,
+                              check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def read(self, name="profile", is_whole=True):
+        profile = profile_file.read(self.path(name))
+        profile.check()
+        self.assertEqual(profile.words[0], os.path.realpath(PROGRAM))
+        self.assertEqual(profile.end is not None, is_whole)
+        return profile
+
+    @staticmethod
+    def name_of(profile, address):
+        for start, end, offset, _, path in profile.mappings:
+            if start <= address - 1 < end and path == profile.words[0]:
+                place = address - 1 - start + offset
+                for low, high, name in FUNCTIONS:
+                    if low <= place < high:
+                        return name
+        return "?"
+
+    def by_function(self, profile, moment, function):
+        """Sums of the rows whose stack has the function."""
+        sums = {}
+        for row in moment.rows:
+            if function in [self.name_of(profile, address) for address in profile.stacks[row["stack"]]]:
+                for key, value in row.items():
+                    sums[key] = sums.get(key, 0) + (sum(value) if isinstance(value, list) else value)
+        return sums
+
+    def expect(self, profile, function, objects, size, freed, freed_bytes=None):
+        sums = self.by_function(profile, profile.last("EXIT"), function)
+        freed_bytes = freed * size if freed_bytes is None else freed_bytes
+        self.assertEqual((sums["samples"], sums["allocated_objects"]), (objects, objects), function)
+        self.assertEqual((sums["freed_objects"], sums["freed_bytes"]), (freed, freed_bytes), function)
+        self.assertEqual(sums["live_objects"], objects - freed, function)
+        self.assertEqual(sums["ages"], objects - freed, function)
+        self.assertEqual(sums["reclaimed_objects"], 0, function)
+        return sums
+
+    def test_exact_counts(self):
+        self.run_program("exact", mode="free")
+        profile = self.read()
+        self.assertEqual(profile.header["level"], 3)
+        self.expect(profile, "from_malloc", COUNT, 24, COUNT // 2)
+        self.expect(profile, "from_calloc", COUNT, 150, COUNT // 2)
+        self.expect(profile, "from_aligned", COUNT, 300, COUNT // 2)
+        self.expect(profile, "from_strdup", COUNT, 11, COUNT // 2)
+        self.expect(profile, "from_large", 20, MIB + 1, 10)
+        self.expect(profile, "from_nothing", COUNT, 0, COUNT // 2)
+        sizes = [100, 110, 10000, 100000, 90000]
+        sums = self.expect(profile, "from_realloc", 500, 0, 450, 100 * sum(sizes[:4]) + 50 * sizes[4])
+        self.assertEqual(sums["allocated_bytes"], 100 * sum(sizes))
+        self.assertEqual(sums["live_bytes"], 50 * sizes[4])
+        self.assertEqual(profile.end[3], 0, "samples were lost")
+
+    def test_threads(self):
+        self.run_program("exact", mode="free")
+        profile = self.read()
+        sums = self.by_function(profile, profile.last("EXIT"), "allocate_beside")
+        self.assertEqual(sums["allocated_objects"], 4 * 251)
+        self.assertEqual(sums["freed_objects"], 4 * 250)
+        self.assertEqual(sums["freed_bytes"], 4 * 250 * 80)
+        rows = [row for row in profile.last("EXIT").rows
+                if "allocate_beside" in [self.name_of(profile, a) for a in profile.stacks[row["stack"]]]]
+        self.assertEqual(len({row["thread"] for row in rows}), 4)
+        self.assertEqual(len({profile.threads[row["thread"]][0] for row in rows}), 4)
+
+    def test_stacks_begin_in_the_program(self):
+        self.run_program("exact", mode="free")
+        profile = self.read()
+        for row in profile.last("EXIT").rows:
+            if row["allocated_objects"] == COUNT:
+                names = [self.name_of(profile, address) for address in profile.stacks[row["stack"]]]
+                self.assertTrue("from_strdup" in names or names[0].startswith("from_"), names)
+        self.assertTrue(all(len(mapping[3]) == 40 for mapping in profile.mappings if mapping[4] == profile.words[0]))
+
+    def test_what_is_collected(self):
+        self.run_program("reclaimed")
+        profile = self.read()
+        sums = self.by_function(profile, profile.last("EXIT"), "drop")
+        self.assertEqual(sums["allocated_objects"], COUNT)
+        self.assertGreaterEqual(sums["reclaimed_objects"], COUNT - 100)
+        self.assertEqual(sums["reclaimed_bytes"], 700 * sums["reclaimed_objects"])
+        self.assertEqual(sums["freed_objects"], 0)
+        self.assertGreaterEqual(len(profile.cycles), 2)
+        self.assertGreaterEqual(sum(cycle[7] for cycle in profile.cycles), sums["reclaimed_objects"])
+
+    def test_fork(self):
+        done = self.run_program("forks", name="forked.%p", mode="free")
+        child = self.read(f"forked.{int(done.stdout)}")
+        names = os.listdir(self.folder.name)
+        self.assertEqual(len(names), 2, names)
+        parent = self.read([name for name in names if name != f"forked.{int(done.stdout)}"][0])
+        self.expect(child, "in_child", 300, 64, 0)
+        self.expect(child, "from_malloc", COUNT, 24, 0)
+        self.expect(parent, "from_malloc", COUNT, 24, 0)
+        self.assertEqual(self.by_function(parent, parent.last("EXIT"), "in_child"), {})
+
+    def test_fork_without_a_name_of_its_own(self):
+        self.run_program("forks", mode="free")
+        self.assertEqual(os.listdir(self.folder.name), ["profile"])
+        self.expect(self.read(), "from_malloc", COUNT, 24, 0)
+
+    def test_killed(self):
+        self.run_program("killed", code=-signal.SIGKILL)
+        profile = self.read(is_whole=False)
+        self.assertGreater(len(profile.usage), 10)
+        self.assertGreater(len(profile.mappings), 2)
+        self.assertGreaterEqual(len([moment for moment in profile.moments if moment.reason == "TIMER"]), 1)
+
+    def test_full_disk(self):
+        done = self.run_program("full_disk", mode="free")
+        self.assertEqual(done.stdout, "goes on\n")
+        self.assertEqual(done.stderr, f"gcalloc: profile {os.path.realpath(self.path('profile'))}: File too large; "
+                                      "nothing more is written there for now\n")
+        profile = self.read(is_whole=False)
+        self.assertFalse(profile.is_torn)
+
+    def test_no_overwriting(self):
+        with open(self.path("profile"), "w", encoding="ascii") as file:
+            file.write("precious")
+        done = self.run_program("exact")
+        self.assertEqual(done.stderr, f"gcalloc: no profile: {self.path('profile')}: File exists\n")
+        with open(self.path("profile"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious")
+
+    def check_estimates(self, level, rate):
+        """Within six deviations, which a count of n samples has 1 / sqrt(n) of."""
+        self.run_program("many", level=level, profile_rate=rate)
+        profile = self.read()
+        sums = self.by_function(profile, profile.last("EXIT"), "sampled")
+        samples = sums["samples"]
+        self.assertGreater(samples, 100)
+        self.assertLess(abs(sums["allocated_bytes"] / (400 * MIB) - 1), 6 / math.sqrt(samples))
+        return profile
+
+    def test_sampling(self):
+        profile = self.check_estimates("sample", 0)
+        self.assertEqual((profile.header["level"], profile.header["rate"]), (1, 512 << 10))
+        self.check_estimates("sample", 65536)
+
+    def test_sites(self):
+        profile = self.check_estimates("site", 0)
+        self.assertEqual(profile.header["level"], 2)
+        self.assertTrue(all(len(stack) <= 1 for stack in profile.stacks.values()))
+
+    def test_places(self):
+        with open(os.environ["PROFILE_TEST_SOURCE"], encoding="ascii") as file:
+            lines = {line.split("line: ")[1].split()[0]: number
+                     for number, line in enumerate(file, 1) if "/* line: " in line}
+        for level in ("full", "site"):
+            subprocess.run([os.environ["PROFILE_TEST_SITES"]], check=True, timeout=100, env={
+                "GCALLOC_PROFILE": level, "GCALLOC_PROFILE_RATE": "64", "GCALLOC_PROFILE_FILE": self.path(level)})
+            profile = profile_file.read(self.path(level))
+            profile.check()
+            places = {line: (file, function) for file, line, function in profile.places.values()}
+            self.assertEqual(set(places), set(lines.values()) if level == "full" else set(places) & set(lines.values()))
+            self.assertTrue(all(place == (os.environ["PROFILE_TEST_SOURCE"], "main") for place in places.values()))
+            counts = {profile.places[row["stack"]][1]: row["allocated_objects"] for row in profile.last("EXIT").rows
+                      if row["stack"] in profile.places}
+            if level == "full":
+                self.assertEqual(counts, {number: 100 for number in lines.values()})
+
+    def test_by_hand(self):
+        self.run_program("by_hand", self.folder.name, level=None, mode="free")
+        whole, dump, second = self.read("hand0"), self.read("hand1"), self.read("hand2")
+        self.assertEqual(self.by_function(whole, whole.last("EXIT"), "from_malloc"), {})
+        self.expect(whole, "from_calloc", 2 * COUNT, 150, 0)
+        sums = self.by_function(dump, dump.last("DUMP"), "from_calloc")
+        self.assertEqual((sums["allocated_objects"], sums["live_objects"], sums["ages"]), (COUNT, COUNT, COUNT))
+        self.assertEqual(self.by_function(whole, whole.last("DUMP"), "from_calloc")["allocated_objects"], COUNT)
+        self.expect(second, "from_strdup", COUNT, 11, 0)
+        self.assertEqual(self.by_function(second, second.last("EXIT"), "from_calloc"), {})
+
+
+if __name__ == "__main__":
+    unittest.main()

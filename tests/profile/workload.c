@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* workload WHAT [FILE]: allocates known numbers of blocks in functions of known names; test_profile.py counts them. */
+#include <errno.h>
+#include <gcalloc/profile.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline, noclone))
+#define KEEP(block) __asm__ volatile("" : : "r"(block) : "memory")
+#define COUNT 1000
+#define MIB ((size_t)1 << 20)
+
+static void *kept[8 * COUNT];
+static size_t kept_count;
+
+static void keep(void *block)
+{
+    if (block == NULL)
+        exit(3);
+    kept[kept_count++] = block;
+}
+
+/* Each makes COUNT blocks and frees half of them. */
+static NOINLINE void from_malloc(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        keep(malloc(24));
+}
+
+static NOINLINE void from_calloc(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        keep(calloc(3, 50));
+}
+
+static NOINLINE void from_aligned(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        keep(aligned_alloc(256, 300));
+}
+
+static NOINLINE void from_strdup(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        keep(strdup("0123456789"));
+}
+
+static NOINLINE void from_large(void)
+{
+    for (int i = 0; i < 20; i++)
+        keep(malloc(MIB + 1));
+}
+
+static NOINLINE void from_nothing(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        keep(malloc(0));
+}
+
+/* Grows in its place and moves, shrinks in its place, large in its place: five allocations for each block, four frees. */
+static NOINLINE void from_realloc(void)
+{
+    for (int i = 0; i < 100; i++) {
+        void *block = realloc(NULL, 100);
+        block = realloc(block, 110);
+        block = realloc(block, 10000);
+        block = realloc(block, 100000);
+        block = realloc(block, 90000);
+        keep(block);
+    }
+}
+
+static void *allocate_beside(void *data)
+{
+    (void)data;
+    void *blocks[250];
+    for (int i = 0; i < 250; i++)
+        blocks[i] = malloc(80);
+    for (int i = 0; i < 125; i++)
+        free(blocks[i]);
+    void **left = malloc(125 * sizeof *left);
+    memcpy(left, blocks + 125, 125 * sizeof *left);
+    return left;
+}
+
+/* Half is freed by the thread that made it, the rest by another. */
+static NOINLINE void from_threads(void)
+{
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, allocate_beside, NULL);
+    for (int i = 0; i < 4; i++) {
+        void *left;
+        pthread_join(threads[i], &left);
+        for (int k = 0; k < 125; k++)
+            free(((void **)left)[k]);
+        keep(left);
+    }
+}
+
+static NOINLINE void free_half(size_t from)
+{
+    for (size_t i = from; i < kept_count; i += 2)
+        free(kept[i]);
+}
+
+static NOINLINE void drop(void)
+{
+    for (int i = 0; i < COUNT; i++) {
+        void *volatile block = malloc(700);
+        KEEP(block);
+    }
+}
+
+static NOINLINE void overwrite_stack(void)
+{
+    volatile char bytes[16384];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = 0;
+}
+
+static void exact(void)
+{
+    static void (*const sources[])(void) = {from_malloc, from_calloc,  from_aligned, from_strdup,
+                                            from_large,  from_nothing, from_realloc};
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        size_t from = kept_count;
+        sources[i]();
+        free_half(from);
+    }
+    from_threads();
+}
+
+static void reclaimed(void)
+{
+    drop();
+    overwrite_stack();
+    gca_collect();
+    gca_collect();
+}
+
+static NOINLINE void in_child(void)
+{
+    for (int i = 0; i < 300; i++)
+        keep(malloc(64));
+}
+
+static void forks(void)
+{
+    from_malloc();
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        in_child();
+        exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    if (status != 0)
+        exit(4);
+    printf("%ld\n", (long)child);
+}
+
+static void killed(void)
+{
+    for (;;) {
+        from_malloc();
+        for (size_t i = 0; i < kept_count; i++)
+            free(kept[i]);
+        kept_count = 0;
+        if (clock() > 3 * CLOCKS_PER_SEC / 2)
+            kill(getpid(), SIGKILL);
+    }
+}
+
+static void full_disk(void)
+{
+    struct rlimit limit = {6000, 6000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    exact();
+    puts("goes on");
+}
+
+static NOINLINE void sampled(size_t bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *block = malloc(bytes);
+        KEEP(block);
+        free(block);
+    }
+}
+
+static void many(void)
+{
+    static const size_t sizes[] = {16, 200, 5000, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        sampled(sizes[i], 400 * MIB / 4 / sizes[i]);
+}
+
+/* Starts, stops and dumps by itself. */
+static void by_hand(const char *folder)
+{
+    char path[3][4096];
+    for (int i = 0; i < 3; i++)
+        snprintf(path[i], sizeof path[i], "%s/hand%d", folder, i);
+    struct gca_profile_options options = {
+        .size = sizeof options, .level = GCA_PROFILE_FULL, .rate_bytes = 0, .path = path[0]};
+    if (gca_profile_stop() != ESRCH || gca_profile_dump(path[1]) != ESRCH || gca_profile_set_rate(1) != ESRCH)
+        exit(5);
+    from_malloc();
+    if (gca_profile_start(&options) != 0 || gca_profile_start(&options) != EBUSY)
+        exit(6);
+    from_calloc();
+    if (gca_profile_dump(path[1]) != 0 || gca_profile_dump(path[1]) != EEXIST || gca_profile_dump(NULL) != 0)
+        exit(7);
+    from_calloc();
+    if (gca_profile_stop() != 0 || gca_profile_start(&options) != EEXIST)
+        exit(8);
+    from_calloc();
+    free_half(0);
+    options.path = path[2];
+    if (gca_profile_start(&options) != 0)
+        exit(9);
+    for (size_t i = 1; i < kept_count; i += 2)
+        free(kept[i]);
+    kept_count = 0;
+    from_strdup();
+    options.level = 77;
+    if (gca_profile_start(&options) != EINVAL || gca_profile_stop() != 0)
+        exit(10);
+}
+
+int main(int count, char **words)
+{
+    const char *what = count > 1 ? words[1] : "";
+    if (strcmp(what, "exact") == 0)
+        exact();
+    else if (strcmp(what, "reclaimed") == 0)
+        reclaimed();
+    else if (strcmp(what, "forks") == 0)
+        forks();
+    else if (strcmp(what, "killed") == 0)
+        killed();
+    else if (strcmp(what, "full_disk") == 0)
+        full_disk();
+    else if (strcmp(what, "many") == 0)
+        many();
+    else if (strcmp(what, "by_hand") == 0 && count > 2)
+        by_hand(words[2]);
+    else
+        return 2;
+    return 0;
+}
