@@ -318,7 +318,7 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, alignment, kind);
 }
 
-READS_OTHERS_BITS void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+READS_OTHERS_BITS static void *zeroed_slow(size_t bytes, enum block_kind kind)
 {
     if (LIKELY(bytes <= SMALL_BYTES_MAX)) {
         void *block = alloc_fast(bytes, kind);
@@ -333,4 +333,9 @@ READS_OTHERS_BITS void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
     if (block != NULL && !attempt.is_clean)
         __builtin_memset(block, 0, attempt.bytes);
     return block;
+}
+
+READS_OTHERS_BITS void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+{
+    return alloc_zeroed_fast(bytes, kind, zeroed_slow);
 }

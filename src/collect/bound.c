@@ -120,6 +120,7 @@ static void mark_due(struct bound *bound)
     mark(bound, (uintptr_t)due_counted); /* which leads to the rest */
     for (uint32_t id = 1; id <= u32_load_acquire(&bound->heap->cache_count); id++) {
         const struct inbox *inbox = &bound->heap->caches[id]->inbox;
+        mark(bound, word_load(&bound->heap->caches[id]->left)); /* which leads to the rest */
         for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
             mark(bound, inbox->objects[i]);
     }
@@ -390,6 +391,8 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
     }
     gci_bound_show();
     u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
+    for (uint32_t id = 1; id <= u32_load_acquire(&marking->heap->cache_count); id++)
+        u32_store(&marking->heap->caches[id]->errands, 1);
     gci_mark_end(marking);
 }
 

@@ -53,6 +53,7 @@ struct block {
     uint64_t usable_bytes; /* LARGE: what the user may touch */
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
+    bool has_stale_headers; /* HEADED: what lies in slots that were never handed out was another block's */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];

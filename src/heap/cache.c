@@ -43,6 +43,7 @@ static void reset(struct cache *cache)
     cache->allocated = 0;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
+    u32_store(&cache->errands, 1); /* to become owner */
 }
 
 static struct cache *take_shell(struct heap *heap)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The functions of gcalloc/rc.h. */
+#define GCA_NO_INLINE
 #include <gcalloc/rc.h>
 
 #include "alloc/count.h"
@@ -13,16 +14,22 @@ STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
 /* The layout that was found sound last: programs make many objects of one type. */
 static __thread const gca_layout *sound TLS_INITIAL_EXEC;
 
-GCA_API void *gca_rc_new(size_t bytes, const gca_type *type)
+static NOINLINE void *new_slow(size_t bytes, const struct counted_type *type)
 {
-    if (type != NULL && type->layout != NULL && type->layout != sound) {
-        if (!layout_is_sound(type->layout)) {
-            errno = EINVAL;
-            return NULL;
-        }
-        sound = type->layout;
+    const gca_layout *layout = type == NULL ? NULL : (const gca_layout *)type->layout;
+    if (layout != NULL && layout != sound && !layout_is_sound(layout)) {
+        errno = EINVAL;
+        return NULL;
     }
-    return family_result(gci_count_new(bytes, (const struct counted_type *)type));
+    sound = layout;
+    return family_result(gci_count_new(bytes, type));
+}
+
+GCA_API READS_OTHERS_BITS void *gca_rc_new(size_t bytes, const gca_type *type)
+{
+    if (type != NULL && type->layout != NULL && UNLIKELY(type->layout != sound))
+        return new_slow(bytes, (const struct counted_type *)type);
+    return count_new(bytes, (const struct counted_type *)type, new_slow);
 }
 
 GCA_API void *gca_retain(void *object)
