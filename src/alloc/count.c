@@ -15,8 +15,12 @@ __thread uint32_t gci_count_self TLS_INITIAL_EXEC = COUNT_NOBODY;
 static struct lock count_lock; /* inboxes, and who is owner */
 static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
-/* Half of what fits: past it an object becomes immortal, and additions that are under way do not overflow. */
-#define SHARED_COUNT_MAX (INT32_MAX / (int32_t)SHARED_ONE / 2)
+__thread volatile shared_word gci_count_busy TLS_INITIAL_EXEC;
+
+/* The object of another thread that the calling thread has counted last, and how often in a row. */
+static __thread const struct counted *last_shared TLS_INITIAL_EXEC;
+static __thread uint32_t last_shared_times TLS_INITIAL_EXEC;
+#define TIMES_TO_MERGE 64u /* so that an owner who does most of the counting is not asked to merge */
 
 static void *data_of(struct counted *counted)
 {
@@ -32,6 +36,18 @@ void gci_count_die(const void *object, const char *function, const char *cause)
 }
 
 /* ---- The end of a count ------------------------------------------------------------------------------------------- */
+
+static void lock_counts(void)
+{
+    critical_enter();
+    gci_lock_acquire(&count_lock);
+}
+
+static void unlock_counts(void)
+{
+    gci_lock_release(&count_lock);
+    critical_leave();
+}
 
 static void lock_weak(void)
 {
@@ -64,8 +80,22 @@ static bool is_dead(uint32_t shared)
     return (shared & (SHARED_MERGED | SHARED_QUEUED)) == SHARED_MERGED && shared_count(shared) == 0;
 }
 
+/* No thread can be in the middle of counting it. */
+static void forget_busy(const struct counted *counted)
+{
+    lock_counts();
+    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
+        volatile shared_word *at = gci_heap.caches[id]->busy_at;
+        if (at != NULL && word_load(at) == (uintptr_t)(counted + 1))
+            word_store(at, 0);
+    }
+    unlock_counts();
+}
+
 static void dispose(struct counted *counted)
 {
+    if (u32_load(&counted->shared) & SHARED_BUSY)
+        forget_busy(counted);
     if (u32_load(&counted->shared) & SHARED_WEAK)
         cut_entry(counted);
     destroy_now_or_later(counted);
@@ -145,18 +175,6 @@ static struct counted *take_from(struct inbox *inbox)
     return (struct counted *)inbox->objects[count - 1]; // NOLINT(performance-no-int-to-ptr)
 }
 
-static void lock_counts(void)
-{
-    critical_enter();
-    gci_lock_acquire(&count_lock);
-}
-
-static void unlock_counts(void)
-{
-    gci_lock_release(&count_lock);
-    critical_leave();
-}
-
 /* Without room for it the object is left to the collector. */
 static void put_into_inbox(struct counted *counted)
 {
@@ -220,6 +238,12 @@ static void become_owner(void)
 
 void gci_count_thread_ends(void)
 {
+    if (gci_cache_self->busy_at != NULL) {
+        lock_counts();
+        gci_cache_self->busy_at = NULL;
+        word_store(&gci_count_busy, 0);
+        unlock_counts();
+    }
     if (gci_count_self != COUNT_NOBODY) {
         empty_inbox(gci_cache_self);
         lock_counts();
@@ -278,10 +302,45 @@ static void check_retain(struct counted *counted, uint32_t state)
         gci_count_die(data_of(counted), "gca_retain", "not a counted object");
 }
 
+/* At half of what fits, so that additions that are under way do not overflow. */
+void gci_count_retain_end(struct counted *counted)
+{
+    gci_count_make_immortal(counted);
+}
+
+/* Whether the calling thread has counted this object often and no other in between. */
+static bool is_often(const struct counted *counted)
+{
+    if (counted != last_shared) {
+        last_shared = counted;
+        last_shared_times = 0;
+    }
+    return ++last_shared_times >= TIMES_TO_MERGE;
+}
+
+/* The caller has a reference, so nobody disposes of the object before the name is there. */
+static void make_busy(struct counted *counted, uint32_t shared)
+{
+    if (!gci_alloc_attach_thread())
+        return;
+    while (!(shared & SHARED_BUSY)) {
+        u32_compare_and_swap(&counted->shared, shared, shared | SHARED_BUSY);
+        shared = u32_load(&counted->shared);
+    }
+    word_store(&gci_count_busy, (uintptr_t)(counted + 1));
+    if (gci_cache_self->busy_at == NULL) {
+        lock_counts();
+        gci_cache_self->busy_at = &gci_count_busy;
+        unlock_counts();
+    }
+}
+
 static void retain_shared(struct counted *counted)
 {
-    if (UNLIKELY(shared_count(u32_add(&counted->shared, SHARED_ONE)) >= SHARED_COUNT_MAX))
-        gci_count_make_immortal(counted);
+    count_retain_shared(counted);
+    uint32_t shared = u32_load(&counted->shared);
+    if (UNLIKELY(is_often(counted)) && shared & (SHARED_MERGED | SHARED_QUEUED))
+        make_busy(counted, shared);
 }
 
 /* Half of the owner's count goes where there is more room. */
@@ -289,9 +348,9 @@ static void move_to_shared(struct counted *counted)
 {
     uint16_t half = LOCAL_COUNT_MAX / 2;
     uint32_t before = u32_add(&counted->shared, half * SHARED_ONE);
-    u16_store(&counted->given, u16_load(&counted->given) + half);
-    if (UNLIKELY(shared_count(before) >= SHARED_COUNT_MAX))
-        gci_count_make_immortal(counted);
+    u16_store(&counted->given, (uint16_t)(u16_load(&counted->given) + half));
+    if (UNLIKELY((int32_t)before > INT32_MAX / 2))
+        gci_count_retain_end(counted);
 }
 
 void gci_count_retain_slow(struct counted *counted)
@@ -325,7 +384,7 @@ static bool is_beyond_release(struct counted *counted, uint32_t state)
 /* Not known to be merged: a step below 0 and the flag that says so are one. True: done. */
 static bool release_by_steps(struct counted *counted)
 {
-    uint32_t more = 0;
+    uint32_t more = is_often(counted) ? SHARED_QUEUED : 0;
     uint32_t seen = u32_load(&counted->shared);
     for (; !(seen & (SHARED_MERGED | SHARED_QUEUED)); seen = u32_load(&counted->shared)) {
         uint32_t wanted = seen - SHARED_ONE;
@@ -340,17 +399,20 @@ static bool release_by_steps(struct counted *counted)
     return false;
 }
 
+void gci_count_release_end(struct counted *counted, uint32_t after)
+{
+    if (!(after & SHARED_MERGED) || counted_state(counted) == COUNTED_IMMORTAL)
+        return;
+    if (is_dead(after))
+        dispose(counted);
+    else if (shared_count(after) < 0)
+        gci_count_die(data_of(counted), "gca_release", "released too often");
+}
+
 static void release_shared(struct counted *counted)
 {
-    if (release_by_steps(counted))
-        return;
-    uint32_t shared = u32_add(&counted->shared, -SHARED_ONE) - SHARED_ONE;
-    if (LIKELY(shared_count(shared) > 0) || !(shared & SHARED_MERGED))
-        return;
-    if (is_dead(shared))
-        dispose(counted);
-    else if (shared_count(shared) < 0 && counted_state(counted) != COUNTED_IMMORTAL)
-        gci_count_die(data_of(counted), "gca_release", "released too often");
+    if (!release_by_steps(counted))
+        count_release_shared(counted);
 }
 
 /* The owner's last reference, while others have some or may get one. */
@@ -390,6 +452,7 @@ size_t gci_count_references(const struct counted *counted)
     return count > 0 ? (size_t)count : 0;
 }
 
+/* Counted as busy it may be meanwhile, which changes nothing. */
 void gci_count_make_immortal(struct counted *counted)
 {
     critical_enter();
@@ -399,6 +462,8 @@ void gci_count_make_immortal(struct counted *counted)
                                   (seen & COUNTED_TYPE_MASK) | (uint64_t)COUNTED_IMMORTAL << COUNTED_STATE_SHIFT))
         seen = word_load(&counted->type_and_state);
     critical_leave();
+    if (u32_load(&counted->shared) & SHARED_BUSY)
+        forget_busy(counted);
 }
 
 /* ---- Weak references, as the program has them ----------------------------------------------------------------------- */

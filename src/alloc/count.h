@@ -9,6 +9,11 @@
  * when it looks there. With QUEUED set nobody else destroys it, so the inbox never holds a dead one, and additions are safe
  * again. Where the owner has ended, the thread that would put it into the inbox merges itself, under the lock, which a thread
  * needs to become owner again. Where the owner has let go of it meanwhile, who finds MERGED when it clears QUEUED decides.
+ *
+ * An object that several threads count at the same time is `busy` for each of them: its steps are one addition, and nothing of it
+ * is loaded before, since a processor that loads early what another one is about to take has to begin again. Only objects with
+ * MERGED or QUEUED are, for which an addition is safe; BUSY in `shared` makes whoever disposes of one clear the names of it
+ * first, and a collection clears all. A thread that counts it has a reference, so neither comes in between.
  */
 #ifndef GCI_ALLOC_COUNT_H
 #define GCI_ALLOC_COUNT_H
@@ -47,6 +52,13 @@ NORETURN COLD void gci_count_die(const void *object, const char *function, const
 void gci_count_lock(void);
 void gci_count_unlock(void);
 void gci_count_reset_lock(void);
+
+/* The calling thread's busy object, or 0. Set by itself, cleared by anybody. Public as gca_rc_busy_. */
+extern __thread volatile shared_word gci_count_busy __asm__("gca_rc_busy_") EXPORT TLS_INITIAL_EXEC;
+
+/* What is left to do where the addition has brought a busy object's count to an end. */
+void gci_count_retain_end(struct counted *counted);
+void gci_count_release_end(struct counted *counted, uint32_t after);
 
 /* The header of a counted object, or explains and aborts. */
 ALWAYS_INLINE struct counted *counted_of(const void *object, const char *function)
@@ -87,10 +99,31 @@ ALWAYS_INLINE void *count_new(size_t bytes, const struct counted_type *type, cou
     return counted + 1;
 }
 
+ALWAYS_INLINE bool count_is_busy(const void *object)
+{
+    return UNLIKELY((uintptr_t)object == word_load(&gci_count_busy));
+}
+
+ALWAYS_INLINE void count_retain_shared(struct counted *counted)
+{
+    if (UNLIKELY((int32_t)u32_add(&counted->shared, SHARED_ONE) > INT32_MAX / 2))
+        gci_count_retain_end(counted);
+}
+
+/* With MERGED or QUEUED set. */
+ALWAYS_INLINE void count_release_shared(struct counted *counted)
+{
+    uint32_t after = u32_add(&counted->shared, -SHARED_ONE) - SHARED_ONE;
+    if (UNLIKELY((int32_t)after < (int32_t)SHARED_ONE))
+        gci_count_release_end(counted, after);
+}
+
 ALWAYS_INLINE void count_retain(void *object)
 {
     struct counted *counted = counted_perhaps(object);
-    if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted_local(counted) != LOCAL_COUNT_MAX))
+    if (count_is_busy(object))
+        count_retain_shared(counted);
+    else if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted_local(counted) != LOCAL_COUNT_MAX))
         u16_store(&counted->taken, u16_load(&counted->taken) + 1);
     else
         gci_count_retain_slow(counted_of(object, "gca_retain"));
@@ -100,6 +133,10 @@ ALWAYS_INLINE void count_retain(void *object)
 ALWAYS_INLINE void count_release(void *object)
 {
     struct counted *counted = counted_perhaps(object);
+    if (count_is_busy(object)) {
+        count_release_shared(counted);
+        return;
+    }
     uint16_t local = counted_local(counted);
     if (LIKELY(counted_state(counted) == gci_count_self)) {
         if (local > 1) {

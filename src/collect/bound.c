@@ -391,8 +391,12 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
     }
     gci_bound_show();
     u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
-    for (uint32_t id = 1; id <= u32_load_acquire(&marking->heap->cache_count); id++)
-        u32_store(&marking->heap->caches[id]->errands, 1);
+    for (uint32_t id = 1; id <= u32_load_acquire(&marking->heap->cache_count); id++) {
+        struct cache *cache = marking->heap->caches[id];
+        u32_store(&cache->errands, 1);
+        if (cache->busy_at != NULL)
+            word_store(cache->busy_at, 0); /* the object may go */
+    }
     gci_mark_end(marking);
 }
 

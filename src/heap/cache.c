@@ -163,6 +163,7 @@ static void give_shell(struct heap *heap, struct cache *cache)
     gci_lock_acquire(&heap->region_lock);
     u32_store_release(&cache->counts,
                       0); /* a thread that was killed, or that a fork has left behind, has not said so */
+    cache->busy_at = NULL;
     cache->is_in_use = false;
     gci_lock_release(&heap->region_lock);
 }

@@ -61,10 +61,11 @@ struct cache {
     uint32_t allocated;              /* counts slow allocations, for the torture switch */
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
-    volatile u32_shared counts;  /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
-    struct inbox inbox;          /* outlives the thread, and so does the next */
-    volatile u32_shared errands; /* alloc/count.c: its thread has something to do before it makes a counted object */
-    volatile shared_word left;   /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
+    volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
+    struct inbox inbox;            /* outlives the thread, and so does the next */
+    volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
+    volatile shared_word *busy_at; /* the thread's gci_count_busy, once it was set; under the lock of alloc/count.c */
+    volatile shared_word left;     /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
 };
 
 /* `class_offset` is what size_class_window says. */

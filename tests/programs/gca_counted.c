@@ -150,6 +150,21 @@ static void test_weak(void)
     CHECK(gca_weak_init(&first, NULL) == 0 && gca_weak_get(&first) == NULL);
 }
 
+/* More than the owner's part of the count holds. */
+static void test_many_references(void)
+{
+    size_t before = destroyed;
+    struct node *node = new_node();
+    for (size_t i = 0; i < 200000; i++)
+        gca_retain(node);
+    CHECK(gca_rc_count(node) == 200001);
+    for (size_t i = 0; i < 200000; i++)
+        gca_release(node);
+    CHECK(gca_rc_count(node) == 1 && destroyed == before);
+    gca_release(node);
+    CHECK(destroyed == before + 1);
+}
+
 static void test_immortal(void)
 {
     size_t before = destroyed;
@@ -263,6 +278,7 @@ int main(void)
     test_order();
     test_cycles();
     test_weak();
+    test_many_references();
     test_immortal();
     test_threads();
     test_owner_left_by_fork();

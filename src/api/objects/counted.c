@@ -45,6 +45,17 @@ GCA_API void gca_release(void *object)
         count_release(object);
 }
 
+/* For the inline steps of gcalloc/rc.h. */
+GCA_API void gca_retain_end_(void *object)
+{
+    gci_count_retain_end(counted_perhaps(object));
+}
+
+GCA_API void gca_release_end_(void *object, uint32_t shared)
+{
+    gci_count_release_end(counted_perhaps(object), shared);
+}
+
 GCA_API size_t gca_rc_count(const void *object)
 {
     return object == NULL ? 0 : gci_count_references(counted_of(object, "gca_rc_count"));

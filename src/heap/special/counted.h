@@ -71,6 +71,7 @@ enum counted_state {
 #define SHARED_MERGED 1u
 #define SHARED_WEAK 2u   /* has an entry for weak references, which goes before the object is destroyed */
 #define SHARED_QUEUED 4u /* is in its owner's inbox, or on the way there: who takes it out sees whether it is dead */
+#define SHARED_BUSY 8u   /* some thread's `busy` may name it (alloc/count.h) */
 #define SHARED_ONE 16u
 
 /* Of `link`: one reference, the owner's, and nothing in `shared`. */
