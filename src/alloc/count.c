@@ -12,6 +12,8 @@
 
 __thread uint32_t gci_count_self TLS_INITIAL_EXEC = COUNT_NOBODY;
 
+volatile u32_shared gci_count_has_runner;
+
 static struct lock count_lock; /* inboxes, and who is owner */
 static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
@@ -268,7 +270,7 @@ static void do_errands(void)
     become_owner();
     empty_inbox(gci_cache_self);
     gci_destroy_some();
-    if (u32_load(&gci_bound_is_due) != 0)
+    if (u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0)
         gci_count_run_due();
 }
 
@@ -540,12 +542,22 @@ void *gci_count_weak_get(const void *entry)
 
 /* ---- What is due -------------------------------------------------------------------------------------------------- */
 
-size_t gci_count_run_due(void)
+static size_t run(bool with_due)
 {
     if (destroy_is_running() || critical_is_inside() || !gci_alloc_is_ready())
         return 0;
     empty_inboxes();
-    return gci_destroy_due();
+    return gci_destroy_rest() + (with_due ? gci_destroy_due() : 0);
+}
+
+size_t gci_count_run_due(void)
+{
+    return run(true);
+}
+
+void gci_count_run_errands(void)
+{
+    run(u32_load(&gci_count_has_runner) == 0);
 }
 
 void gci_count_lock(void)

@@ -44,6 +44,10 @@ void *gci_count_weak_get(const void *entry);
 /* Finalizers, destroy functions of cycles and what releases have left, and inboxes; returns how many functions were called. */
 size_t gci_count_run_due(void);
 
+/* The same, but what a collection has set aside is left to the thread that is there for it, if there is one. */
+void gci_count_run_errands(void);
+extern volatile u32_shared gci_count_has_runner HIDDEN;
+
 /* The calling thread owns nothing from here on. In a critical section or not; before its cache goes. */
 void gci_count_thread_ends(void);
 

@@ -144,22 +144,37 @@ static size_t destroy_left(void)
     return count;
 }
 
-size_t gci_destroy_due(void)
+static size_t destroy_set_aside(void)
 {
     struct due_finalizer due;
-    int saved = errno;
-    gci_destroying.is_running = true;
-    size_t calls = destroy_left();
-    calls += destroy_batch(take_batch());
+    size_t calls = destroy_batch(take_batch());
     destroy_pending(SIZE_MAX);
     for (; take_finalizer(&due); calls++) {
         gci_destroying.place = &gci_destroying.pending;
         due.run((void *)due.object, due.data); // NOLINT(performance-no-int-to-ptr)
         destroy_pending(SIZE_MAX);
     }
+    return calls;
+}
+
+static size_t run(size_t (*destroy)(void))
+{
+    int saved = errno;
+    gci_destroying.is_running = true;
+    size_t count = destroy();
     gci_destroying.is_running = false;
     errno = saved;
-    return calls;
+    return count;
+}
+
+size_t gci_destroy_rest(void)
+{
+    return run(destroy_left);
+}
+
+size_t gci_destroy_due(void)
+{
+    return run(destroy_set_aside);
 }
 
 void gci_destroy_thread_ends(void)

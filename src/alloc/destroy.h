@@ -45,8 +45,9 @@ ALWAYS_INLINE void destroy_now_or_later(struct counted *counted)
 /* A step of what earlier releases of this thread have left. */
 void gci_destroy_some(void);
 
-/* All that releases have left, and what collections have set aside: cycles as one batch, finalizers. Returns for how many
- * objects. Not inside a function of the program's that one of these calls. */
+/* All that releases of this thread and of those that have ended have left, and what collections have set aside: cycles as one
+ * batch, finalizers. Both return for how many objects. Not inside a function of the program's that one of these calls. */
+size_t gci_destroy_rest(void);
 size_t gci_destroy_due(void);
 
 ALWAYS_INLINE bool destroy_is_running(void)

@@ -95,6 +95,7 @@ static void child(void)
     gci_world_reset();
     gci_thread_forget_others();
     gci_cycle_reset();
+    gci_runner_reset();
     if (!leaves)
         return;
     gci_alloc_reset_lock();

@@ -24,6 +24,14 @@ void gci_fork_init(void);
 struct cycle_report;
 void gci_events_report(const struct cycle_report *report);
 
+/* The thread that runs finalizers, where the option asks for one. At calls of the program that may start it; when something has
+ * become due; when the option has changed; in a fork child; when the process exits. api/objects/runner.c */
+void gci_runner_offer(void);
+void gci_runner_wake(void);
+void gci_runner_apply(void);
+void gci_runner_reset(void);
+void gci_runner_at_exit(void);
+
 /* Figures at process exit, as the options ask. api/report/stats.c */
 void gci_stats_init(void);
 void gci_stats_at_exit(void);

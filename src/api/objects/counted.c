@@ -5,6 +5,7 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/init.h"
 #include "api/objects/layout.h"
 
 STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
@@ -22,6 +23,7 @@ static NOINLINE void *new_slow(size_t bytes, const struct counted_type *type)
         return NULL;
     }
     sound = layout;
+    gci_runner_offer();
     return family_result(gci_count_new(bytes, type));
 }
 
