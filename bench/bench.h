@@ -113,7 +113,7 @@ static inline uint64_t bench_random(uint64_t *state)
 /* A block that is used at both ends. */
 static inline char *bench_make(size_t bytes)
 {
-    char *block = malloc(bytes);
+    char *block = (char *)malloc(bytes); /* C++ asks for it */
     if (block == NULL)
         bench_fail("out of memory");
     block[0] = 1;

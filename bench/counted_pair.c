@@ -18,7 +18,9 @@ static void *run(void *unused)
     (void)unused;
     for (size_t i = 0; i < pairs; i++) {
         counted_retain(node);
+        COUNTED_BETWEEN();
         counted_release(node);
+        COUNTED_BETWEEN();
     }
     if (!is_shared)
         counted_release(node);

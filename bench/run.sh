@@ -130,7 +130,7 @@ find_program() {
     esac
 }
 
-# Whether a line's program is there. Those of the system may be absent, and so may that which needs libgc.
+# Whether a line's program is there. Those of the system may be absent, and so may what needs libgc or GLib.
 is_there() {
     group=$1
     shift 2
@@ -144,7 +144,7 @@ is_there() {
     [ "$1" != redis-server ] || command -v redis-benchmark >/dev/null || program=
     [ -z "$program" ] || return 0
     case "$group $1" in
-    real\ * | start\ * | *\ libgc:*) echo "${1##*:}: not installed, skipped" && return 1 ;;
+    real\ * | start\ * | *\ libgc:* | *_gobject) echo "${1##*:}: not installed, skipped" && return 1 ;;
     esac
     die "$build/bench/${1##*:} is not built"
 }

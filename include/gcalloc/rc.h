@@ -15,8 +15,10 @@
  *
  * Destroy functions run exactly once, with no lock of the library held: they may allocate, retain, release, collect and
  * start threads. They never nest: what a destroy function releases last is destroyed after it returns, so a list of any
- * length takes constant stack. Objects that only refer to each other are found by the collector and destroyed together: all
- * destroy functions run, in no particular order, then all memory goes; releases among such objects do nothing.
+ * length takes constant stack. One call destroys a thousand objects at most; the rest follows, as much each time, when the
+ * thread makes another counted object or releases one, and all of it in gca_finalize_run, gca_collect or at the thread's end.
+ * Objects that only refer to each other are found by the collector and destroyed together: all destroy functions run, in no
+ * particular order, then all memory goes; releases among such objects do nothing.
  *
  * Thread safety: every function may be called from any thread, not from signal handlers. A gca_weak_t is, like any variable,
  * used by one thread at a time. Misuse (a pointer that is no counted object, one release too many, a retain of a dying
@@ -76,6 +78,95 @@ GCA_API void *gca_weak_get(gca_weak_t *weak) GCA_ATTR_RESULT;
 
 /* Refers to nothing from here on. */
 GCA_API void gca_weak_clear(gca_weak_t *weak);
+
+/* ---- The owner's steps, without a call ------------------------------------------------------------------------------
+ * Not part of the interface but of the ABI: the layout is the library's (src/heap/special/counted.h), which says what it means
+ * and checks that both agree. Everything but the plain step of the thread that made the object is left to the functions above,
+ * which GCA_NO_INLINE takes throughout.
+ */
+GCA_API void gca_retain_end_(void *object);
+GCA_API void gca_release_end_(void *object, uint32_t shared);
+
+#if defined(__GNUC__) && defined(__OPTIMIZE__) && !defined(GCA_NO_INLINE)
+#define GCA_INLINE_ extern __inline__ __attribute__((__gnu_inline__, __always_inline__, __artificial__))
+
+#define GCA_ATTR_TLS_ __attribute__((tls_model("initial-exec")))
+GCA_API extern __thread uint32_t gca_rc_owner_ GCA_ATTR_TLS_;
+GCA_API extern __thread uintptr_t gca_rc_busy_ GCA_ATTR_TLS_;
+#define GCA_RC_SHARED_ONE_ 16u
+extern void *gca_retain_call_(void *) __asm__("gca_retain");
+extern void gca_release_call_(void *) __asm__("gca_release");
+
+struct gca_rc_header_ {
+    uint64_t type_and_owner;
+    uint16_t taken;
+    uint16_t given;
+    uint32_t shared;
+};
+
+GCA_INLINE_ struct gca_rc_header_ *gca_rc_header_of_(void *object)
+{
+    struct gca_rc_header_ *header = (struct gca_rc_header_ *)object;
+    __asm__("" : "+r"(header)); /* it lies in front of what the compiler knows of */
+    return header - 1;
+}
+
+GCA_INLINE_ int gca_rc_is_own_(const struct gca_rc_header_ *header)
+{
+    return __atomic_load_n(&header->type_and_owner, __ATOMIC_RELAXED) >> 48 == gca_rc_owner_;
+}
+
+/* An object that several threads count: nothing of it is loaded before. */
+GCA_INLINE_ int gca_rc_is_busy_(const void *object)
+{
+    return (uintptr_t)object == __atomic_load_n(&gca_rc_busy_, __ATOMIC_RELAXED);
+}
+
+GCA_INLINE_ uint16_t gca_rc_local_(const struct gca_rc_header_ *header)
+{
+    return (uint16_t)(__atomic_load_n(&header->taken, __ATOMIC_RELAXED) -
+                      __atomic_load_n(&header->given, __ATOMIC_RELAXED));
+}
+
+GCA_INLINE_ void gca_rc_step_(uint16_t *count)
+{
+    __atomic_store_n(count, (uint16_t)(__atomic_load_n(count, __ATOMIC_RELAXED) + 1), __ATOMIC_RELAXED);
+}
+
+GCA_INLINE_ void *gca_retain(void *object)
+{
+    struct gca_rc_header_ *header = gca_rc_header_of_(object);
+    if (object == NULL)
+        return NULL;
+    if (__builtin_expect(gca_rc_is_busy_(object), 0)) {
+        uint32_t before = __atomic_fetch_add(&header->shared, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
+        if (__builtin_expect((int32_t)before > INT32_MAX / 2, 0))
+            gca_retain_end_(object);
+        return object;
+    }
+    if (!__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) != UINT16_MAX, 1))
+        return gca_retain_call_(object);
+    gca_rc_step_(&header->taken);
+    return object;
+}
+
+GCA_INLINE_ void gca_release(void *object)
+{
+    struct gca_rc_header_ *header = gca_rc_header_of_(object);
+    if (object == NULL)
+        return;
+    if (__builtin_expect(gca_rc_is_busy_(object), 0)) {
+        uint32_t shared = __atomic_sub_fetch(&header->shared, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
+        if (__builtin_expect((int32_t)shared < (int32_t)GCA_RC_SHARED_ONE_, 0))
+            gca_release_end_(object, shared);
+        return;
+    }
+    if (__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) > 1, 1))
+        gca_rc_step_(&header->given);
+    else
+        gca_release_call_(object);
+}
+#endif
 
 /* ---- Fields and variables ------------------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -268,6 +269,50 @@ enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(vo
     if (head[0] != control_block || head[2] != control_block)
         return BLOCK_OWNER_GONE;
     return (int32_t)id <= 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+}
+
+/* ---- Threads of the C library ------------------------------------------------------------------------------------- */
+
+struct beginning {
+    void (*run)(void);
+    void (*ended)(void);
+};
+
+static void call_ended(void *beginning)
+{
+    ((const struct beginning *)beginning)->ended();
+}
+
+static void *begin(void *beginning)
+{
+    struct beginning copy = *(struct beginning *)beginning;
+    free(beginning);
+    pthread_cleanup_push(call_ended, &copy);
+    copy.run();
+    pthread_cleanup_pop(1);
+    return NULL;
+}
+
+int gci_thread_start(void (*run)(void), void (*ended)(void))
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigset_t before;
+    struct beginning *beginning = malloc(sizeof *beginning);
+    if (beginning == NULL)
+        return ENOMEM;
+    *beginning = (struct beginning){run, ended};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    int failure = pthread_create(&thread, &attributes, begin, beginning);
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure != 0)
+        free(beginning);
+    return failure;
 }
 
 /* ---- Workers ------------------------------------------------------------------------------------------------------ */

@@ -470,7 +470,7 @@ READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
     return __builtin_memset(block, 0, usable);
 }
 
-void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+static void *zeroed_slow(size_t bytes, enum block_kind kind)
 {
     bool is_clean = false;
     if (LIKELY(bytes <= SMALL_BYTES_MAX))
@@ -478,6 +478,11 @@ void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
     void *block = budget_count(bytes) ? allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, &is_clean)
                                       : allocate_large(bytes, kind, &is_clean);
     return clear(block, bytes, is_clean);
+}
+
+READS_OTHERS_BITS void *gci_alloc_zeroed(size_t bytes, enum block_kind kind)
+{
+    return alloc_zeroed_fast(bytes, kind, zeroed_slow);
 }
 
 void *gci_alloc_counted(const struct counted_request *request)

@@ -98,6 +98,34 @@ ALWAYS_INLINE void *alloc_fast(size_t bytes, enum block_kind kind)
     return alloc_fast_or(bytes, kind, gci_alloc_slow);
 }
 
+/* Slots up to this size are cleared without a call. */
+#define ZEROED_INLINE_MAX 256u
+
+ALWAYS_INLINE void zero_slot(void *block, size_t slot_bytes)
+{
+    typedef char MAY_ALIAS granule __attribute__((vector_size(GRANULE_BYTES)));
+    for (granule *at = block; at < (granule *)((char *)block + slot_bytes); at++) {
+        *at = (granule){0};
+        __asm__("" : "+r"(at)); /* or the compiler makes a call of it */
+    }
+}
+
+/* As gci_alloc_zeroed, which `slow` may be. */
+ALWAYS_INLINE void *alloc_zeroed_fast(size_t bytes, enum block_kind kind,
+                                      void *(*slow)(size_t bytes, enum block_kind kind))
+{
+    torture_tick();
+    if (UNLIKELY(bytes > ZEROED_INLINE_MAX))
+        return slow(bytes, kind);
+    const struct window *window = cache_window(gci_cache_self.cache, kind, size_class_window(bytes));
+    uint64_t bits = *window->word;
+    if (UNLIKELY(bits == 0 || !budget_take(bytes)))
+        return slow(bytes, kind);
+    void *block = window_take(window, bits);
+    zero_slot(block, window->slot_bytes);
+    return block;
+}
+
 ALWAYS_INLINE void free_fast(void *block, const char *function)
 {
     struct heap *heap = &gci_heap;

@@ -26,6 +26,15 @@ ALWAYS_INLINE bool budget_spend(size_t bytes)
     return gci_cpu_spend(&gci_cache_self.budget, bytes);
 }
 
+/* The same for ways that leave all else to others: false, and nothing is taken, where there are not so many. */
+ALWAYS_INLINE bool budget_take(size_t bytes)
+{
+    if (UNLIKELY(gci_cache_self.budget <= bytes))
+        return false;
+    gci_cache_self.budget -= bytes;
+    return true;
+}
+
 /* Whether a small request that has come to a slow path has found too little. */
 ALWAYS_INLINE bool budget_is_spent(void)
 {

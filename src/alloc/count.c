@@ -2,8 +2,6 @@
 /* Implementation of alloc/count.h: everything but the owner's plain steps. */
 #include "alloc/count.h"
 
-#include <errno.h>
-
 #include "alloc/alloc.h"
 #include "alloc/misuse.h"
 #include "collect/bound.h"
@@ -14,15 +12,17 @@
 
 __thread uint32_t gci_count_self TLS_INITIAL_EXEC = COUNT_NOBODY;
 
-/* What the calling thread has to destroy: the head of a list by `link`. Thread-local storage is a root. */
-static __thread struct counted *pending TLS_INITIAL_EXEC;
-static __thread bool is_running TLS_INITIAL_EXEC;
+volatile u32_shared gci_count_has_runner;
 
 static struct lock count_lock; /* inboxes, and who is owner */
 static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
-/* Counts past this make an object immortal: the next flag of `shared` would be its sign. */
-#define SHARED_COUNT_MAX (INT32_MAX / (int32_t)SHARED_ONE - 1)
+__thread volatile shared_word gci_count_busy TLS_INITIAL_EXEC;
+
+/* The object of another thread that the calling thread has counted last, and how often in a row. */
+static __thread const struct counted *last_shared TLS_INITIAL_EXEC;
+static __thread uint32_t last_shared_times TLS_INITIAL_EXEC;
+#define TIMES_TO_MERGE 64u /* so that an owner who does most of the counting is not asked to merge */
 
 static void *data_of(struct counted *counted)
 {
@@ -37,58 +37,18 @@ void gci_count_die(const void *object, const char *function, const char *cause)
     gci_env_die(&text);
 }
 
-/* ---- Destroying --------------------------------------------------------------------------------------------------- */
+/* ---- The end of a count ------------------------------------------------------------------------------------------- */
 
-static void call_destroy(struct counted *counted)
+static void lock_counts(void)
 {
-    const struct counted_type *type = counted_type(counted);
-    if (type != NULL && type->destroy != NULL)
-        type->destroy(data_of(counted));
+    critical_enter();
+    gci_lock_acquire(&count_lock);
 }
 
-READS_OTHERS_BITS static void free_memory(struct counted *counted)
+static void unlock_counts(void)
 {
-    counted_set_freed(counted);
-    free_fast(counted, "gca_release");
-}
-
-static void destroy_pending(void)
-{
-    while (pending != NULL) {
-        struct counted *counted = pending;
-        pending = (struct counted *)counted->link; // NOLINT(performance-no-int-to-ptr)
-        counted_set_state(counted, COUNTED_DESTROYED);
-        call_destroy(counted);
-        free_memory(counted);
-    }
-}
-
-/* No reference is left. Inside a destroy function it waits until that has returned. */
-static void dispose(struct counted *counted)
-{
-    counted_set_state(counted, COUNTED_DYING);
-    counted->link = (uintptr_t)pending;
-    pending = counted;
-    if (is_running)
-        return;
-    int saved = errno;
-    is_running = true;
-    destroy_pending();
-    is_running = false;
-    errno = saved;
-}
-
-/* ---- Weak references ---------------------------------------------------------------------------------------------- */
-
-/* With the lock of weak references held, and no reference left: nobody finds the object any more. */
-static void cut_entry(struct counted *counted)
-{
-    gci_special_lock();
-    const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
-    if (special != NULL)
-        *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
-    gci_special_unlock();
-    counted_set_state(counted, COUNTED_DYING);
+    gci_lock_release(&count_lock);
+    critical_leave();
 }
 
 static void lock_weak(void)
@@ -103,48 +63,47 @@ static void unlock_weak(void)
     critical_leave();
 }
 
-struct step {
-    uint32_t before;
-    uint32_t after;
-};
-
-/* Changes `shared` from what it is to what `next` makes of it; a step that leaves no reference to an object that has weak
- * ones is made under their lock. */
-static struct step step(struct counted *counted, uint32_t (*next)(uint32_t shared, uint32_t local), uint32_t local)
+/* From here on nobody finds the object. */
+static void cut_entry(struct counted *counted)
 {
-    for (;;) {
-        uint32_t seen = u32_load(&counted->shared);
-        uint32_t wanted = next(seen, local);
-        bool is_end = (wanted & (SHARED_MERGED | SHARED_WEAK | SHARED_QUEUED)) == (SHARED_MERGED | SHARED_WEAK) &&
-                      shared_count(wanted) == 0;
-        if (is_end)
-            lock_weak();
-        bool done = u32_compare_and_swap(&counted->shared, seen, wanted);
-        if (is_end && done)
-            cut_entry(counted);
-        if (is_end)
-            unlock_weak();
-        if (done)
-            return (struct step){seen, wanted};
-    }
+    lock_weak();
+    gci_special_lock();
+    const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
+    if (special != NULL)
+        *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+    gci_special_unlock();
+    counted_set_state(counted, COUNTED_DYING);
+    unlock_weak();
 }
 
+/* No reference is left for good; who has found that out calls this. */
 static bool is_dead(uint32_t shared)
 {
     return (shared & (SHARED_MERGED | SHARED_QUEUED)) == SHARED_MERGED && shared_count(shared) == 0;
 }
 
+/* No thread can be in the middle of counting it. */
+static void forget_busy(const struct counted *counted)
+{
+    lock_counts();
+    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
+        volatile shared_word *at = gci_heap.caches[id]->busy_at;
+        if (at != NULL && word_load(at) == (uintptr_t)(counted + 1))
+            word_store(at, 0);
+    }
+    unlock_counts();
+}
+
+static void dispose(struct counted *counted)
+{
+    if (u32_load(&counted->shared) & SHARED_BUSY)
+        forget_busy(counted);
+    if (u32_load(&counted->shared) & SHARED_WEAK)
+        cut_entry(counted);
+    destroy_now_or_later(counted);
+}
+
 /* ---- Merging ------------------------------------------------------------------------------------------------------ */
-
-static uint32_t merged(uint32_t shared, uint32_t local)
-{
-    return (shared + local * SHARED_ONE) | SHARED_MERGED;
-}
-
-static uint32_t merged_from_inbox(uint32_t shared, uint32_t local)
-{
-    return merged(shared, local) & ~SHARED_QUEUED;
-}
 
 /* From the owner to nobody; false where another thread has made it immortal meanwhile. */
 static bool leave_owner(struct counted *counted)
@@ -158,19 +117,36 @@ static bool leave_owner(struct counted *counted)
     return false;
 }
 
-/* By the owner, or for an owner that has ended with the lock held. True: no reference is left. */
-static bool merge(struct counted *counted, uint32_t (*next)(uint32_t shared, uint32_t local))
+/* By the owner, or for an owner that has ended with the lock held; `cleared` is SHARED_QUEUED for what comes out of an inbox.
+ * Where the flag stays set, and where a reference is left, the object is no longer the caller's to touch. Returns what `shared`
+ * is then. */
+static uint32_t merge(struct counted *counted, uint32_t cleared)
 {
-    uint32_t local = counted->local;
-    if (local > (uint32_t)SHARED_COUNT_MAX / 2) {
-        gci_count_make_immortal(counted);
-        return false;
-    }
+    uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - cleared;
     if (!leave_owner(counted))
+        return SHARED_ONE;
+    counted_set_local(counted, 0);
+    return u32_add(&counted->shared, change) + change;
+}
+
+/* Nobody's: the owner has merged what it had, or is about to, and leaves the end to whoever finds both flags as they should be.
+ */
+static uint32_t clear_queued(struct counted *counted)
+{
+    uint32_t seen = u32_load(&counted->shared);
+    while (!u32_compare_and_swap(&counted->shared, seen, seen & ~SHARED_QUEUED))
+        seen = u32_load(&counted->shared);
+    return seen & ~SHARED_QUEUED;
+}
+
+/* Lock of counts held. True: no reference is left. */
+static bool settle_queued(struct counted *counted)
+{
+    uint32_t state = counted_state(counted);
+    if (state == COUNTED_IMMORTAL)
         return false;
-    counted->local = 0;
-    uint32_t shared = step(counted, next, local).after;
-    if (UNLIKELY(shared_count(shared) < 0 && !(shared & SHARED_QUEUED)))
+    uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUED);
+    if (UNLIKELY(shared & SHARED_MERGED && shared_count(shared) < 0))
         gci_count_die(data_of(counted), "gca_release", "released too often");
     return is_dead(shared);
 }
@@ -201,18 +177,6 @@ static struct counted *take_from(struct inbox *inbox)
     return (struct counted *)inbox->objects[count - 1]; // NOLINT(performance-no-int-to-ptr)
 }
 
-static void lock_counts(void)
-{
-    critical_enter();
-    gci_lock_acquire(&count_lock);
-}
-
-static void unlock_counts(void)
-{
-    gci_lock_release(&count_lock);
-    critical_leave();
-}
-
 /* Without room for it the object is left to the collector. */
 static void put_into_inbox(struct counted *counted)
 {
@@ -220,11 +184,12 @@ static void put_into_inbox(struct counted *counted)
     lock_counts();
     struct cache *owner = gci_cache_by_id(&gci_heap, counted_state(counted));
     if (owner == NULL || u32_load(&owner->counts) == 0) {
-        is_over = merge(counted, merged_from_inbox);
+        is_over = settle_queued(counted);
     } else if (make_room(&owner->inbox)) {
         uint32_t count = u32_load(&owner->inbox.count);
         owner->inbox.objects[count] = (uintptr_t)counted;
         u32_store(&owner->inbox.count, count + 1);
+        u32_store_release(&owner->errands, 1);
     }
     unlock_counts();
     if (is_over)
@@ -239,7 +204,7 @@ static void empty_inbox(struct cache *owner)
         lock_counts();
         bool is_ours = owner == gci_cache_self.cache || u32_load(&owner->counts) == 0;
         struct counted *counted = is_ours ? take_from(&owner->inbox) : NULL;
-        bool is_over = counted != NULL && merge(counted, merged_from_inbox);
+        bool is_over = counted != NULL && settle_queued(counted);
         unlock_counts();
         if (is_over)
             dispose(counted);
@@ -258,10 +223,15 @@ static void empty_inboxes(void)
 
 /* ---- Owners ------------------------------------------------------------------------------------------------------- */
 
+/* The flag stays set where that cannot be: the short way to a new object relies on an owner. */
 static void become_owner(void)
 {
-    if (gci_cache_self.cache == &gci_cache_empty || gci_cache_self.id >= COUNTED_OWNERS_END)
+    if (gci_count_self != COUNT_NOBODY)
         return;
+    if (gci_cache_self.id >= COUNTED_OWNERS_END) {
+        u32_store(&gci_cache_self.cache->errands, 1);
+        return;
+    }
     lock_counts();
     u32_store(&gci_cache_self.cache->counts, 1);
     gci_count_self = gci_cache_self.id;
@@ -270,48 +240,58 @@ static void become_owner(void)
 
 void gci_count_thread_ends(void)
 {
-    if (gci_count_self == COUNT_NOBODY)
-        return;
-    is_running = false; /* a destroy function may have ended the thread */
-    empty_inbox(gci_cache_self.cache);
-    lock_counts();
-    u32_store(&gci_cache_self.cache->counts, 0);
-    gci_count_self = COUNT_NOBODY;
-    unlock_counts();
-    empty_inbox(gci_cache_self.cache);
-    is_running = true;
-    destroy_pending();
-    is_running = false;
+    if (gci_cache_self.cache->busy_at != NULL) {
+        lock_counts();
+        gci_cache_self.cache->busy_at = NULL;
+        word_store(&gci_count_busy, 0);
+        unlock_counts();
+    }
+    if (gci_count_self != COUNT_NOBODY) {
+        empty_inbox(gci_cache_self.cache);
+        lock_counts();
+        u32_store(&gci_cache_self.cache->counts, 0);
+        u32_store(&gci_cache_self.cache->errands, 1);
+        gci_count_self = COUNT_NOBODY;
+        unlock_counts();
+        empty_inbox(gci_cache_self.cache);
+    }
+    gci_destroy_thread_ends();
 }
 
+/* ---- New objects -------------------------------------------------------------------------------------------------- */
+
+/* Bounded, but for what a collection has set aside. What comes while it is under way sets the flag again. */
+static void do_errands(void)
+{
+    if (destroy_is_running() || critical_is_inside() || !gci_alloc_attach_thread())
+        return;
+    u32_store(&gci_cache_self.cache->errands, 0);
+    fence_full();
+    become_owner();
+    empty_inbox(gci_cache_self.cache);
+    gci_destroy_some();
+    if (u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0)
+        gci_count_run_due();
+}
+
+/* A thread without a cache owns nothing. */
 void *gci_count_new(size_t bytes, const struct counted_type *type)
 {
-    if (UNLIKELY(u32_load(&gci_bound_is_due) != 0 || u32_load(&gci_cache_self.cache->inbox.count) != 0))
-        gci_count_run_due();
+    if (u32_load(&gci_cache_self.cache->errands) != 0 || gci_count_self == COUNT_NOBODY)
+        do_errands();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
     struct counted *counted = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (counted == NULL)
         return NULL;
-    if (UNLIKELY(gci_count_self == COUNT_NOBODY))
-        become_owner();
     bool is_owned = gci_count_self != COUNT_NOBODY;
-    counted->local = is_owned ? 1 : 0;
+    counted_set_local(counted, is_owned ? 1 : 0);
     u32_store(&counted->shared, is_owned ? 0 : SHARED_ONE | SHARED_MERGED);
-    word_store(&counted->type_and_state, (uintptr_t)type | (uint64_t)(is_owned ? gci_count_self : COUNTED_MERGED)
-                                                               << COUNTED_STATE_SHIFT);
+    counted_set_type_and_state(counted, type, is_owned ? gci_count_self : COUNTED_MERGED);
     return data_of(counted);
 }
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
-
-/* Below nothing, with the rest of the count at the owner, it goes into the owner's inbox. */
-static uint32_t one_less(uint32_t shared, uint32_t local)
-{
-    uint32_t less = shared - SHARED_ONE;
-    (void)local;
-    return shared_count(less) < 0 && !(less & SHARED_MERGED) ? less | SHARED_QUEUED : less;
-}
 
 static void check_retain(struct counted *counted, uint32_t state)
 {
@@ -324,12 +304,55 @@ static void check_retain(struct counted *counted, uint32_t state)
         gci_count_die(data_of(counted), "gca_retain", "not a counted object");
 }
 
+/* At half of what fits, so that additions that are under way do not overflow. */
+void gci_count_retain_end(struct counted *counted)
+{
+    gci_count_make_immortal(counted);
+}
+
+/* Whether the calling thread has counted this object often and no other in between. */
+static bool is_often(const struct counted *counted)
+{
+    if (counted != last_shared) {
+        last_shared = counted;
+        last_shared_times = 0;
+    }
+    return ++last_shared_times >= TIMES_TO_MERGE;
+}
+
+/* The caller has a reference, so nobody disposes of the object before the name is there. */
+static void make_busy(struct counted *counted, uint32_t shared)
+{
+    if (!gci_alloc_attach_thread())
+        return;
+    while (!(shared & SHARED_BUSY)) {
+        u32_compare_and_swap(&counted->shared, shared, shared | SHARED_BUSY);
+        shared = u32_load(&counted->shared);
+    }
+    word_store(&gci_count_busy, (uintptr_t)(counted + 1));
+    if (gci_cache_self.cache->busy_at == NULL) {
+        lock_counts();
+        gci_cache_self.cache->busy_at = &gci_count_busy;
+        unlock_counts();
+    }
+}
+
 static void retain_shared(struct counted *counted)
 {
-    if (UNLIKELY(shared_count(u32_load(&counted->shared)) >= SHARED_COUNT_MAX))
-        gci_count_make_immortal(counted);
-    else
-        u32_add(&counted->shared, SHARED_ONE);
+    count_retain_shared(counted);
+    uint32_t shared = u32_load(&counted->shared);
+    if (UNLIKELY(is_often(counted)) && shared & (SHARED_MERGED | SHARED_QUEUED))
+        make_busy(counted, shared);
+}
+
+/* Half of the owner's count goes where there is more room. */
+static void move_to_shared(struct counted *counted)
+{
+    uint16_t half = LOCAL_COUNT_MAX / 2;
+    uint32_t before = u32_add(&counted->shared, half * SHARED_ONE);
+    u16_store(&counted->given, (uint16_t)(u16_load(&counted->given) + half));
+    if (UNLIKELY((int32_t)before > INT32_MAX / 2))
+        gci_count_retain_end(counted);
 }
 
 void gci_count_retain_slow(struct counted *counted)
@@ -339,10 +362,13 @@ void gci_count_retain_slow(struct counted *counted)
         check_retain(counted, state);
     if (state == COUNTED_IMMORTAL)
         return;
-    if (state == gci_count_self) /* the count is at its end */
-        gci_count_make_immortal(counted);
-    else
+    if (state != gci_count_self) {
         retain_shared(counted);
+        return;
+    }
+    if (counted_local(counted) == LOCAL_COUNT_MAX)
+        move_to_shared(counted);
+    u16_store(&counted->taken, u16_load(&counted->taken) + 1);
 }
 
 /* True: there is nothing to be counted. */
@@ -357,40 +383,64 @@ static bool is_beyond_release(struct counted *counted, uint32_t state)
     return false;
 }
 
-static void release_shared(struct counted *counted)
+/* Not known to be merged: a step below 0 and the flag that says so are one. True: done. */
+static bool release_by_steps(struct counted *counted)
 {
-    uint32_t before = u32_load(&counted->shared);
-    if (UNLIKELY((before & SHARED_MERGED) && shared_count(before) <= 0))
-        gci_count_die(data_of(counted), "gca_release", "released too often");
-    struct step done = step(counted, one_less, 0);
-    if (is_dead(done.after))
-        dispose(counted);
-    else if (~done.before & done.after & SHARED_QUEUED)
-        put_into_inbox(counted);
+    uint32_t more = is_often(counted) ? SHARED_QUEUED : 0;
+    uint32_t seen = u32_load(&counted->shared);
+    for (; !(seen & (SHARED_MERGED | SHARED_QUEUED)); seen = u32_load(&counted->shared)) {
+        uint32_t wanted = seen - SHARED_ONE;
+        wanted |= shared_count(wanted) < 0 ? SHARED_QUEUED : more;
+        if (u32_compare_and_swap(&counted->shared, seen, wanted)) {
+            if (wanted & SHARED_QUEUED)
+                put_into_inbox(counted);
+            return true;
+        }
+        more = SHARED_QUEUED; /* others count it at the same time: once it is merged an addition will do */
+    }
+    return false;
 }
 
-/* The owner's reference is the only one, and no weak one can bring another: nobody else may touch the count any more. */
-static bool is_last_of_all(const struct counted *counted)
+void gci_count_release_end(struct counted *counted, uint32_t after)
 {
-    return counted->local == 1 && u32_load_acquire(&counted->shared) == 0;
+    if (!(after & SHARED_MERGED) || counted_state(counted) == COUNTED_IMMORTAL)
+        return;
+    if (is_dead(after))
+        dispose(counted);
+    else if (shared_count(after) < 0)
+        gci_count_die(data_of(counted), "gca_release", "released too often");
+}
+
+static void release_shared(struct counted *counted)
+{
+    if (!release_by_steps(counted))
+        count_release_shared(counted);
+}
+
+/* The owner's last reference, while others have some or may get one. */
+static void release_own(struct counted *counted)
+{
+    if (UNLIKELY(counted_local(counted) == 0))
+        gci_count_die(data_of(counted), "gca_release", "released too often");
+    counted_set_local(counted, 0);
+    uint32_t shared = merge(counted, 0);
+    if (is_dead(shared))
+        dispose(counted);
+    else if (shared & SHARED_QUEUED)
+        empty_inbox(gci_cache_self.cache);
+    else if (UNLIKELY(shared_count(shared) < 0))
+        gci_count_die(data_of(counted), "gca_release", "released too often");
 }
 
 void gci_count_release_slow(struct counted *counted)
 {
     uint32_t state = counted_state(counted);
-    if (LIKELY(state == gci_count_self && is_last_of_all(counted))) {
-        dispose(counted);
-        return;
-    }
     if (UNLIKELY(state >= COUNTED_OWNERS_END) && is_beyond_release(counted, state))
         return;
-    if (state != gci_count_self) {
+    if (state == gci_count_self)
+        release_own(counted);
+    else
         release_shared(counted);
-        return;
-    }
-    counted->local--;
-    if (merge(counted, merged))
-        dispose(counted);
 }
 
 size_t gci_count_references(const struct counted *counted)
@@ -400,10 +450,11 @@ size_t gci_count_references(const struct counted *counted)
         return SIZE_MAX;
     if (state >= COUNTED_OWNERS_END)
         return 0;
-    int64_t count = (int64_t)counted->local + shared_count(u32_load(&counted->shared));
+    int64_t count = (int64_t)counted_local(counted) + shared_count(u32_load(&counted->shared));
     return count > 0 ? (size_t)count : 0;
 }
 
+/* Counted as busy it may be meanwhile, which changes nothing. */
 void gci_count_make_immortal(struct counted *counted)
 {
     critical_enter();
@@ -413,15 +464,11 @@ void gci_count_make_immortal(struct counted *counted)
                                   (seen & COUNTED_TYPE_MASK) | (uint64_t)COUNTED_IMMORTAL << COUNTED_STATE_SHIFT))
         seen = word_load(&counted->type_and_state);
     critical_leave();
+    if (u32_load(&counted->shared) & SHARED_BUSY)
+        forget_busy(counted);
 }
 
 /* ---- Weak references, as the program has them ----------------------------------------------------------------------- */
-
-static uint32_t with_weak(uint32_t shared, uint32_t local)
-{
-    (void)local;
-    return shared | SHARED_WEAK;
-}
 
 static uintptr_t *find_entry(const struct counted *counted)
 {
@@ -446,83 +493,71 @@ static uintptr_t *find_or_add_entry(struct counted *counted, uintptr_t *fresh)
     return entry;
 }
 
+static void set_weak(struct counted *counted)
+{
+    uint32_t seen = u32_load(&counted->shared);
+    while (!(seen & SHARED_WEAK) && !u32_compare_and_swap(&counted->shared, seen, seen | SHARED_WEAK))
+        seen = u32_load(&counted->shared);
+}
+
+/* The caller has a reference meanwhile, so the flag is there before the last one goes. */
 void *gci_count_weak_entry(struct counted *counted)
 {
     uintptr_t *entry = find_or_add_entry(counted, NULL);
     if (entry == NULL)
         entry = find_or_add_entry(counted, alloc_fast(GRANULE_BYTES, KIND_ATOMIC));
     if (entry != NULL && counted_state(counted) != COUNTED_IMMORTAL)
-        step(counted, with_weak, 0);
+        set_weak(counted);
     return entry;
+}
+
+/* False: nobody has a reference any more, and whoever had the last one is about to cut the entry. */
+static bool retain_if_alive(struct counted *counted)
+{
+    uint32_t state = counted_state(counted);
+    if (state == gci_count_self || state == COUNTED_IMMORTAL) {
+        count_retain(data_of(counted));
+        return true;
+    }
+    uint32_t seen = u32_load(&counted->shared);
+    while (!is_dead(seen)) {
+        if (u32_compare_and_swap(&counted->shared, seen, seen + SHARED_ONE))
+            return true;
+        seen = u32_load(&counted->shared);
+    }
+    return false;
 }
 
 /* Not stopped between the load and the count: nothing else keeps the object meanwhile. */
 void *gci_count_weak_get(const void *entry)
 {
     const uintptr_t *hidden = entry;
-    struct counted *counted = NULL;
     lock_weak();
-    if (*hidden != 0) {
-        counted = (struct counted *)~*hidden; // NOLINT(performance-no-int-to-ptr)
-        count_retain(data_of(counted));
-    }
+    struct counted *counted = (struct counted *)~*hidden; // NOLINT(performance-no-int-to-ptr)
+    if (*hidden == 0 || !retain_if_alive(counted))
+        counted = NULL;
     unlock_weak();
     return counted == NULL ? NULL : data_of(counted);
 }
 
-/* ---- What the collector has set aside ------------------------------------------------------------------------------- */
+/* ---- What is due -------------------------------------------------------------------------------------------------- */
 
-/* All destroy functions, then all memory: they may look at one another. */
-static size_t destroy_batch(struct counted *head)
+static size_t run(bool with_due)
 {
-    size_t calls = 0;
-    for (struct counted *at = head; at != NULL; at = (struct counted *)at->link, calls++) { // NOLINT
-        bool was_destroyed = counted_state(at) == COUNTED_BATCH_DESTROYED;
-        counted_set_state(at, COUNTED_BATCH_DESTROYED);
-        if (!was_destroyed)
-            call_destroy(at);
-    }
-    for (struct counted *next; head != NULL; head = next) {
-        next = (struct counted *)head->link; // NOLINT(performance-no-int-to-ptr)
-        free_memory(head);
-    }
-    return calls;
-}
-
-static struct counted *take_counted(void)
-{
-    critical_enter();
-    struct counted *head = gci_bound_take_counted();
-    critical_leave();
-    return head;
-}
-
-static bool take_finalizer(struct due_finalizer *due)
-{
-    critical_enter();
-    bool taken = gci_bound_take_finalizer(due);
-    critical_leave();
-    return taken;
+    if (destroy_is_running() || critical_is_inside() || !gci_alloc_is_ready())
+        return 0;
+    empty_inboxes();
+    return gci_destroy_rest() + (with_due ? gci_destroy_due() : 0);
 }
 
 size_t gci_count_run_due(void)
 {
-    struct due_finalizer due;
-    size_t calls = 0;
-    if (is_running || critical_is_inside() || !gci_alloc_is_ready())
-        return 0;
-    int saved = errno;
-    empty_inboxes();
-    is_running = true;
-    calls += destroy_batch(take_counted());
-    destroy_pending();
-    for (; take_finalizer(&due); calls++) {
-        due.run((void *)due.object, due.data); // NOLINT(performance-no-int-to-ptr)
-        destroy_pending();
-    }
-    is_running = false;
-    errno = saved;
-    return calls;
+    return run(true);
+}
+
+void gci_count_run_errands(void)
+{
+    run(u32_load(&gci_count_has_runner) == 0);
 }
 
 void gci_count_lock(void)

@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference counts: the two hot functions, and what stands behind them. States and header: heap/special/counted.h.
  *
- * Argument. `local` is read and written by the owner only; a thread is owner while its id is gci_count_self, which it
- * becomes under the lock of counts and stops being under it (gci_count_thread_ends). Others change `shared` by
- * compare-and-swap. Who brings the sum to 0 knows it: the owner when it merges (local becomes part of shared in the same
- * compare-and-swap that sets MERGED), anybody when shared falls to 0 with MERGED set. Below 0 without MERGED the sum is not
- * known to that thread: the object goes into the owner's inbox, once (QUEUED), and the owner merges when it looks there. An
- * object in an inbox is not destroyed by anybody else, so the inbox never holds a dead one. Where the owner has ended, the
- * thread that would put it into the inbox merges itself, under the lock, which a thread needs to become owner again.
- * With WEAK set the sum reaches 0 only under the lock of weak references, so that gca_weak_get, which holds it, either finds
- * the entry cleared or an object with a count.
+ * Argument. `taken` and `given` are written by the owner only; a thread is owner while its id is gci_count_self, which it
+ * becomes under the lock of counts and stops being under it (gci_count_thread_ends). The owner merges: its count becomes part
+ * of `shared` in the addition that sets MERGED. Whoever brings the sum to 0 by an addition to `shared` sees it in what comes
+ * back, and nobody adds to a sum of 0 (gci_count_weak_get does not). Without MERGED the sum is not known to other threads: who
+ * brings `shared` below 0 sets QUEUED in the same compare-and-swap and puts the object into the owner's inbox; the owner merges
+ * when it looks there. With QUEUED set nobody else destroys it, so the inbox never holds a dead one, and additions are safe
+ * again. Where the owner has ended, the thread that would put it into the inbox merges itself, under the lock, which a thread
+ * needs to become owner again. Where the owner has let go of it meanwhile, who finds MERGED when it clears QUEUED decides.
+ *
+ * An object that several threads count at the same time is `busy` for each of them: its steps are one addition, and nothing of it
+ * is loaded before, since a processor that loads early what another one is about to take has to begin again. Only objects with
+ * MERGED or QUEUED are, for which an addition is safe; BUSY in `shared` makes whoever disposes of one clear the names of it
+ * first, and a collection clears all. A thread that counts it has a reference, so neither comes in between.
  */
 #ifndef GCI_ALLOC_COUNT_H
 #define GCI_ALLOC_COUNT_H
 
+#include "alloc/alloc.h"
+#include "alloc/destroy.h"
 #include "heap/resolve.h"
 #include "heap/special/counted.h"
-#include "platform/cpu.h"
 
-/* The id under which the calling thread owns counted objects; no state of one until it has made any. */
+/* The id under which the calling thread owns counted objects; no state of one until it has made any. Public as
+ * gca_rc_owner_, for the inline functions of gcalloc/rc.h. */
 #define COUNT_NOBODY 0x10000u
-extern __thread uint32_t gci_count_self TLS_INITIAL_EXEC HIDDEN;
+extern __thread uint32_t gci_count_self __asm__("gca_rc_owner_") EXPORT TLS_INITIAL_EXEC;
 
+typedef void *(*count_new_fn)(size_t bytes, const struct counted_type *type);
 void *gci_count_new(size_t bytes, const struct counted_type *type);
 void gci_count_retain_slow(struct counted *counted);
 void gci_count_release_slow(struct counted *counted);
@@ -34,8 +41,12 @@ void *gci_count_weak_entry(struct counted *counted);
 /* The retained object of an entry, or NULL once it is gone. */
 void *gci_count_weak_get(const void *entry);
 
-/* Finalizers, destroy functions of cycles, and inboxes; returns how many functions were called. */
+/* Finalizers, destroy functions of cycles and what releases have left, and inboxes; returns how many functions were called. */
 size_t gci_count_run_due(void);
+
+/* The same, but what a collection has set aside is left to the thread that is there for it, if there is one. */
+void gci_count_run_errands(void);
+extern volatile u32_shared gci_count_has_runner HIDDEN;
 
 /* The calling thread owns nothing from here on. In a critical section or not; before its cache goes. */
 void gci_count_thread_ends(void);
@@ -45,6 +56,13 @@ NORETURN COLD void gci_count_die(const void *object, const char *function, const
 void gci_count_lock(void);
 void gci_count_unlock(void);
 void gci_count_reset_lock(void);
+
+/* The calling thread's busy object, or 0. Set by itself, cleared by anybody. Public as gca_rc_busy_. */
+extern __thread volatile shared_word gci_count_busy __asm__("gca_rc_busy_") EXPORT TLS_INITIAL_EXEC;
+
+/* What is left to do where the addition has brought a busy object's count to an end. */
+void gci_count_retain_end(struct counted *counted);
+void gci_count_release_end(struct counted *counted, uint32_t after);
 
 /* The header of a counted object, or explains and aborts. */
 ALWAYS_INLINE struct counted *counted_of(const void *object, const char *function)
@@ -66,22 +84,75 @@ ALWAYS_INLINE struct counted *counted_perhaps(const void *object)
     return (struct counted *)((uintptr_t)object - COUNTED_HEADER_BYTES); // NOLINT(performance-no-int-to-ptr)
 }
 
+/* An object with one reference, zero-filled; NULL: no memory. `slow` is asked as the last thing, for what gci_count_new does. */
+ALWAYS_INLINE void *count_new(size_t bytes, const struct counted_type *type, count_new_fn slow)
+{
+    torture_tick();
+    const struct cache *cache = gci_cache_self.cache;
+    if (UNLIKELY(bytes > ZEROED_INLINE_MAX - COUNTED_HEADER_BYTES || u32_load(&cache->errands) != 0))
+        return slow(bytes, type);
+    const struct window *window =
+        cache_window(gci_cache_self.cache, KIND_HEADED, size_class_window(counted_slot_bytes(bytes)));
+    uint64_t bits = *window->word;
+    if (UNLIKELY(bits == 0 || !budget_take(counted_slot_bytes(bytes))))
+        return slow(bytes, type);
+    struct counted *counted = window_take(window, bits);
+    zero_slot(counted + 1, window->slot_bytes - COUNTED_HEADER_BYTES);
+    counted->link = COUNTED_FIRST_REFERENCE;
+    counted_set_type_and_state(counted, type, gci_count_self);
+    return counted + 1;
+}
+
+ALWAYS_INLINE bool count_is_busy(const void *object)
+{
+    return UNLIKELY((uintptr_t)object == word_load(&gci_count_busy));
+}
+
+ALWAYS_INLINE void count_retain_shared(struct counted *counted)
+{
+    if (UNLIKELY((int32_t)u32_add(&counted->shared, SHARED_ONE) > INT32_MAX / 2))
+        gci_count_retain_end(counted);
+}
+
+/* With MERGED or QUEUED set. */
+ALWAYS_INLINE void count_release_shared(struct counted *counted)
+{
+    uint32_t after = u32_add(&counted->shared, -SHARED_ONE) - SHARED_ONE;
+    if (UNLIKELY((int32_t)after < (int32_t)SHARED_ONE))
+        gci_count_release_end(counted, after);
+}
+
 ALWAYS_INLINE void count_retain(void *object)
 {
     struct counted *counted = counted_perhaps(object);
-    if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted->local != UINT32_MAX))
-        counted->local++;
+    if (count_is_busy(object))
+        count_retain_shared(counted);
+    else if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted_local(counted) != LOCAL_COUNT_MAX))
+        u16_store(&counted->taken, u16_load(&counted->taken) + 1);
     else
         gci_count_retain_slow(counted_of(object, "gca_retain"));
 }
 
+/* Where the owner's reference is the only one, and no weak one can bring another, nobody else may touch the count any more. */
 ALWAYS_INLINE void count_release(void *object)
 {
     struct counted *counted = counted_perhaps(object);
-    if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted->local > 1))
-        counted->local--;
-    else
-        gci_count_release_slow(counted_of(object, "gca_release"));
+    if (count_is_busy(object)) {
+        count_release_shared(counted);
+        return;
+    }
+    uint16_t local = counted_local(counted);
+    if (LIKELY(counted_state(counted) == gci_count_self)) {
+        if (local > 1) {
+            u16_store(&counted->given, u16_load(&counted->given) + 1);
+            return;
+        }
+        if (LIKELY(local == 1 && u32_load_acquire(&counted->shared) == 0)) {
+            destroy_now_or_later(counted);
+            return;
+        }
+    }
+    gci_count_release_slow(counted_of(object, "gca_release"));
 }
 
 #endif

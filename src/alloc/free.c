@@ -186,8 +186,8 @@ static void free_by_any_way(void *block, const char *function)
         forget_special(&gci_heap, block);
     if (UNLIKELY(block_at(&gci_heap, object.unit)->is_sampled))
         forget_sample(&gci_heap, slot, false);
-    if (object.kind == KIND_HEADED) /* counted objects do not come here */
-        counted_set_freed((struct counted *)((char *)block - COUNTED_HEADER_BYTES));
+    if (object.kind == KIND_HEADED)
+        counted_set_freed(header_of(gci_resolve(&gci_heap, (uintptr_t)block)));
     if (object.is_large)
         free_large(&gci_heap, object, function);
     else if (cache != NULL && !is_freed_by_others(&gci_heap, slot))

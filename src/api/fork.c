@@ -101,6 +101,7 @@ static void child(void)
     gci_budget_reset(); /* the fork may have come in the middle of a request */
     gci_cycle_reset();
     gci_profile_reset();
+    gci_runner_reset();
     if (!leaves)
         return;
     gci_alloc_reset_lock();

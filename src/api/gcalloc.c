@@ -7,6 +7,7 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/init.h"
 #include "collect/cycle.h"
 #include "heap/resolve.h"
 #include "world/critical.h"
@@ -119,8 +120,9 @@ GCA_API bool gca_is_reachable(const void *address)
 
 GCA_API size_t gca_collect(void)
 {
+    gci_runner_offer();
     size_t freed = gci_cycle_run(REASON_REQUEST);
-    gci_count_run_due();
+    gci_count_run_errands();
     return freed;
 }
 

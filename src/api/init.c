@@ -120,5 +120,6 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 
 __attribute__((destructor(101))) static void finish(void)
 {
+    gci_runner_at_exit();
     gci_stats_at_exit();
 }

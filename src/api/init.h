@@ -38,6 +38,14 @@ void gci_leaks_init(void);
 struct roots_caller;
 void gci_leaks_note_exit(const struct roots_caller *caller);
 
+/* The thread that runs finalizers, where the option asks for one. At calls of the program that may start it; when something has
+ * become due; when the option has changed; in a fork child; when the process exits. api/objects/runner.c */
+void gci_runner_offer(void);
+void gci_runner_wake(void);
+void gci_runner_apply(void);
+void gci_runner_reset(void);
+void gci_runner_at_exit(void);
+
 /* Figures at process exit, as the options ask. api/report/stats.c */
 void gci_stats_init(void);
 void gci_stats_at_exit(void);

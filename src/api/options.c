@@ -175,6 +175,7 @@ GCA_API int gca_option_set(const char *name, const char *value)
             return EBUSY;
         if (!set_option(&rows[i], value))
             return EINVAL;
+        gci_runner_apply();
         return gci_init_apply_options() ? 0 : EBUSY;
     }
     return ENOENT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Atomic operations with types; the only file that includes libatomic_ops.
  *
- * word_*: 64-bit words; u32_*: 32-bit. The suffix names the barrier; read-modify-write operations are full barriers
- * unless they say otherwise. A compare-and-swap fails only when the value differs.
+ * word_*: 64-bit words; u32_*, u16_*: 32 and 16 bits. The suffix names the barrier; read-modify-write operations are full
+ * barriers unless they say otherwise. A compare-and-swap fails only when the value differs.
  */
 #ifndef GCI_BASE_ATOMIC_H
 #define GCI_BASE_ATOMIC_H
@@ -18,6 +18,7 @@ STATIC_ASSERT(sizeof(AO_t) == 8, "gcalloc is written for 64-bit words");
 
 typedef AO_t shared_word; /* a 64-bit word that several threads may access; always through the functions below */
 typedef unsigned u32_shared;
+typedef unsigned short u16_shared;
 
 ALWAYS_INLINE uint64_t word_load(const volatile shared_word *at)
 {
@@ -113,6 +114,16 @@ ALWAYS_INLINE uint32_t u32_exchange(volatile u32_shared *at, uint32_t value)
     while (!AO_int_compare_and_swap_full(at, old, value))
         old = AO_int_load(at);
     return old;
+}
+
+ALWAYS_INLINE uint16_t u16_load(const volatile u16_shared *at)
+{
+    return AO_short_load(at);
+}
+
+ALWAYS_INLINE void u16_store(volatile u16_shared *at, uint16_t value)
+{
+    AO_short_store(at, value);
 }
 
 ALWAYS_INLINE void fence_full(void)

@@ -120,6 +120,7 @@ void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address
     visit((uintptr_t)due_counted, data); /* which leads to the rest */
     for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
         const struct inbox *inbox = &heap->caches[id]->inbox;
+        visit(word_load(&heap->caches[id]->left), data); /* which leads to the rest */
         for (uint32_t i = 0; i < u32_load(&inbox->count); i++)
             visit(inbox->objects[i], data);
     }
@@ -400,6 +401,12 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
     }
     gci_bound_show();
     u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
+    for (uint32_t id = 1; id <= u32_load_acquire(&marking->heap->cache_count); id++) {
+        struct cache *cache = marking->heap->caches[id];
+        u32_store(&cache->errands, 1);
+        if (cache->busy_at != NULL)
+            word_store(cache->busy_at, 0); /* the object may go */
+    }
     gci_mark_end(marking);
 }
 

@@ -13,13 +13,6 @@ static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
     heap->meta.hot[unit] = hot;
 }
 
-/* What lies there was another block's (see heap/special/counted.h). */
-static void clear_headers(const struct heap *heap, uint32_t unit, const struct size_class *size_class)
-{
-    for (uint32_t slot = 0; slot < size_class->slots; slot++)
-        counted_set_freed((struct counted *)(unit_address(heap, unit) + (uintptr_t)slot * size_class->bytes)); // NOLINT
-}
-
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner)
 {
     bool is_clean;
@@ -41,12 +34,11 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
                             .past = heap->meta.hot[unit].class_kind,
+                            .has_stale_headers = kind == KIND_HEADED && !is_clean,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);
-    if (kind == KIND_HEADED && !is_clean)
-        clear_headers(heap, unit, size_class);
     set_hot(heap, unit,
             (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
                          class_kind_of(class_index, kind), UNIT_SMALL});
@@ -67,14 +59,26 @@ static size_t word_bytes(const struct size_class *size_class, unsigned words)
     return (slots < size_class->slots ? slots : size_class->slots) * size_class->bytes;
 }
 
+/* Of slots that are handed out next, as the marker follows what a header names (heap/special/counted.h). */
+static NOINLINE void clear_headers(const struct heap *heap, uint32_t unit, size_t from, size_t to)
+{
+    size_t slot_bytes = block_class(heap, unit)->bytes;
+    for (; from < to; from += slot_bytes)
+        counted_set_freed((struct counted *)(unit_address(heap, unit) + from)); // NOLINT(performance-no-int-to-ptr)
+}
+
 bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
     if (index >= block->unused_words)
         return true;
-    if (!gci_region_touch(heap, word_bytes(size_class, block->unused_words) - word_bytes(size_class, index)))
+    size_t from = word_bytes(size_class, index);
+    size_t to = word_bytes(size_class, block->unused_words);
+    if (!gci_region_touch(heap, to - from))
         return false;
+    if (UNLIKELY(block->has_stale_headers))
+        clear_headers(heap, unit, from, to);
     block->unused_words = (uint8_t)index;
     return true;
 }

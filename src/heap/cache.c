@@ -44,6 +44,7 @@ static void reset(struct cache *cache)
     cache->sampled = NULL;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
+    u32_store(&cache->errands, 1); /* to become owner */
 }
 
 static struct cache *take_shell(struct heap *heap)
@@ -174,6 +175,7 @@ static void give_shell(struct heap *heap, struct cache *cache)
     gci_lock_acquire(&heap->region_lock);
     u32_store_release(&cache->counts,
                       0); /* a thread that was killed, or that a fork has left behind, has not said so */
+    cache->busy_at = NULL;
     cache->is_in_use = false;
     gci_lock_release(&heap->region_lock);
 }

@@ -65,8 +65,11 @@ struct cache {
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
     bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
-    volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
-    struct inbox inbox;         /* outlives the thread */
+    volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
+    struct inbox inbox;            /* outlives the thread, and so does the next */
+    volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
+    volatile shared_word *busy_at; /* the thread's gci_count_busy, once it was set; under the lock of alloc/count.c */
+    volatile shared_word left;     /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
 };
 
 /* `class_offset` is what size_class_window says. */

@@ -28,7 +28,7 @@ ALWAYS_INLINE bool set_bit(uint64_t *at, uint64_t bit, bool is_shared)
     uint64_t seen = load_bits(at);
     while (!(seen & bit)) {
         if (!is_shared) {
-            *at = seen | bit;
+            store_bits(at, seen | bit);
             return true;
         }
         if (word_compare_and_swap((volatile shared_word *)at, seen, seen | bit))

@@ -18,11 +18,13 @@ struct node {
 };
 
 static atomic_size_t destroyed;
+static _Thread_local int last_number;
 
 static void node_destroy(void *object)
 {
     struct node *node = object;
     atomic_fetch_add(&destroyed, 1);
+    last_number = node->number;
     gca_clear(&node->next);
     gca_clear(&node->other);
 }
@@ -79,21 +81,18 @@ static void test_fields(void)
     CHECK(taken == NULL && first == NULL && destroyed == before + 2);
 }
 
-#define LIST_LENGTH 1000000
-#define LIST_LENGTH_TORTURED 10000 /* each collection goes through the list */
-
-static void test_long_list(void)
+static void test_order(void)
 {
     size_t before = destroyed;
-    struct node *list = NULL;
-    size_t length = getenv("GCALLOC_TORTURE") == NULL ? LIST_LENGTH : LIST_LENGTH_TORTURED;
-    for (size_t i = 0; i < length; i++) {
-        struct node *node = new_node();
-        node->next = list;
-        list = node;
-    }
-    gca_release(list);
-    CHECK(destroyed == before + length);
+    struct node *parent = new_node();
+    struct node *child = parent->next = new_node();
+    parent->other = new_node();
+    child->next = new_node();
+    child->number = 2;
+    child->next->number = 3;
+    parent->other->number = 4;
+    gca_release(parent);
+    CHECK(destroyed == before + 4 && last_number == 4);
 }
 
 static NOINLINE void make_cycles(struct node *survivor, gca_weak_t *weak)
@@ -149,6 +148,21 @@ static void test_weak(void)
     gca_release(node);
     CHECK(gca_weak_get(&second) == NULL);
     CHECK(gca_weak_init(&first, NULL) == 0 && gca_weak_get(&first) == NULL);
+}
+
+/* More than the owner's part of the count holds. */
+static void test_many_references(void)
+{
+    size_t before = destroyed;
+    struct node *node = new_node();
+    for (size_t i = 0; i < 200000; i++)
+        gca_retain(node);
+    CHECK(gca_rc_count(node) == 200001);
+    for (size_t i = 0; i < 200000; i++)
+        gca_release(node);
+    CHECK(gca_rc_count(node) == 1 && destroyed == before);
+    gca_release(node);
+    CHECK(destroyed == before + 1);
 }
 
 static void test_immortal(void)
@@ -261,9 +275,10 @@ int main(void)
 {
     test_counts();
     test_fields();
-    test_long_list();
+    test_order();
     test_cycles();
     test_weak();
+    test_many_references();
     test_immortal();
     test_threads();
     test_owner_left_by_fork();

@@ -6,7 +6,7 @@
 
 Shared: the dynamic names are those of the list, none has a version (a version on malloc keeps the loader from putting it
 in front of the C library's), nothing is bound lazily, dlclose leaves the library where it is. Static: names that are not in
-the list begin with gci_. Each function of the public headers is in the list, and no other gca_ name.
+the list begin with gci_. Each function and thread-local variable of the public headers is in the list, and no other gca_ name.
 """
 import os
 import re
@@ -43,7 +43,7 @@ def public_functions(top):
     text = "".join(source_tree.read(top, path) for path in source_tree.files(top, ["include"], (".h",)))
     text = source_tree.without_comments(text)
     declarations = re.findall(r"^[ \t]*GCA_API\b[^;]*?\b(\w+)\s*\(", text, flags=re.M)
-    return set(declarations)
+    return set(declarations) | set(re.findall(r"^[ \t]*GCA_API extern __thread\b[^;(]*?\b(gca_\w+)", text, flags=re.M))
 
 
 def check_list(top, names):

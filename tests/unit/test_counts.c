@@ -108,4 +108,60 @@ START_TEST(references_between_threads_are_counted_once)
 }
 END_TEST
 
-MAKE_SUITE(counts, references_between_threads_are_counted_once)
+/* ---- One object, counted by all at the same time ---------------------------------------------------------------------- */
+
+#define ROUNDS 300
+#define TIMES 200 /* enough to become busy (alloc/count.h) */
+
+static pthread_barrier_t turn;
+static struct item *volatile common;
+
+static void *count_in_rounds(void *unused)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&turn); /* it is made, and this thread's reference with it */
+        struct item *item = common;
+        for (int i = 0; i < TIMES; i++) {
+            gca_retain(item);
+            gca_release(item);
+        }
+        gca_release(item);
+        pthread_barrier_wait(&turn);
+    }
+    gca_thread_unregister();
+    pthread_barrier_wait(&turn);
+    pause();
+    return unused;
+}
+
+/* The address is used again, by this thread or by one that has counted there. */
+START_TEST(an_object_that_all_count_goes_once)
+{
+    pthread_t threads[THREADS];
+    gca_disable();
+    pthread_barrier_init(&turn, NULL, THREADS + 1);
+    for (size_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, count_in_rounds, NULL), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t before = word_load(&destroyed);
+        struct item *item = make_item((uint64_t)round);
+        gca_weak_t weak = {NULL};
+        if (round % 2 == 0)
+            ck_assert_int_eq(gca_weak_init(&weak, item), 0);
+        for (size_t i = 0; i < THREADS; i++)
+            gca_retain(item);
+        common = item;
+        pthread_barrier_wait(&turn);
+        if (round % 3 == 0)
+            gca_release(gca_weak_get(&weak));
+        gca_release(item);
+        pthread_barrier_wait(&turn);
+        gca_finalize_run();
+        ck_assert_uint_eq(word_load(&destroyed), before + 1);
+        ck_assert_ptr_null(gca_weak_get(&weak));
+    }
+    pthread_barrier_wait(&turn);
+}
+END_TEST
+
+MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once)

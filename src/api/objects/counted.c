@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The functions of gcalloc/rc.h. */
+#define GCA_NO_INLINE
 #include <gcalloc/rc.h>
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/init.h"
 #include "api/objects/layout.h"
 
 STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
@@ -13,16 +15,23 @@ STATIC_ASSERT(sizeof(gca_type) == sizeof(struct counted_type) &&
 /* The layout that was found sound last: programs make many objects of one type. */
 static __thread const gca_layout *sound TLS_INITIAL_EXEC;
 
-GCA_API void *gca_rc_new(size_t bytes, const gca_type *type)
+static NOINLINE void *new_slow(size_t bytes, const struct counted_type *type)
 {
-    if (type != NULL && type->layout != NULL && type->layout != sound) {
-        if (!layout_is_sound(type->layout)) {
-            errno = EINVAL;
-            return NULL;
-        }
-        sound = type->layout;
+    const gca_layout *layout = type == NULL ? NULL : (const gca_layout *)type->layout;
+    if (layout != NULL && layout != sound && !layout_is_sound(layout)) {
+        errno = EINVAL;
+        return NULL;
     }
-    return family_result(gci_count_new(bytes, (const struct counted_type *)type));
+    sound = layout;
+    gci_runner_offer();
+    return family_result(gci_count_new(bytes, type));
+}
+
+GCA_API READS_OTHERS_BITS void *gca_rc_new(size_t bytes, const gca_type *type)
+{
+    if (type != NULL && type->layout != NULL && UNLIKELY(type->layout != sound))
+        return new_slow(bytes, (const struct counted_type *)type);
+    return count_new(bytes, (const struct counted_type *)type, new_slow);
 }
 
 GCA_API void *gca_retain(void *object)
@@ -36,6 +45,17 @@ GCA_API void gca_release(void *object)
 {
     if (LIKELY(object != NULL))
         count_release(object);
+}
+
+/* For the inline steps of gcalloc/rc.h. */
+GCA_API void gca_retain_end_(void *object)
+{
+    gci_count_retain_end(counted_perhaps(object));
+}
+
+GCA_API void gca_release_end_(void *object, uint32_t shared)
+{
+    gci_count_release_end(counted_perhaps(object), shared);
 }
 
 GCA_API size_t gca_rc_count(const void *object)

@@ -6,6 +6,7 @@
 
 #include "alloc/count.h"
 #include "api/family.h"
+#include "api/init.h"
 #include "api/objects/layout.h"
 #include "collect/cycle.h"
 #include "heap/special/special.h"
@@ -41,6 +42,7 @@ static int set_finalizer(void *block, enum special_kind kind, gca_finalizer fina
     struct object object;
     if (!find_living(block, &object) || start_of(object) != (uintptr_t)block)
         return EINVAL;
+    gci_runner_offer();
     critical_enter();
     gci_special_remove(object.start, FINALIZERS, 0);
     critical_leave();

@@ -80,6 +80,7 @@ static void send_events(const struct cycle_report *report, gca_event_fn callback
 
 void gci_events_report(const struct cycle_report *report)
 {
+    gci_runner_wake();
     if (gci_options.verbose)
         print_report(report);
     gci_profile_note_cycle(report);

@@ -10,8 +10,10 @@
  *   OWNED, MERGED --- gca_rc_make_immortal, or a count that overflows ---> IMMORTAL
  *   TYPED (no counts: the lower bits are the address of a layout) --- free ---> FREED
  *
- * `local` is the owner's alone. `shared` holds a signed count and three flags, changed by compare-and-swap. From BATCH on
- * both are the link of a list. The object has shared + local references; the flag MERGED says that local is 0 for good.
+ * `taken` and `given` are the owner's alone: how often it has retained and released, modulo 2^16, the first of them one ahead
+ * for the reference that the object is made with. Their difference is its local count. `shared` holds a signed count and flags.
+ * From BATCH on all three are the link of a list. The object has shared + local references; the flag MERGED says that local is 0
+ * for good.
  *
  * Invariant: in a slot that is not in the program's hands, or not initialised yet, the address in `type_and_state` is 0. So the
  * marker may follow any that it finds (sweep, frees and the making of blocks see to it).
@@ -27,7 +29,8 @@ struct counted {
     volatile shared_word type_and_state;
     union {
         struct {
-            uint32_t local;
+            volatile u16_shared taken;
+            volatile u16_shared given;
             volatile u32_shared shared;
         };
         uintptr_t link; /* from BATCH on: the next of its list */
@@ -72,13 +75,29 @@ enum counted_state {
 
 /* Flags and unit of `shared`. */
 #define SHARED_MERGED 1u
-#define SHARED_WEAK 2u   /* has an entry for weak references: the last reference goes under their lock */
-#define SHARED_QUEUED 4u /* is in its owner's inbox: who takes it out there sees whether it is dead */
-#define SHARED_ONE 8u
+#define SHARED_WEAK 2u   /* has an entry for weak references, which goes before the object is destroyed */
+#define SHARED_QUEUED 4u /* is in its owner's inbox, or on the way there: who takes it out sees whether it is dead */
+#define SHARED_BUSY 8u   /* some thread's `busy` may name it (alloc/count.h) */
+#define SHARED_ONE 16u
+
+/* Of `link`: one reference, the owner's, and nothing in `shared`. */
+#define COUNTED_FIRST_REFERENCE ((uintptr_t)1)
+#define LOCAL_COUNT_MAX UINT16_MAX
 
 ALWAYS_INLINE int32_t shared_count(uint32_t shared)
 {
     return (int32_t)shared / (int32_t)SHARED_ONE - ((int32_t)shared < 0 && shared % SHARED_ONE != 0);
+}
+
+ALWAYS_INLINE uint16_t counted_local(const struct counted *counted)
+{
+    return (uint16_t)(u16_load(&counted->taken) - u16_load(&counted->given));
+}
+
+ALWAYS_INLINE void counted_set_local(struct counted *counted, uint16_t local)
+{
+    u16_store(&counted->taken, local);
+    u16_store(&counted->given, 0);
 }
 
 ALWAYS_INLINE uint32_t counted_state(const struct counted *counted)
@@ -101,9 +120,14 @@ ALWAYS_INLINE void counted_set_freed(struct counted *counted)
     word_store(&counted->type_and_state, (uint64_t)COUNTED_FREED << COUNTED_STATE_SHIFT);
 }
 
+ALWAYS_INLINE void counted_set_type_and_state(struct counted *counted, const struct counted_type *type, uint32_t state)
+{
+    word_store(&counted->type_and_state, (uintptr_t)type | (uint64_t)state << COUNTED_STATE_SHIFT);
+}
+
 ALWAYS_INLINE void counted_set_state(struct counted *counted, uint32_t state)
 {
-    word_store(&counted->type_and_state, counted_type_word(counted) | (uint64_t)state << COUNTED_STATE_SHIFT);
+    counted_set_type_and_state(counted, counted_type(counted), state);
 }
 
 /* Where the pointers of the object are; NULL: any word may be one. */
