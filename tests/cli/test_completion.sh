@@ -94,7 +94,8 @@ check 'gcalloc run ls --mode' '' # the program's options are its own
 check_has 'gcalloc record -' --level= --rate= --output= --force --mode=
 check 'gcalloc record --level ' 'full sample site'
 check 'gcalloc record program-of-this' program-of-this-test
-check_has 'gcalloc report --' --sort= --stacks= --threads --top= --json --no-symbols --debug-path=
+check_has 'gcalloc report --' --sort= --stacks= --threads --top= --html --output= --force --compare= --json --no-symbols \
+    --debug-path=
 check 'gcalloc report fig' figures.json
 check 'gcalloc report --sort col' collected
 check 'gcalloc report figures.json --th' --threads

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/html/save.h"
 #include "cli/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
@@ -22,6 +23,7 @@ enum option_key { KEY_STACKS = 512, KEY_SORT, KEY_THREADS, KEY_TOP }; /* long na
 
 struct report {
     struct view view;
+    struct save save; /* as a page */
     uint64_t rows, stacks;
     bool threads;
     enum total only; /* TOTAL_COUNT: all lists */
@@ -35,6 +37,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &report->view;
+        state->child_inputs[1] = &report->save;
         return 0;
     case KEY_STACKS:
         return gci_view_number("--stacks", argument, 0, &report->stacks) ? 0 : EINVAL;
@@ -58,7 +61,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct argp_child children[] = {{.argp = &gci_view_argp}, {.argp = &gci_save_argp}, {0}};
 
 const struct argp gci_report_argp = {
     .options = options,
@@ -345,21 +348,32 @@ static void print_text(const struct report *report, const struct profile *profil
         print_threads(profile, totals);
 }
 
+static void show(const struct report *report, const struct profile *profile)
+{
+    struct totals totals;
+    gci_totals_make(&totals, profile);
+    (report->view.json ? print_json : print_text)(report, profile, &totals);
+    gci_totals_forget(&totals);
+}
+
 int gci_report_main(int argc, char **argv)
 {
     struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "a profile is"},
                             .rows = ROWS_USUAL,
                             .only = TOTAL_COUNT};
-    struct totals totals;
     int code;
     if (!gci_view_parse(&gci_report_argp, argc, argv, &report.view, &report, &code))
+        return code;
+    code = gci_save_check(&report.save, &report.view);
+    if (code != 0)
         return code;
     struct profile *profile = gci_view_read(&report.view, report.view.words[0]);
     if (!profile)
         return EXIT_OWN_FAILURE;
-    gci_totals_make(&totals, profile);
-    (report.view.json ? print_json : print_text)(&report, profile, &totals);
-    gci_totals_forget(&totals);
+    if (report.save.html)
+        code = gci_save_page(&report.save, &report.view, profile);
+    else
+        show(&report, profile);
     gci_profile_forget(profile);
-    return gci_view_finish(0);
+    return gci_view_finish(code);
 }

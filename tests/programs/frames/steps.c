@@ -2,7 +2,7 @@
 /* A walk from every single instruction of many functions. The processor's trap flag brings a signal after each; its handler
  * walks, and compares with the truth: a second stack that follows each call and return. Where the compiler's unwinder is not
  * right either, the tables themselves are not: those of longjmp, which tell of the frame that it is about to return to, and
- * of the jumps of a wholly static program to functions chosen at start, which have none. The compiler's is asked last, as it
+ * of the jumps of a wholly static program to functions chosen at start, which have none. The compiler's is asked last: it
  * reads what it is told to read, and faults in the last instructions of functions that align their frame. */
 #include <signal.h>
 #include <stdlib.h>

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of all moments together: each pair of a stack and a thread once, and the latest that is known of it.
+ *
+ * A moment in the course of a run lists only what lives then, so a pair that is missing has nothing alive, and its sums are as
+ * they were. PEAK moments stand aside: their rows say what lived at the peak and nothing of sums.
+ */
+#ifndef GCI_CLI_HTML_DATA_ROWS_H
+#define GCI_CLI_HTML_DATA_ROWS_H
+
+#include <stdbool.h>
+
+#include "cli/profile/profile.h"
+
+struct page_row {
+    uint32_t stack, thread;
+    bool is_last;                          /* the last moment has it: it may have something alive then */
+    const struct profile_figures *figures; /* the latest that are not of a peak; NULL: there are none */
+};
+
+struct page_rows {
+    struct page_row *rows;
+    uint32_t count, space;
+    uint32_t *slots; /* hash table: row + 1; 2 * space of them, a power of two */
+};
+
+void gci_rows_gather(struct page_rows *rows, const struct profile *profile);
+uint32_t gci_rows_find(const struct page_rows *rows, const struct profile_figures *figures); /* UINT32_MAX: none */
+void gci_rows_forget(struct page_rows *rows);
+
+#endif

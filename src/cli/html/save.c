@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/html/save.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/html/page.h"
+#include "cli/message.h"
+#include "cli/output/file.h"
+
+enum option_key { KEY_HTML = 768, KEY_COMPARE }; /* none of view.c and of those who have this as a child */
+
+/* ---- Options ---- */
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct save *save = state->input;
+    switch (key) {
+    case KEY_HTML:
+        save->html = true;
+        return 0;
+    case KEY_COMPARE:
+        save->compare = argument;
+        return 0;
+    case 'o':
+        save->output = argument;
+        return 0;
+    case 'f':
+        save->overwrite = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {.name = "html", .key = KEY_HTML, .doc = "A page for the browser, one file that needs no other, in place of text"},
+    {.name = "output",
+     .key = 'o',
+     .arg = "FILE",
+     .doc = "With --html: write it there, in place of the profile's name and .html; -: standard output"},
+    {.name = "force", .key = 'f', .doc = "With --html: replace the file if it exists"},
+    {.name = "compare",
+     .key = KEY_COMPARE,
+     .arg = "FILE|PID",
+     .doc = "With --html: show what is more and what is less than in this earlier profile"},
+    {0},
+};
+
+const struct argp gci_save_argp = {.options = options, .parser = parse_option};
+
+int gci_save_check(const struct save *save, const struct view *view)
+{
+    const char *alone = save->output ? "--output" : save->compare ? "--compare" : save->overwrite ? "--force" : NULL;
+    if (!save->html && alone)
+        return gci_message_fail(EXIT_OWN_FAILURE, alone, "only goes with --html");
+    if (save->html && view->json)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--html", "does not go with --json");
+    return 0;
+}
+
+/* ---- The file ---- */
+
+static const char *choose_path(const char *path, const struct profile *profile, char own[PATH_MAX])
+{
+    if (path)
+        return path;
+    bool is_process = strncmp(profile->path, "/proc/", 6) == 0; /* its file has no name there */
+    const char *name = is_process ? profile->executable : profile->path, *slash = strrchr(name, '/');
+    if (slash)
+        name = slash + 1;
+    if (is_process)
+        snprintf(own, PATH_MAX, "%.*s.%" PRIu32 ".html", NAME_MAX / 2, name, profile->header.process);
+    else
+        snprintf(own, PATH_MAX, "%.*s.html", PATH_MAX - (int)sizeof ".html", name);
+    return own;
+}
+
+static bool is_same_file(const char *left, const char *right)
+{
+    struct stat one, other;
+    return stat(left, &one) == 0 && stat(right, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+static int write_file(const char *path, bool overwrite, const struct profile *profile, const struct profile *base)
+{
+    struct output_file file;
+    int code = gci_file_open(&file, path, overwrite, true);
+    if (code != 0)
+        return code;
+    gci_page_write(file.stream, profile, base);
+    code = gci_file_close(&file, 0);
+    if (code == 0 && path)
+        puts(path);
+    return code;
+}
+
+int gci_save_page(const struct save *save, const struct view *view, const struct profile *profile)
+{
+    char own[PATH_MAX];
+    const char *path = save->output && strcmp(save->output, "-") == 0 ? NULL : choose_path(save->output, profile, own);
+    struct profile *base = save->compare ? gci_view_read(view, save->compare) : NULL;
+    if (save->compare && !base)
+        return EXIT_OWN_FAILURE;
+    int code;
+    if (path && (is_same_file(path, profile->path) || (base && is_same_file(path, base->path))))
+        code = gci_message_fail(EXIT_OWN_FAILURE, path, "is the profile itself, which the page would overwrite");
+    else
+        code = write_file(path, save->overwrite, profile, base);
+    if (base)
+        gci_profile_forget(base);
+    return code;
+}
