@@ -35,7 +35,7 @@ struct record_command {
     char rate[32];
     char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
     char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
-    time_t start;
+    struct timespec start;  /* of the clock that files have their times from */
 };
 
 /* ---- Options ---- */
@@ -183,25 +183,50 @@ static char *final_path(const struct record_command *command)
 
 /* ---- What is said at the end ---- */
 
-/* Profiles of processes that the program started. */
-static size_t count_others(const struct record_command *command, const char *own)
+/* Profiles of what the started process was, one program after the other: FIRST, FIRST.2 ... */
+static bool is_of_process(const char *path, const char *first)
+{
+    size_t length = strlen(first);
+    const char *rest = path + length;
+    return strncmp(path, first, length) == 0 &&
+           (rest[0] == '\0' || (rest[0] == '.' && rest[1 + strspn(rest + 1, "0123456789")] == '\0'));
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static bool is_other(const struct record_command *command, const char *first, const char *path)
+{
+    struct stat status;
+    return !is_of_process(path, first) && strcmp(path, command->path) != 0 && stat(path, &status) == 0 &&
+           !is_before(&status.st_mtim, &command->start);
+}
+
+/* Profiles of processes that the program started, by their names with that ending. */
+static size_t count_with(const struct record_command *command, const char *first, const char *ending)
 {
     char pattern[PATH_MAX];
     glob_t found = {0};
     size_t count = 0;
     const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
-    struct stat status;
-    snprintf(pattern, sizeof pattern, "%.*s*%s", (int)(mark - command->pattern), command->pattern,
-             mark + strlen(PROFILE_PROCESS_MARK));
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            count += strcmp(found.gl_pathv[i], own) != 0 && stat(found.gl_pathv[i], &status) == 0 &&
-                             status.st_mtime >= command->start
-                         ? 1
-                         : 0;
-        globfree(&found);
-    }
+    snprintf(pattern, sizeof pattern, "%.*s*%s%s", (int)(mark - command->pattern), command->pattern,
+             mark + strlen(PROFILE_PROCESS_MARK), ending);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        count += is_other(command, first, found.gl_pathv[i]) ? 1 : 0;
+    globfree(&found);
     return count;
+}
+
+static size_t count_others(const struct record_command *command, const char *first)
+{
+    const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
+    bool mark_is_last =
+        mark[strlen(PROFILE_PROCESS_MARK)] == '\0'; /* then "*" stands for the numbers of programs too */
+    return count_with(command, first, "") + (mark_is_last ? 0 : count_with(command, first, ".[1-9]*"));
 }
 
 /* As short as it can be typed from here. */
@@ -212,25 +237,42 @@ static const char *shown_path(const char *path)
     return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
-static int tell(const struct record_command *command)
+/* False after one line: the profile cannot be read. */
+static bool tell_of_profile(const char *path)
 {
-    char *path = final_path(command);
-    if (!path)
-        return EXIT_OWN_FAILURE;
     fflush(stdout);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     struct profile *profile = gci_profile_read(path, true);
-    size_t others = count_others(command, path);
-    if (profile) {
-        gci_report_summary(profile);
-        printf("profile: %s\n", shown_path(path));
-        if (others > 0)
-            printf("and %zu more of processes that it started, beside it\n", others);
+    if (!profile)
+        return false;
+    gci_report_summary(profile);
+    printf("profile: %s\n", shown_path(path));
+    gci_profile_forget(profile);
+    return true;
+}
+
+static void tell_of_more(const struct record_command *command, const char *first, unsigned earlier)
+{
+    size_t others = count_others(command, first);
+    if (earlier > 0)
+        printf("and %u of what the process was before exec, beside it, from %s on\n", earlier, shown_path(first));
+    if (others > 0)
+        printf("and %zu more of processes that it started, beside it\n", others);
+}
+
+static int tell(const struct record_command *command)
+{
+    unsigned earlier;
+    char *first = gci_profiled_first_path(&command->profiled, &earlier);
+    char *path = final_path(command);
+    bool is_told = path && tell_of_profile(path);
+    if (is_told) {
+        tell_of_more(command, first, earlier);
         printf("next: gcalloc report %s\n", shown_path(path));
     }
-    gci_profile_forget(profile);
+    free(first);
     free(path);
-    return gci_view_finish(profile ? 0 : EXIT_OWN_FAILURE);
+    return gci_view_finish(is_told ? 0 : EXIT_OWN_FAILURE);
 }
 
 int gci_record_main(int argc, char **argv)
@@ -240,7 +282,7 @@ int gci_record_main(int argc, char **argv)
     int code;
     if (!gci_preload_parse(&gci_record_argp, argc, argv, &profiled->launch, &command, &code))
         return code;
-    command.start = time(NULL);
+    clock_gettime(CLOCK_REALTIME_COARSE, &command.start);
     code = make_pattern(&command);
     if (code == 0)
         code = check_folder(&command);
