@@ -264,12 +264,18 @@ class RealLibrary(RecordTest):
             self.addCleanup(process.kill)
             self.assertEqual(process.stdout.readline().split()[0], "ready")
             pid = str(process.pid)
+            for words in (["report"], ["top"], ["plot"], ["flamegraph"], ["export", "--format=collapsed"]):
+                self.assert_fails(self.gcalloc(*words, pid), 125, f"gcalloc: {pid}: no profile is on in this process; "
+                                                                  f"'gcalloc record --pid={pid}' begins one")
+            for words in (["leaks"], ["why"]):
+                self.assertEqual(self.gcalloc(*words, pid).returncode, 0, words)
             started = self.gcalloc("record", f"--pid={pid}", "--level=full")
             self.assertEqual((started.returncode, started.stderr),
                              (0, f"next: gcalloc report {pid}, and gcalloc record --pid={pid} --stop\n"))
             again = self.gcalloc("record", f"--pid={pid}")
             self.assertEqual((again.returncode, again.stderr), (125, f"gcalloc: process {pid}: a profile is on already\n"))
-            for words in (["report", "--json"], ["leaks", "--json"], ["why", "--json"]):
+            self.assertTrue(json.loads(self.gcalloc("top", "--json", pid).stdout)["running"])
+            for words in (["report", "--json"], ["leaks", "--json"], ["why", "--json"], ["plot", "--json"]):
                 done = self.gcalloc(*words, pid)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), words)
                 json.loads(done.stdout)
