@@ -266,7 +266,7 @@ class RealLibrary(RecordTest):
             pid = str(process.pid)
             for words in (["report"], ["top"], ["plot"], ["flamegraph"], ["export", "--format=collapsed"]):
                 self.assert_fails(self.gcalloc(*words, pid), 125, f"gcalloc: {pid}: no profile is on in this process; "
-                                                                  f"'gcalloc record --pid={pid}' begins one")
+                                                                  f"'gcalloc record {pid}' records it")
             for words in (["leaks"], ["why"]):
                 self.assertEqual(self.gcalloc(*words, pid).returncode, 0, words)
             started = self.gcalloc("record", f"--pid={pid}", "--level=full")
@@ -280,8 +280,20 @@ class RealLibrary(RecordTest):
                 self.assertEqual((done.returncode, done.stderr), (0, ""), words)
                 json.loads(done.stdout)
             self.assertEqual(self.gcalloc("record", f"--pid={pid}", "--stop").returncode, 0)
-            process.terminate()
-            self.assertEqual(process.wait(), 55)
+            for words in (["--level", "full", "--duration=1", "-o", "y.gcprof"], ["--duration", "1"]):
+                done = self.run_it("record", pid, *words)
+                self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+                name = re.search(r"\nprofile: (.*)\nnext: gcalloc report \1\n\Z", done.stderr).group(1)
+                self.assertEqual(self.run_it("report", name).returncode, 0)
+            self.assertEqual(self.files(), [f"gcalloc.process.{pid}.gcprof", "y.gcprof"])
+            with subprocess.Popen([self.command, "record", pid, "-o", "z"], stderr=subprocess.PIPE, text=True, cwd=self.folder,
+                                  env=self.environment()) as waiting:
+                while "z" not in self.files():
+                    time.sleep(0.01)
+                process.terminate()
+                self.assertEqual(process.wait(), 55)
+                self.assertIn("profile: z\n", waiting.communicate(timeout=60)[1])
+                self.assertEqual(waiting.returncode, 0)
 
 
 if __name__ == "__main__":

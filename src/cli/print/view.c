@@ -218,7 +218,7 @@ static struct profile *ask_process(const struct view *view, const char *word)
     if (!profile || view->shows_objects || profile->header.rate_bytes != 0)
         return profile;
     gci_profile_forget(profile);
-    gci_message_fail(0, word, "no profile is on in this process; 'gcalloc record --pid=%s' begins one", word);
+    gci_message_fail(0, word, "no profile is on in this process; 'gcalloc record %s' records it", word);
     return NULL;
 }
 

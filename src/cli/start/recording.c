@@ -23,11 +23,18 @@
 #include "cli/show/report.h"
 #include "cli/start/child.h"
 #include "cli/start/profiled.h"
+#include "cli/start/running.h"
 #include "cli/start/scratch.h"
 
 #define LEVELS "sample|site|full"
 
-enum option_key { KEY_LEVEL = 512, KEY_RATE, KEY_PID, KEY_STOP }; /* long names only, and none of preload.c */
+enum option_key {
+    KEY_LEVEL = 512,
+    KEY_RATE,
+    KEY_PID,
+    KEY_STOP,
+    KEY_DURATION
+}; /* long names only, and none of preload.c */
 
 struct record_command {
     struct profiled profiled;
@@ -35,6 +42,8 @@ struct record_command {
     bool overwrite;
     const char *process; /* that runs already; NULL: a program is to be run */
     bool stop;
+    bool waits; /* the process was given as a word: until it is enough */
+    uint64_t duration_seconds;
     char rate[32];
     char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
     char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
@@ -64,6 +73,16 @@ static error_t set_rate(struct record_command *command, const char *word)
 
 static char *no_words[] = {NULL};
 
+/* A number in place of a program is a process; behind "--" it is a program. */
+static error_t take_process(struct record_command *command, struct argp_state *state, const char *word)
+{
+    if (state->quoted != 0 || command->process || !gci_view_is_process(word))
+        return ARGP_ERR_UNKNOWN;
+    command->process = word;
+    command->waits = true;
+    return 0;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct record_command *command = state->input;
@@ -81,6 +100,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_STOP:
         command->stop = true;
         return 0;
+    case KEY_DURATION:
+        return gci_view_number("--duration", argument, 1, &command->duration_seconds) ? 0 : EINVAL;
+    case ARGP_KEY_ARG:
+        return take_process(command, state, argument);
     case ARGP_KEY_END: /* with a process, there is no program */
         if (command->process && !command->profiled.launch.words)
             command->profiled.launch.words = no_words;
@@ -113,6 +136,7 @@ static const struct argp_option options[] = {
      .arg = "PID",
      .doc = "Begin with a process that runs already and has the library; it keeps its figures until it is asked"},
     {.name = "stop", .key = KEY_STOP, .doc = "With --pid: end it"},
+    {.name = "duration", .key = KEY_DURATION, .arg = "SECONDS", .doc = "Of a process PID: so long"},
     {.name = "force", .key = 'f', .doc = "Overwrite the file if it is there"},
     {0},
 };
@@ -122,7 +146,7 @@ static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
 const struct argp gci_record_argp = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "[--] PROGRAM [ARGUMENT...]\n--pid=PID",
+    .args_doc = "[--] PROGRAM [ARGUMENT...]\nPID\n--pid=PID",
     .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
            "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
            "number where "
@@ -303,7 +327,37 @@ static int level_number(const char *level)
                                       : (strcmp(level, "site") == 0 ? PROFILE_LEVEL_SITE : PROFILE_LEVEL_SAMPLE);
 }
 
-static int switch_process(const struct record_command *command)
+static int record_process(struct record_command *command, const char *start)
+{
+    struct running running = {.process = (pid_t)strtol(command->process, NULL, 10),
+                              .start = start,
+                              .duration_seconds = command->duration_seconds};
+    static char name[] = "process", *words[] = {name, NULL};
+    command->profiled.launch.words = words;
+    int code = make_pattern(command);
+    if (code != 0)
+        return code;
+    if (strstr(command->path, PROFILE_PROCESS_MARK)) {
+        command->profiled.child = running.process;
+        char *path = gci_profiled_path(&command->profiled);
+        snprintf(command->path, sizeof command->path, "%s", path);
+        free(path);
+    }
+    snprintf(running.path, sizeof running.path, "%s", command->path);
+    code = check_folder(command);
+    if (code == 0)
+        code = check_file(command);
+    if (code == 0)
+        code = gci_running_record(&running);
+    if (code != 0)
+        return code;
+    bool is_told = tell_of_profile(running.path);
+    if (is_told)
+        printf("next: gcalloc report %s\n", shown_path(running.path));
+    return gci_view_finish(is_told ? 0 : EXIT_OWN_FAILURE);
+}
+
+static int switch_process(struct record_command *command)
 {
     char what[64] = "stop";
     if (command->profiled.launch.words != no_words)
@@ -313,6 +367,8 @@ static int switch_process(const struct record_command *command)
     if (!command->stop)
         snprintf(what, sizeof what, "start %d %s", level_number(command->profiled.level),
                  command->profiled.rate ? command->profiled.rate : "0");
+    if (command->waits && !command->stop)
+        return record_process(command, what);
     int code = gci_attach_request((pid_t)strtol(command->process, NULL, 10), what, NULL);
     if (code == 0 && !command->stop)
         fprintf(stderr, "next: gcalloc report %s, and gcalloc record --pid=%s --stop\n", command->process,
@@ -329,6 +385,8 @@ int gci_record_main(int argc, char **argv)
         return code;
     if (command.process)
         return switch_process(&command);
+    if (command.duration_seconds > 0)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--duration", "of which process? a program is recorded to its end");
     if (command.stop)
         return gci_message_fail(EXIT_OWN_FAILURE, "--stop", "of which process? --pid says it");
     clock_gettime(CLOCK_REALTIME_COARSE, &command.start);
