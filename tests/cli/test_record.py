@@ -173,7 +173,9 @@ class Process(RecordTest):
         self.assertEqual(self.files(), [])
 
     def test_usage(self):
-        for words, line in ((["--pid=x"], "--pid: x is no process"), (["--stop", "true"], "--stop: of which process? --pid says it"),
+        for words, line in ((["--pid=x"], "--pid: x is no process"),
+                            (["--stop", "true"], "--stop: of which process? --pid says it"),
+                            (["--duration=3", "true"], "--duration: of which process? a program is recorded to its end"),
                             (["--pid=1", "true"], "--pid: a process or a program, not both")):
             self.assert_fails(self.run_it("record", *words), 125, f"gcalloc: {line}")
 
