@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The growing files of platform/env.h, and what the kernel tells of the command line. */
+/* The growing files of platform/env.h, and what the kernel tells of the process. */
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/text.h"
+#include "platform/clock.h"
 #include "platform/env.h"
 #include "platform/linux/file.h"
+
+#define SECOND_NS UINT64_C(1000000000)
 
 /* Wherever the program goes later. */
 static int make_absolute(struct growing_file *file, int descriptor)
@@ -92,6 +96,55 @@ int gci_env_file_append(struct growing_file *file, const void *bytes, size_t cou
         file_close(descriptor);
     errno = saved;
     return result;
+}
+
+size_t gci_env_file_head(const char *path, void *to, size_t limit)
+{
+    int saved = errno;
+    struct stat status;
+    ssize_t length = -1;
+    int descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
+    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
+        length = file_read_at(descriptor, to, limit, 0);
+    if (descriptor >= 0)
+        file_close(descriptor);
+    errno = saved;
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* ---- What the kernel tells of the process ------------------------------------------------------------------------- */
+
+#define STAT_BYTES 512u /* of numbers, and a name of 15 bytes */
+#define STAT_START 20u  /* of the numbers behind the name */
+
+/* The name stands in parentheses and may hold some itself. */
+static bool find_start_ticks(const char *line, uint64_t *ticks)
+{
+    const char *at = strrchr(line, ')');
+    for (unsigned i = 0; at != NULL && i < STAT_START; i++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
+        return false;
+    at++;
+    return gci_text_read_decimal(&at, ticks);
+}
+
+uint64_t gci_env_process_start_ns(void)
+{
+    int saved = errno;
+    char line[STAT_BYTES];
+    struct timespec since_boot;
+    uint64_t ticks;
+    int descriptor = file_open_to_read("/proc/self/stat");
+    ssize_t length = descriptor >= 0 ? file_read(descriptor, line, sizeof line - 1) : -1;
+    if (descriptor >= 0)
+        file_close(descriptor);
+    errno = saved;
+    line[length > 0 ? length : 0] = '\0';
+    if (!find_start_ticks(line, &ticks) || clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0)
+        return UINT64_MAX;
+    uint64_t now_ns = (uint64_t)since_boot.tv_sec * SECOND_NS + (uint64_t)since_boot.tv_nsec;
+    return gci_clock_realtime_ns() - now_ns + ticks * (SECOND_NS / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 /* Whole words of what was read; the number of bytes that they take. */

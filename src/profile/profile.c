@@ -25,6 +25,9 @@
 #define MOMENT_NS_MIN UINT64_C(1000000000)
 #define MOMENT_SHARE 10
 
+/* Programs that one process is by turns and that have profiles: enough for shims, and an end for one that starts itself anew. */
+#define IMAGES_MAX 999
+
 /* Guarded by the lock of the file; is_on is read without. */
 static struct lock file_lock;
 static volatile u32_shared is_on;
@@ -117,6 +120,43 @@ static int create_file(struct writer *to, struct growing_file *made, const char 
     to->used = to->record_at = 0;
     to->error = 0;
     return error;
+}
+
+/* Whether a program that this process was before exec has begun the file. A number of a process that is used again does not
+ * deceive: that profile is older than this process. Nor does one of another namespace do harm: nothing is overwritten. */
+static bool is_of_this_process(const char *path)
+{
+    struct {
+        struct profile_record record;
+        struct profile_header header;
+    } head;
+    return gci_env_file_head(path, &head, sizeof head) == sizeof head && head.record.kind == PROFILE_HEADER &&
+           memcmp(head.header.magic, PROFILE_MAGIC, sizeof head.header.magic) == 0 &&
+           head.header.process == gci_process_id() && head.header.start_realtime_ns >= gci_env_process_start_ns();
+}
+
+/* The first of PATH.2, PATH.3 ... that is not there. */
+static int create_numbered(struct writer *to, struct growing_file *made, const char *path)
+{
+    struct text name;
+    int error = EEXIST;
+    for (uint64_t number = 2; error == EEXIST && number <= IMAGES_MAX; number++) {
+        gci_text_init(&name);
+        gci_text_add(&name, path);
+        gci_text_add(&name, ".");
+        gci_text_add_decimal(&name, number);
+        error = create_file(to, made, name.bytes);
+    }
+    return error;
+}
+
+static int create_first(struct writer *to, struct growing_file *made, const char *path, bool may_number)
+{
+    char expanded[sizeof made->path];
+    int error = create_file(to, made, path);
+    if (error != EEXIST || !may_number || expand(expanded, sizeof expanded, path) != 0 || !is_of_this_process(expanded))
+        return error;
+    return create_numbered(to, made, path);
 }
 
 static void begin_file(struct writer *to)
@@ -249,7 +289,7 @@ static int prepare(const struct profile_plan *plan)
     if (strlen(plan->path) >= sizeof pattern)
         return ENAMETOOLONG;
     strcpy(pattern, plan->path);
-    return create_file(&writer, &file, pattern);
+    return create_first(&writer, &file, pattern, plan->may_number);
 }
 
 static int start(const struct profile_plan *plan)

@@ -22,6 +22,7 @@ struct profile_plan {
     uint64_t rate_bytes; /* 0: gci_profile_default_rate; without meaning at level full */
     const char *path;    /* "%p" is the process; NULL: no file */
     const char *version; /* of the library; stays */
+    bool may_number;     /* if an earlier program of this process has begun the file: PATH.2, PATH.3 ... */
 };
 
 uint64_t gci_profile_default_rate(enum profile_level level);

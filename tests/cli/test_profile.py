@@ -143,7 +143,7 @@ class Bad(ProfileTest):
                           f"gcalloc: {gone.pid}: no such process, and no file of this name")
         own = os.getpid()
         self.assert_fails(self.gcalloc("top", str(own)), 125,
-                          f"gcalloc: {own}: this process writes no profile; 'gcalloc record' starts one that does")
+                          f"gcalloc: process {own}: does not have gcalloc's library loaded")
         for command in ("report", "leaks", "why"):
             done = self.gcalloc(command, str(gone.pid))
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (125, "", 1))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import unittest
 
 import make_profile
@@ -174,6 +175,7 @@ class Process(RecordTest):
     def test_usage(self):
         for words, line in ((["--pid=x"], "--pid: x is no process"),
                             (["--stop", "true"], "--stop: of which process? --pid says it"),
+                            (["--duration=3", "true"], "--duration: of which process? a program is recorded to its end"),
                             (["--pid=1", "true"], "--pid: a process or a program, not both")):
             self.assert_fails(self.run_it("record", *words), 125, f"gcalloc: {line}")
 
@@ -210,6 +212,53 @@ class RealLibrary(RecordTest):
         self.assertGreaterEqual(shown["allocated"]["objects"], 1000)
         self.assertTrue(shown["complete"])
 
+    def test_program_in_the_programs_place(self):
+        """The last program that the process has become is the one that counts; what it was before lies beside it."""
+        shim = f"exec sh -c 'exec env {self.probe} leak 1000'"
+        for words, name, earlier in ((["env", self.probe, "leak", "1000"], "x.gcprof", 1), (["sh", "-c", shim], "x.%p", 3)):
+            with self.subTest(words=words):
+                done = self.gcalloc("record", "-f", "--level=full", "-o", name, "--", *words, cwd=self.folder)
+                self.assertEqual((done.returncode, done.stdout), (0, ""))
+                self.assertRegex(done.stderr, rf"\nand {earlier} of what the process was before exec, beside it, from \S+ on\n")
+                self.assertNotIn("processes that it started", done.stderr)
+                path = re.search(r"\nprofile: (.*)\n", done.stderr).group(1)
+                shown = json.loads(self.gcalloc("report", "--json", path, cwd=self.folder).stdout)
+                self.assertTrue(1000 <= shown["allocated"]["objects"] <= 1010, shown["allocated"])
+                self.assertEqual(len(self.files()), earlier + 1)
+                for file in self.files():
+                    os.remove(os.path.join(self.folder, file))
+
+    def test_leaks_of_a_program_behind_shells(self):
+        done = self.gcalloc("leaks", "--json", "--", "sh", "-c", f"exec sh -c 'exec {self.probe} leak 1000'")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(995 <= json.loads(done.stdout)["total_objects"] <= 1001)
+
+    def in_process(self, before):
+        """A process with one fixed name for its profile, in which `before` runs first."""
+        path = os.path.join(self.folder, "fixed")
+        done = subprocess.run([self.command, "run", self.probe, "leak", "9"], capture_output=True, text=True, cwd=self.folder,
+                              env=self.environment(GCALLOC_PROFILE="full", GCALLOC_PROFILE_FILE=path),
+                              preexec_fn=lambda: before(path))
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        return done.stderr.replace(path, "FIXED")
+
+    def test_files_of_this_process_and_of_others(self):
+        """Only a program that went before in the same process makes room; nothing is ever overwritten."""
+        def begun(process, later):
+            return lambda path: Profile(process=process or os.getpid(), start=time.time_ns() + later).write(path) and None
+        refused = "gcalloc: no profile: FIXED: File exists\n"
+        for what, before, line, files in (
+                ("nothing there", lambda path: None, "", ["fixed"]),
+                ("this process", begun(None, 0), "", ["fixed", "fixed.2"]),
+                ("this process's number, used before", begun(None, -10 ** 12), refused, ["fixed"]),
+                ("another process", begun(4194305, 10 ** 12), refused, ["fixed"]),
+                ("no profile", lambda path: self.write("here/fixed", "x") and None, refused, ["fixed"])):
+            with self.subTest(what):
+                self.assertEqual(self.in_process(before), line)
+                self.assertEqual(self.files(), files)
+                for file in files:
+                    os.remove(os.path.join(self.folder, file))
+
     def test_running_process(self):
         """Recording begins and ends while it runs, and everything is shown of it meanwhile."""
         with subprocess.Popen([self.command, "run", self.probe, "wait"], stdout=subprocess.PIPE, text=True,
@@ -217,18 +266,36 @@ class RealLibrary(RecordTest):
             self.addCleanup(process.kill)
             self.assertEqual(process.stdout.readline().split()[0], "ready")
             pid = str(process.pid)
+            for words in (["report"], ["top"], ["plot"], ["flamegraph"], ["export", "--format=collapsed"]):
+                self.assert_fails(self.gcalloc(*words, pid), 125, f"gcalloc: {pid}: no profile is on in this process; "
+                                                                  f"'gcalloc record {pid}' records it")
+            for words in (["leaks"], ["why"]):
+                self.assertEqual(self.gcalloc(*words, pid).returncode, 0, words)
             started = self.gcalloc("record", f"--pid={pid}", "--level=full")
             self.assertEqual((started.returncode, started.stderr),
                              (0, f"next: gcalloc report {pid}, and gcalloc record --pid={pid} --stop\n"))
             again = self.gcalloc("record", f"--pid={pid}")
             self.assertEqual((again.returncode, again.stderr), (125, f"gcalloc: process {pid}: a profile is on already\n"))
-            for words in (["report", "--json"], ["leaks", "--json"], ["why", "--json"]):
+            self.assertTrue(json.loads(self.gcalloc("top", "--json", pid).stdout)["running"])
+            for words in (["report", "--json"], ["leaks", "--json"], ["why", "--json"], ["plot", "--json"]):
                 done = self.gcalloc(*words, pid)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), words)
                 json.loads(done.stdout)
             self.assertEqual(self.gcalloc("record", f"--pid={pid}", "--stop").returncode, 0)
-            process.terminate()
-            self.assertEqual(process.wait(), 55)
+            for words in (["--level", "full", "--duration=1", "-o", "y.gcprof"], ["--duration", "1"]):
+                done = self.run_it("record", pid, *words)
+                self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+                name = re.search(r"\nprofile: (.*)\nnext: gcalloc report \1\n\Z", done.stderr).group(1)
+                self.assertEqual(self.run_it("report", name).returncode, 0)
+            self.assertEqual(self.files(), [f"gcalloc.process.{pid}.gcprof", "y.gcprof"])
+            with subprocess.Popen([self.command, "record", pid, "-o", "z"], stderr=subprocess.PIPE, text=True, cwd=self.folder,
+                                  env=self.environment()) as waiting:
+                while "z" not in self.files():
+                    time.sleep(0.01)
+                process.terminate()
+                self.assertEqual(process.wait(), 55)
+                self.assertIn("profile: z\n", waiting.communicate(timeout=60)[1])
+                self.assertEqual(waiting.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ void gci_profile_start_by_options(void)
     struct profile_plan plan = {.level = is_for_leaks ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
                                 .rate_bytes = gci_options.profile_rate,
                                 .path = path,
-                                .version = gca_version()};
+                                .version = gca_version(),
+                                .may_number = true};
     int error = gci_profile_start(&plan);
     if (error != 0)
         tell_failure(path, error);

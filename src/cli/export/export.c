@@ -93,6 +93,7 @@ int gci_export_main(int argc, char **argv)
     if (!export.format)
         return gci_message_fail(EXIT_OWN_FAILURE, "export", "no --format given: one of %s", FORMAT_NAMES);
     struct output_writer writer = export.format->writer;
+    export.request.view.shows_objects = writer.lacks == lacks_objects || writer.write == gci_json_write;
     writer.data = &export.request.metric;
     return gci_request_carry_out(&export.request, &writer);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
@@ -159,6 +160,21 @@ static char *environment_of(const char *pid, const char *name)
     return value;
 }
 
+/* What the process was before exec has left profiles, the first without a number: the last one is still being written. */
+static bool find_last_profile(char path[PATH_MAX])
+{
+    char next[PATH_MAX];
+    struct stat status, later;
+    size_t length = strlen(path);
+    for (unsigned number = 2; stat(path, &status) == 0; number++) {
+        snprintf(next, sizeof next, "%.*s.%u", (int)length, path, number);
+        if (!begins_profile(AT_FDCWD, next) || stat(next, &later) != 0 || later.st_mtim.tv_sec < status.st_mtim.tv_sec)
+            return true;
+        snprintf(path, PATH_MAX, "%s", next);
+    }
+    return false;
+}
+
 /* The profile that the process was told to write, as `gcalloc record` tells it: absolute, with the process's number in it. */
 static bool find_named_profile(const char *pid, char path[PATH_MAX])
 {
@@ -169,7 +185,7 @@ static bool find_named_profile(const char *pid, char path[PATH_MAX])
     else
         snprintf(path, PATH_MAX, "%s", pattern ? pattern : "");
     free(pattern);
-    return path[0] == '/' && begins_profile(AT_FDCWD, path);
+    return path[0] == '/' && begins_profile(AT_FDCWD, path) && find_last_profile(path);
 }
 
 bool gci_view_is_process(const char *word)
@@ -178,18 +194,11 @@ bool gci_view_is_process(const char *word)
            access(word, F_OK) != 0;
 }
 
-/* What a process has written so far, and writes. */
-static struct profile *follow_process(const struct view *view, const char *word)
+bool gci_view_is_running(const char *word)
 {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "/proc/%s", word);
-    if (access(path, F_OK) != 0)
-        gci_message_fail(0, word, "no such process, and no file of this name");
-    else if (find_open_profile(word, path) || find_named_profile(word, path))
-        return gci_profile_follow(path, view->no_symbols);
-    else
-        gci_message_fail(0, word, "this process writes no profile; 'gcalloc record' starts one that does");
-    return NULL;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.20s", word);
+    return gci_view_is_process(word) && access(path, F_OK) == 0;
 }
 
 /* What a process says of itself now. */
@@ -203,10 +212,28 @@ static struct profile *ask_process(const struct view *view, const char *word)
     snprintf(path, sizeof path, "%s/%s", directory, name);
     if (gci_attach_request((pid_t)strtol(word, NULL, 10), view->ask ? view->ask : VIEW_FIGURES, path) == 0)
         profile = gci_profile_read(path, view->no_symbols);
+    gci_scratch_remove(directory);
     if (profile)
         profile->path = word;
-    gci_scratch_remove(directory);
-    return profile;
+    if (!profile || view->shows_objects || profile->header.rate_bytes != 0)
+        return profile;
+    gci_profile_forget(profile);
+    gci_message_fail(0, word, "no profile is on in this process; 'gcalloc record %s' records it", word);
+    return NULL;
+}
+
+/* What a process has written so far, and writes; of one that keeps its profile in memory, that as it is now. */
+static struct profile *follow_process(const struct view *view, const char *word)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%s", word);
+    if (access(path, F_OK) != 0) {
+        gci_message_fail(0, word, "no such process, and no file of this name");
+        return NULL;
+    }
+    if (find_open_profile(word, path) || find_named_profile(word, path))
+        return gci_profile_follow(path, view->no_symbols);
+    return ask_process(view, word);
 }
 
 struct profile *gci_view_read(const struct view *view, const char *word)

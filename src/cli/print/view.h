@@ -21,6 +21,7 @@ struct view {
     int least, most;     /* words that it takes */
     const char *what;    /* "a profile is", for the message when there are too few */
     const char *ask;     /* of a running process: what its profile is to have, VIEW_FIGURES if NULL */
+    bool shows_objects;  /* of a running process: there need be no profile on in it */
     bool follows;        /* of a running process: the file that it is writing is shown instead */
     bool json;
     bool no_symbols;
@@ -42,6 +43,7 @@ struct profile *gci_view_follow(const struct view *view, const char *word);
 
 /* Whether the word is such a number. */
 bool gci_view_is_process(const char *word);
+bool gci_view_is_running(const char *word); /* and there is a process of that number */
 
 /* A number given as the value of an option, from `least` on; false after one line. Bytes may end in K, M or G. */
 bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value);

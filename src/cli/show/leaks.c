@@ -280,6 +280,25 @@ static void print_text(const struct leaks *leaks, const struct profile *profile,
         printf("\nand %zu groups more (--top=%zu)\n", groups->count - shown, groups->count);
 }
 
+/* Stacks are known of what is asked for while a profile is on, and at level sample of a part of it. */
+static void print_hint(const char *process, const struct profile *profile, const struct groups *groups)
+{
+    uint64_t bytes = 0, objects = 0;
+    for (size_t i = 0; i < groups->count; i++) {
+        bool is_known = profile->stacks[groups->groups[i].stack].count > 0;
+        bytes += is_known ? 0 : groups->groups[i].bytes;
+        objects += is_known ? 0 : groups->groups[i].objects;
+    }
+    if (objects == 0)
+        return;
+    printf("\nThe stacks of %s in %s object%s are not known: ", gci_print_bytes(bytes).text,
+           gci_print_count(objects).text, gci_print_plural(objects));
+    if (profile->header.rate_bytes == 0)
+        printf("no profile is on.\nOf what leaks from now on: gcalloc record --level=full --pid=%s\n", process);
+    else
+        puts("they came before the profile was on, or between two samples.");
+}
+
 /* ---- JSON ---- */
 
 static void print_json(const struct profile *profile, const struct groups *groups)
@@ -316,6 +335,8 @@ static int show(const struct leaks *leaks, const struct profile *profile)
         print_json(profile, &groups);
     else
         print_text(leaks, profile, &groups);
+    if (!leaks->view.json && leaks->view.count == 1 && gci_view_is_process(leaks->view.words[0]))
+        print_hint(leaks->view.words[0], profile, &groups);
     free(groups.groups);
     free(groups.alike);
     return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
@@ -389,10 +410,13 @@ static int show_file(const struct leaks *leaks)
 
 int gci_leaks_main(int argc, char **argv)
 {
-    struct leaks leaks = {
-        .view = {.command = "leaks", .least = 1, .most = 1, .what = "a profile, or -- and a program, is"},
-        .rows = ROWS_USUAL,
-        .profiled = {.launch = {.command = "leaks"}}};
+    struct leaks leaks = {.view = {.command = "leaks",
+                                   .least = 1,
+                                   .most = 1,
+                                   .what = "a profile, or -- and a program, is",
+                                   .shows_objects = true},
+                          .rows = ROWS_USUAL,
+                          .profiled = {.launch = {.command = "leaks"}}};
     int code;
     if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
         return code;

@@ -127,6 +127,13 @@ static void print_cycles(const struct profile *profile)
     putchar('\n');
 }
 
+/* What a process was asked for is complete, and not its end. */
+static bool has_ended(const struct top *top, const struct profile *profile)
+{
+    const char *word = top->view.words[0];
+    return profile->is_complete && (profile->path != word || !gci_view_is_running(word));
+}
+
 static void print_view(const struct top *top, const struct profile *profile, uint64_t rows)
 {
     struct totals totals;
@@ -134,7 +141,8 @@ static void print_view(const struct top *top, const struct profile *profile, uin
     gci_totals_make(&totals, profile);
     uint32_t *sites = gci_totals_sort_sites(&totals, top->total, &count);
     gci_rows_command(profile);
-    printf("%s %s\n", profile->is_complete ? "ended after" : "running for", gci_print_time(profile->duration_ns).text);
+    printf("%s %s\n", has_ended(top, profile) ? "ended after" : "running for",
+           gci_print_time(profile->duration_ns).text);
     if (profile->usage_count > 0)
         print_usage(profile);
     print_cycles(profile);
@@ -156,7 +164,7 @@ static void print_json(const struct top *top, const struct profile *profile)
     gci_totals_make(&totals, profile);
     uint32_t *sites = gci_totals_sort_sites(&totals, top->total, &count);
     gci_json_open(NULL, '{');
-    gci_json_flag("running", !profile->is_complete);
+    gci_json_flag("running", !has_ended(top, profile));
     gci_json_number("duration_ns", profile->duration_ns);
     gci_json_number("live_bytes", now->live_bytes);
     gci_json_number("heap_bytes", now->heap_bytes);
@@ -236,16 +244,30 @@ static bool wait_for_key(struct top *top)
     return !is_ended;
 }
 
-static void run_screen(struct top *top, struct profile *profile)
+/* A process that writes no file is asked anew; when it ends, what it said last stays. */
+static struct profile *read_on(const struct top *top, struct profile *profile)
+{
+    const char *word = top->view.words[0];
+    if (gci_profile_read_on(profile) || profile->path != word || !gci_view_is_running(word))
+        return profile;
+    struct profile *next = gci_view_follow(&top->view, word);
+    if (!next)
+        return profile;
+    gci_profile_forget(profile);
+    return next;
+}
+
+static struct profile *run_screen(struct top *top, struct profile *profile)
 {
     fputs(SCREEN_OTHER, stdout);
     do {
-        gci_profile_read_on(profile);
+        profile = read_on(top, profile);
         fputs(SCREEN_CLEAR, stdout);
         print_view(top, profile, room_for_rows(top));
         fputs("q quits, s sorts by something else", stdout);
     } while (fflush(stdout) == 0 && wait_for_key(top));
     fputs(SCREEN_BACK, stdout);
+    return profile;
 }
 
 /* ---- All together ---- */
@@ -263,7 +285,7 @@ int gci_top_main(int argc, char **argv)
     if (top.view.json) {
         print_json(&top, profile);
     } else if (take_terminal(&before)) {
-        run_screen(&top, profile);
+        profile = run_screen(&top, profile);
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
     } else {
         print_view(&top, profile, top.rows > 0 ? top.rows : ROWS_USUAL);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/start/profiled.h"
 
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/profile_format.h"
 #include "cli/message.h"
 #include "cli/profile/memory.h"
 #include "cli/start/child.h"
+
+#define NUMBER_BYTES sizeof ".4294967295"
 
 int gci_profiled_run(struct profiled *profiled)
 {
@@ -26,9 +32,9 @@ int gci_profiled_run(struct profiled *profiled)
     return code;
 }
 
-char *gci_profiled_path(const struct profiled *profiled)
+static char *expand_pattern(const struct profiled *profiled)
 {
-    size_t room = strlen(profiled->pattern) + 1;
+    size_t room = strlen(profiled->pattern) + NUMBER_BYTES + 1;
     for (const char *at = profiled->pattern; (at = strstr(at, PROFILE_PROCESS_MARK)); at++)
         room += 3 * sizeof(pid_t);
     char *path = gci_memory_take(room, 1);
@@ -41,5 +47,44 @@ char *gci_profiled_path(const struct profiled *profiled)
             path[used++] = *at;
         at += is_mark ? strlen(PROFILE_PROCESS_MARK) : 1;
     }
+    return path;
+}
+
+/* When the profile was begun; 0: it is none. */
+static uint64_t start_of(const char *path)
+{
+    struct {
+        struct profile_record record;
+        struct profile_header header;
+    } head;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t bytes = file < 0 ? -1 : pread(file, &head, sizeof head, 0);
+    if (file >= 0)
+        close(file);
+    return bytes == (ssize_t)sizeof head && head.record.kind == PROFILE_HEADER ? head.header.start_realtime_ns : 0;
+}
+
+/* What lay there before, of a process that had the same number, is older than the first one. */
+char *gci_profiled_first_path(const struct profiled *profiled, unsigned *more)
+{
+    char *first = expand_pattern(profiled);
+    size_t length = strlen(first);
+    uint64_t start = start_of(first), next = start;
+    *more = 0;
+    while (start != 0 && next >= start) {
+        snprintf(first + length, NUMBER_BYTES, ".%u", *more + 2);
+        next = start_of(first);
+        *more += next >= start ? 1 : 0;
+    }
+    first[length] = '\0';
+    return first;
+}
+
+char *gci_profiled_path(const struct profiled *profiled)
+{
+    unsigned more;
+    char *path = gci_profiled_first_path(profiled, &more);
+    if (more > 0)
+        snprintf(path + strlen(path), NUMBER_BYTES, ".%u", more + 1);
     return path;
 }

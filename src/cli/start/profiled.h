@@ -21,7 +21,11 @@ struct profiled {
 /* Starts the program and waits for it. 0, or the exit code after one line. */
 int gci_profiled_run(struct profiled *profiled);
 
-/* Where the profile of the started process is; for free(). */
+/* Where the profile of the started process is; for free(). A process that has become other programs by exec has one of each, with
+ * numbers behind the name from the second on: it is the last one's. */
 char *gci_profiled_path(const struct profiled *profiled);
+
+/* The first one's, and how many there are behind it. */
+char *gci_profiled_first_path(const struct profiled *profiled, unsigned *more);
 
 #endif

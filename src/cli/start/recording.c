@@ -23,11 +23,18 @@
 #include "cli/show/report.h"
 #include "cli/start/child.h"
 #include "cli/start/profiled.h"
+#include "cli/start/running.h"
 #include "cli/start/scratch.h"
 
 #define LEVELS "sample|site|full"
 
-enum option_key { KEY_LEVEL = 512, KEY_RATE, KEY_PID, KEY_STOP }; /* long names only, and none of preload.c */
+enum option_key {
+    KEY_LEVEL = 512,
+    KEY_RATE,
+    KEY_PID,
+    KEY_STOP,
+    KEY_DURATION
+}; /* long names only, and none of preload.c */
 
 struct record_command {
     struct profiled profiled;
@@ -35,10 +42,12 @@ struct record_command {
     bool overwrite;
     const char *process; /* that runs already; NULL: a program is to be run */
     bool stop;
+    bool waits; /* the process was given as a word: until it is enough */
+    uint64_t duration_seconds;
     char rate[32];
     char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
     char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
-    time_t start;
+    struct timespec start;  /* of the clock that files have their times from */
 };
 
 /* ---- Options ---- */
@@ -64,6 +73,16 @@ static error_t set_rate(struct record_command *command, const char *word)
 
 static char *no_words[] = {NULL};
 
+/* A number in place of a program is a process; behind "--" it is a program. */
+static error_t take_process(struct record_command *command, struct argp_state *state, const char *word)
+{
+    if (state->quoted != 0 || command->process || !gci_view_is_process(word))
+        return ARGP_ERR_UNKNOWN;
+    command->process = word;
+    command->waits = true;
+    return 0;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct record_command *command = state->input;
@@ -81,6 +100,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_STOP:
         command->stop = true;
         return 0;
+    case KEY_DURATION:
+        return gci_view_number("--duration", argument, 1, &command->duration_seconds) ? 0 : EINVAL;
+    case ARGP_KEY_ARG:
+        return take_process(command, state, argument);
     case ARGP_KEY_END: /* with a process, there is no program */
         if (command->process && !command->profiled.launch.words)
             command->profiled.launch.words = no_words;
@@ -113,6 +136,7 @@ static const struct argp_option options[] = {
      .arg = "PID",
      .doc = "Begin with a process that runs already and has the library; it keeps its figures until it is asked"},
     {.name = "stop", .key = KEY_STOP, .doc = "With --pid: end it"},
+    {.name = "duration", .key = KEY_DURATION, .arg = "SECONDS", .doc = "Of a process PID: so long"},
     {.name = "force", .key = 'f', .doc = "Overwrite the file if it is there"},
     {0},
 };
@@ -122,7 +146,7 @@ static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
 const struct argp gci_record_argp = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "[--] PROGRAM [ARGUMENT...]\n--pid=PID",
+    .args_doc = "[--] PROGRAM [ARGUMENT...]\nPID\n--pid=PID",
     .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
            "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
            "number where "
@@ -203,25 +227,50 @@ static char *final_path(const struct record_command *command)
 
 /* ---- What is said at the end ---- */
 
-/* Profiles of processes that the program started. */
-static size_t count_others(const struct record_command *command, const char *own)
+/* Profiles of what the started process was, one program after the other: FIRST, FIRST.2 ... */
+static bool is_of_process(const char *path, const char *first)
+{
+    size_t length = strlen(first);
+    const char *rest = path + length;
+    return strncmp(path, first, length) == 0 &&
+           (rest[0] == '\0' || (rest[0] == '.' && rest[1 + strspn(rest + 1, "0123456789")] == '\0'));
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static bool is_other(const struct record_command *command, const char *first, const char *path)
+{
+    struct stat status;
+    return !is_of_process(path, first) && strcmp(path, command->path) != 0 && stat(path, &status) == 0 &&
+           !is_before(&status.st_mtim, &command->start);
+}
+
+/* Profiles of processes that the program started, by their names with that ending. */
+static size_t count_with(const struct record_command *command, const char *first, const char *ending)
 {
     char pattern[PATH_MAX];
     glob_t found = {0};
     size_t count = 0;
     const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
-    struct stat status;
-    snprintf(pattern, sizeof pattern, "%.*s*%s", (int)(mark - command->pattern), command->pattern,
-             mark + strlen(PROFILE_PROCESS_MARK));
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            count += strcmp(found.gl_pathv[i], own) != 0 && stat(found.gl_pathv[i], &status) == 0 &&
-                             status.st_mtime >= command->start
-                         ? 1
-                         : 0;
-        globfree(&found);
-    }
+    snprintf(pattern, sizeof pattern, "%.*s*%s%s", (int)(mark - command->pattern), command->pattern,
+             mark + strlen(PROFILE_PROCESS_MARK), ending);
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+        return 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        count += is_other(command, first, found.gl_pathv[i]) ? 1 : 0;
+    globfree(&found);
     return count;
+}
+
+static size_t count_others(const struct record_command *command, const char *first)
+{
+    const char *mark = strstr(command->pattern, PROFILE_PROCESS_MARK);
+    bool mark_is_last =
+        mark[strlen(PROFILE_PROCESS_MARK)] == '\0'; /* then "*" stands for the numbers of programs too */
+    return count_with(command, first, "") + (mark_is_last ? 0 : count_with(command, first, ".[1-9]*"));
 }
 
 /* As short as it can be typed from here. */
@@ -232,25 +281,42 @@ static const char *shown_path(const char *path)
     return length > 1 && strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
-static int tell(const struct record_command *command)
+/* False after one line: the profile cannot be read. */
+static bool tell_of_profile(const char *path)
 {
-    char *path = final_path(command);
-    if (!path)
-        return EXIT_OWN_FAILURE;
     fflush(stdout);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     struct profile *profile = gci_profile_read(path, true);
-    size_t others = count_others(command, path);
-    if (profile) {
-        gci_report_summary(profile);
-        printf("profile: %s\n", shown_path(path));
-        if (others > 0)
-            printf("and %zu more of processes that it started, beside it\n", others);
+    if (!profile)
+        return false;
+    gci_report_summary(profile);
+    printf("profile: %s\n", shown_path(path));
+    gci_profile_forget(profile);
+    return true;
+}
+
+static void tell_of_more(const struct record_command *command, const char *first, unsigned earlier)
+{
+    size_t others = count_others(command, first);
+    if (earlier > 0)
+        printf("and %u of what the process was before exec, beside it, from %s on\n", earlier, shown_path(first));
+    if (others > 0)
+        printf("and %zu more of processes that it started, beside it\n", others);
+}
+
+static int tell(const struct record_command *command)
+{
+    unsigned earlier;
+    char *first = gci_profiled_first_path(&command->profiled, &earlier);
+    char *path = final_path(command);
+    bool is_told = path && tell_of_profile(path);
+    if (is_told) {
+        tell_of_more(command, first, earlier);
         printf("next: gcalloc report %s\n", shown_path(path));
     }
-    gci_profile_forget(profile);
+    free(first);
     free(path);
-    return gci_view_finish(profile ? 0 : EXIT_OWN_FAILURE);
+    return gci_view_finish(is_told ? 0 : EXIT_OWN_FAILURE);
 }
 
 /* ---- Processes that run already ---- */
@@ -261,7 +327,37 @@ static int level_number(const char *level)
                                       : (strcmp(level, "site") == 0 ? PROFILE_LEVEL_SITE : PROFILE_LEVEL_SAMPLE);
 }
 
-static int switch_process(const struct record_command *command)
+static int record_process(struct record_command *command, const char *start)
+{
+    struct running running = {.process = (pid_t)strtol(command->process, NULL, 10),
+                              .start = start,
+                              .duration_seconds = command->duration_seconds};
+    static char name[] = "process", *words[] = {name, NULL};
+    command->profiled.launch.words = words;
+    int code = make_pattern(command);
+    if (code != 0)
+        return code;
+    if (strstr(command->path, PROFILE_PROCESS_MARK)) {
+        command->profiled.child = running.process;
+        char *path = gci_profiled_path(&command->profiled);
+        snprintf(command->path, sizeof command->path, "%s", path);
+        free(path);
+    }
+    snprintf(running.path, sizeof running.path, "%s", command->path);
+    code = check_folder(command);
+    if (code == 0)
+        code = check_file(command);
+    if (code == 0)
+        code = gci_running_record(&running);
+    if (code != 0)
+        return code;
+    bool is_told = tell_of_profile(running.path);
+    if (is_told)
+        printf("next: gcalloc report %s\n", shown_path(running.path));
+    return gci_view_finish(is_told ? 0 : EXIT_OWN_FAILURE);
+}
+
+static int switch_process(struct record_command *command)
 {
     char what[64] = "stop";
     if (command->profiled.launch.words != no_words)
@@ -271,6 +367,8 @@ static int switch_process(const struct record_command *command)
     if (!command->stop)
         snprintf(what, sizeof what, "start %d %s", level_number(command->profiled.level),
                  command->profiled.rate ? command->profiled.rate : "0");
+    if (command->waits && !command->stop)
+        return record_process(command, what);
     int code = gci_attach_request((pid_t)strtol(command->process, NULL, 10), what, NULL);
     if (code == 0 && !command->stop)
         fprintf(stderr, "next: gcalloc report %s, and gcalloc record --pid=%s --stop\n", command->process,
@@ -287,9 +385,11 @@ int gci_record_main(int argc, char **argv)
         return code;
     if (command.process)
         return switch_process(&command);
+    if (command.duration_seconds > 0)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--duration", "of which process? a program is recorded to its end");
     if (command.stop)
         return gci_message_fail(EXIT_OWN_FAILURE, "--stop", "of which process? --pid says it");
-    command.start = time(NULL);
+    clock_gettime(CLOCK_REALTIME_COARSE, &command.start);
     code = make_pattern(&command);
     if (code == 0)
         code = check_folder(&command);
