@@ -67,6 +67,7 @@ struct cache {
     bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
     volatile u32_shared counts; /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
     struct inbox inbox;         /* outlives the thread */
+    void *trails;               /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };
 
 /* `class_offset` is what size_class_window says. */
