@@ -44,13 +44,15 @@ size_t gci_context_callers(uintptr_t *addresses, size_t limit);
  * walk that begins there gives the same addresses. */
 #define TRAIL_WORDS_MAX 88u
 struct trail {
-    uintptr_t start;                     /* 0: none yet */
-    uintptr_t closed;                    /* how often libraries had been closed */
-    uint32_t count;                      /* a multiple of TRAIL_STEP: the last may be there more than once */
-    uint32_t reach;                      /* bytes from the start on that were looked at */
-    void *result;                        /* the caller's; NULL in one that is new */
-    uint32_t distances[TRAIL_WORDS_MAX]; /* in bytes */
-    uintptr_t words[TRAIL_WORDS_MAX];
+    uintptr_t start;  /* 0: none yet */
+    uintptr_t closed; /* how often libraries had been closed */
+    uint32_t count;   /* a multiple of TRAIL_STEP: the first may be there more than once */
+    uint32_t reach;   /* bytes from the start on that were looked at */
+    void *result;     /* the caller's; NULL in one that is new */
+    struct trail_word {
+        uintptr_t word;
+        uintptr_t distance; /* in bytes */
+    } words[TRAIL_WORDS_MAX];
 };
 #define TRAIL_STEP 4u
 STATIC_ASSERT(TRAIL_WORDS_MAX % TRAIL_STEP == 0, "whole steps");

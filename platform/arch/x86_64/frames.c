@@ -387,8 +387,7 @@ static void note(struct notes *notes, stack_word *at)
     uint32_t distance = (uint32_t)(address - notes->start);
     if (trail->reach < distance + WORD_BYTES)
         trail->reach = distance + WORD_BYTES;
-    trail->distances[trail->count] = distance;
-    trail->words[trail->count++] = *at;
+    trail->words[trail->count++] = (struct trail_word){.word = *at, .distance = distance};
 }
 
 static void note_at(struct notes *notes, uintptr_t address)
@@ -530,10 +529,11 @@ READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct trail *trail, uint
     if (trail->start != start || trail->closed != word_load(&times_closed) || trail->reach > known_hi - start)
         return false;
     const char *at = (const char *)start; // NOLINT(performance-no-int-to-ptr)
-    for (uint32_t i = 0; i < trail->count; i += TRAIL_STEP) {
+    const struct trail_word *end = trail->words + trail->count;
+    for (const struct trail_word *word = trail->words; word < end; word += TRAIL_STEP) {
         uintptr_t changes = 0;
-        for (uint32_t k = i; k < i + TRAIL_STEP; k++)
-            changes |= *(stack_word *)(at + trail->distances[k]) ^ trail->words[k];
+        for (unsigned i = 0; i < TRAIL_STEP; i++)
+            changes |= *(stack_word *)(at + word[i].distance) ^ word[i].word;
         if (changes != 0)
             return false;
     }
@@ -566,10 +566,8 @@ static NOINLINE struct trail *walk_noted(struct trails *trails, struct trail *tr
     trails->hints[start / STACK_ALIGNMENT % TRAIL_HINTS] = notes.hint;
     if (trail->count > TRAIL_WORDS_MAX)
         return NULL;
-    for (; trail->count % TRAIL_STEP != 0; trail->count++) {
-        trail->distances[trail->count] = trail->distances[0];
+    for (; trail->count % TRAIL_STEP != 0; trail->count++)
         trail->words[trail->count] = trail->words[0];
-    }
     trail->start = start;
     return trail;
 }
