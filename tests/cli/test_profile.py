@@ -139,11 +139,15 @@ class Bad(ProfileTest):
     def test_processes(self):
         gone = subprocess.Popen(["true"])
         gone.wait()
-        self.assert_fails(self.gcalloc("report", str(gone.pid)), 125,
+        self.assert_fails(self.gcalloc("top", str(gone.pid)), 125,
                           f"gcalloc: {gone.pid}: no such process, and no file of this name")
         own = os.getpid()
         self.assert_fails(self.gcalloc("top", str(own)), 125,
                           f"gcalloc: {own}: this process writes no profile; 'gcalloc record' starts one that does")
+        for command in ("report", "leaks", "why"):
+            done = self.gcalloc(command, str(gone.pid))
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (125, "", 1))
+            self.assertIn(f"gcalloc: process {gone.pid}: no such process\n", done.stderr)
 
     def test_torn_anywhere(self):
         profile, facts = make_profile.realistic(8, moments=3, objects=20)

@@ -150,7 +150,7 @@ class Leaks(RecordTest):
 
 
 class Process(RecordTest):
-    def test_profile_of_a_running_process(self):
+    def test_profile_that_a_process_writes(self):
         """Found by what it has open, or by what it was told."""
         for name, changes in (("open", {}), ("told", {"GCALLOC_PROFILE_FILE": self.made})):
             with open(self.made, "rb") as file:
@@ -158,8 +158,23 @@ class Process(RecordTest):
                                            env=self.environment(**changes))
             self.addCleanup(process.wait)
             self.addCleanup(process.kill)
-            done = self.gcalloc("report", "--json", str(process.pid))
-            self.assertEqual((done.returncode, json.loads(done.stdout)["live"]["objects"]), (0, 3))
+            done = self.gcalloc("top", "--json", str(process.pid))
+            self.assertEqual((done.returncode, json.loads(done.stdout)["live"][0]["objects"]), (0, 3))
+
+    def test_process_without_the_library(self):
+        process = subprocess.Popen(["sleep", "60"], env=self.environment())
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        for words in (["report"], ["leaks"], ["why"], ["record", "--pid"]):
+            done = self.run_it(*words, str(process.pid), TMPDIR=self.folder)
+            self.assertEqual((done.returncode, done.stdout), (125, ""))
+            self.assertRegex(done.stderr, rf"\Agcalloc: process {process.pid}: .+\n\Z")
+        self.assertEqual(self.files(), [])
+
+    def test_usage(self):
+        for words, line in ((["--pid=x"], "--pid: x is no process"), (["--stop", "true"], "--stop: of which process? --pid says it"),
+                            (["--pid=1", "true"], "--pid: a process or a program, not both")):
+            self.assert_fails(self.run_it("record", *words), 125, f"gcalloc: {line}")
 
     def test_a_file_of_that_name_comes_first(self):
         own = str(os.getpid())
@@ -193,6 +208,26 @@ class RealLibrary(RecordTest):
         shown = json.loads(self.gcalloc("report", "--json", "x.gcprof").stdout)
         self.assertGreaterEqual(shown["allocated"]["objects"], 1000)
         self.assertTrue(shown["complete"])
+
+    def test_running_process(self):
+        """Recording begins and ends while it runs, and everything is shown of it meanwhile."""
+        with subprocess.Popen([self.command, "run", self.probe, "wait"], stdout=subprocess.PIPE, text=True,
+                              env=self.environment()) as process:
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline().split()[0], "ready")
+            pid = str(process.pid)
+            started = self.gcalloc("record", f"--pid={pid}", "--level=full")
+            self.assertEqual((started.returncode, started.stderr),
+                             (0, f"next: gcalloc report {pid}, and gcalloc record --pid={pid} --stop\n"))
+            again = self.gcalloc("record", f"--pid={pid}")
+            self.assertEqual((again.returncode, again.stderr), (125, f"gcalloc: process {pid}: a profile is on already\n"))
+            for words in (["report", "--json"], ["leaks", "--json"], ["why", "--json"]):
+                done = self.gcalloc(*words, pid)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+                json.loads(done.stdout)
+            self.assertEqual(self.gcalloc("record", f"--pid={pid}", "--stop").returncode, 0)
+            process.terminate()
+            self.assertEqual(process.wait(), 55)
 
 
 if __name__ == "__main__":

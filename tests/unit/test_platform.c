@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages, mappings and threads as the platform layer tells of them. */
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -56,6 +58,11 @@ START_TEST(unreadable_memory_is_survived)
     ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at, 3 * PAGE), PAGE);
     ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at + PAGE, PAGE), 0);
     ck_assert_uint_eq(gci_pages_read(&reader, copy, 16, PAGE), 0);
+    errno = EDOM;
+    ck_assert(gci_pages_is_readable((uintptr_t)at + PAGE - 1) && gci_pages_is_readable((uintptr_t)at + 2 * PAGE));
+    ck_assert(!gci_pages_is_readable((uintptr_t)at + PAGE) && !gci_pages_is_readable(16));
+    ck_assert(!gci_pages_is_readable(UINTPTR_MAX) && !gci_pages_is_readable(UINTPTR_MAX / 3));
+    ck_assert_int_eq(errno, EDOM);
     munmap(at, 3 * PAGE);
     ck_assert_uint_eq(gci_pages_read(&reader, copy, (uintptr_t)at, PAGE), 0);
     gci_pages_close(&reader);
@@ -125,6 +132,8 @@ START_TEST(stacks_of_threads_are_found)
     }
     bool is_kept = true;
     ck_assert_uint_eq(gci_thread_stack(&is_kept).hi, 0); /* the main thread */
+    ck_assert(range_contains(gci_thread_main_stack(), (uintptr_t)&is_kept));
+    ck_assert(range_contains(gci_thread_main_stack(), getauxval(AT_RANDOM)));
     ck_assert(!is_kept);
 }
 END_TEST

@@ -63,8 +63,9 @@ const struct argp gci_request_argp = {.options = options, .parser = parse_option
 
 struct output_request gci_request_of(const char *command)
 {
-    return (struct output_request){.view = {.command = command, .least = 1, .most = 1, .what = "a profile is"},
-                                   .metric = METRIC_LIVE};
+    return (struct output_request){
+        .view = {.command = command, .least = 1, .most = 1, .what = "a profile is", .ask = VIEW_GRAPH},
+        .metric = METRIC_LIVE};
 }
 
 static int write_profile(const struct output_request *request, const struct output_writer *writer,

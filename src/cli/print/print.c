@@ -54,7 +54,9 @@ struct cell gci_print_time(uint64_t nanoseconds)
     struct cell cell;
     double seconds = (double)nanoseconds / 1e9;
     uint64_t whole = (nanoseconds + 500000000) / 1000000000;
-    if (seconds < 1e-3)
+    if (nanoseconds == 0)
+        snprintf(cell.text, sizeof cell.text, "0 s");
+    else if (seconds < 1e-3)
         snprintf(cell.text, sizeof cell.text, "%.1f us", seconds * 1e6);
     else if (seconds < 1)
         snprintf(cell.text, sizeof cell.text, "%.2f ms", seconds * 1e3);

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/attach/attach.h"
 #include "cli/message.h"
 #include "cli/preload.h"
+#include "cli/start/scratch.h"
 #include "cli/symbols/symbols.h"
 
 enum option_key { KEY_JSON = 256, KEY_NO_SYMBOLS, KEY_DEBUG_PATH }; /* long names alone */
@@ -170,39 +172,53 @@ static bool find_named_profile(const char *pid, char path[PATH_MAX])
     return path[0] == '/' && begins_profile(AT_FDCWD, path);
 }
 
-/* Whether the word is to be read as a process id, and if so where its profile is; "" after one line: it has none. */
-static bool is_process(const char *word, char path[PATH_MAX])
+bool gci_view_is_process(const char *word)
 {
-    if (strspn(word, "0123456789") != strlen(word) || strlen(word) > 10 || access(word, F_OK) == 0)
-        return false;
-    snprintf(path, PATH_MAX, "/proc/%s", word);
+    return word[0] != '\0' && strspn(word, "0123456789") == strlen(word) && strlen(word) < 10 &&
+           access(word, F_OK) != 0;
+}
+
+/* What a process has written so far, and writes. */
+static struct profile *follow_process(const struct view *view, const char *word)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%s", word);
     if (access(path, F_OK) != 0)
         gci_message_fail(0, word, "no such process, and no file of this name");
     else if (find_open_profile(word, path) || find_named_profile(word, path))
-        return true;
+        return gci_profile_follow(path, view->no_symbols);
     else
         gci_message_fail(0, word, "this process writes no profile; 'gcalloc record' starts one that does");
-    path[0] = '\0';
-    return true;
+    return NULL;
 }
 
-static struct profile *read_word(const struct view *view, const char *word,
-                                 struct profile *(*read)(const char *path, bool no_symbols))
+/* What a process says of itself now. */
+static struct profile *ask_process(const struct view *view, const char *word)
 {
-    char path[PATH_MAX];
-    if (!is_process(word, path))
-        return read(word, view->no_symbols);
-    return path[0] ? gci_profile_follow(path, view->no_symbols) : NULL;
+    static const char name[] = "asked.gcprof";
+    char directory[PATH_MAX], path[PATH_MAX + sizeof name];
+    struct profile *profile = NULL;
+    if (gci_scratch_make(directory, "ask", name) != 0)
+        return NULL;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (gci_attach_request((pid_t)strtol(word, NULL, 10), view->ask ? view->ask : VIEW_FIGURES, path) == 0)
+        profile = gci_profile_read(path, view->no_symbols);
+    if (profile)
+        profile->path = word;
+    gci_scratch_remove(directory);
+    return profile;
 }
 
 struct profile *gci_view_read(const struct view *view, const char *word)
 {
-    return read_word(view, word, gci_profile_read);
+    if (!gci_view_is_process(word))
+        return gci_profile_read(word, view->no_symbols);
+    return (view->follows ? follow_process : ask_process)(view, word);
 }
 
 struct profile *gci_view_follow(const struct view *view, const char *word)
 {
-    return read_word(view, word, gci_profile_follow);
+    return gci_view_is_process(word) ? follow_process(view, word) : gci_profile_follow(word, view->no_symbols);
 }
 
 int gci_view_finish(int code)

@@ -12,10 +12,16 @@
 
 #define VIEW_WORDS_MOST 2
 
+/* What a running process can be asked for (profile/look/request.c). */
+#define VIEW_FIGURES "leaks" /* with the leaks as they are now */
+#define VIEW_GRAPH "graph"   /* with all objects, too */
+
 struct view {
     const char *command; /* name of the subcommand, for messages and help */
     int least, most;     /* words that it takes */
     const char *what;    /* "a profile is", for the message when there are too few */
+    const char *ask;     /* of a running process: what its profile is to have, VIEW_FIGURES if NULL */
+    bool follows;        /* of a running process: the file that it is writing is shown instead */
     bool json;
     bool no_symbols;
     bool help; /* --help was given and has been answered */
@@ -29,9 +35,13 @@ extern const struct argp gci_view_argp;
 /* Parses the words after the subcommand's name. False: nothing to show, *code is the exit code and all is said. */
 bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code);
 
-/* The profile of a file, or of a running process if the word is a number and no file has that name. NULL after one line. */
+/* The profile of a file, or of a running process if the word is a number and no file has that name. NULL after one line.
+ * `follow`: it is still being written. */
 struct profile *gci_view_read(const struct view *view, const char *word);
 struct profile *gci_view_follow(const struct view *view, const char *word);
+
+/* Whether the word is such a number. */
+bool gci_view_is_process(const char *word);
 
 /* A number given as the value of an option, from `least` on; false after one line. Bytes may end in K, M or G. */
 bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value);

@@ -24,7 +24,7 @@
 #define PICTURE_WIDTH 960
 #define PICTURE_HEIGHT 420
 #define PICTURE_LEFT 90
-#define PICTURE_RIGHT 20
+#define PICTURE_RIGHT 50
 #define PICTURE_TOP 50
 #define PICTURE_BOTTOM 60
 #define GRID_LINES 4
@@ -318,7 +318,7 @@ static void print_json(const struct profile *profile)
 
 int gci_plot_main(int argc, char **argv)
 {
-    struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is"},
+    struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is", .follows = true},
                         .shown = &series[0]};
     int code;
     if (!gci_view_parse(&gci_plot_argp, argc, argv, &plot.view, &plot, &code))

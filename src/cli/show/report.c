@@ -66,7 +66,7 @@ const struct argp gci_report_argp = {
     .args_doc = "FILE|PID",
     .doc = "Shows what a profile says: a summary, and the places that live, peak, allocate and leak most."
            "\vA place is the innermost function that is neither malloc's nor operator new's. FILE is a profile of "
-           "'gcalloc record', PID a process that is writing one.",
+           "'gcalloc record', PID a running process that has the library.",
     .children = children,
 };
 

@@ -443,7 +443,8 @@ static int show(const struct why *why, const struct heap *heap)
 
 int gci_why_main(int argc, char **argv)
 {
-    struct why why = {.view = {.command = "why", .least = 1, .most = 2, .what = "a profile is"}, .rows = ROWS_USUAL};
+    struct why why = {.view = {.command = "why", .least = 1, .most = 2, .what = "a profile is", .ask = VIEW_GRAPH},
+                      .rows = ROWS_USUAL};
     int code;
     if (!gci_view_parse(&gci_why_argp, argc, argv, &why.view, &why, &code))
         return code;

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/attach/attach.h"
 #include "cli/message.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
@@ -26,12 +27,14 @@
 
 #define LEVELS "sample|site|full"
 
-enum option_key { KEY_LEVEL = 512, KEY_RATE }; /* long names only, and none of preload.c */
+enum option_key { KEY_LEVEL = 512, KEY_RATE, KEY_PID, KEY_STOP }; /* long names only, and none of preload.c */
 
 struct record_command {
     struct profiled profiled;
     const char *output; /* NULL: a name of ours */
     bool overwrite;
+    const char *process; /* that runs already; NULL: a program is to be run */
+    bool stop;
     char rate[32];
     char path[PATH_MAX];    /* absolute; where the profile is to be in the end, with the mark if there is one */
     char pattern[PATH_MAX]; /* what the library gets: always with the mark, as other processes may start */
@@ -59,6 +62,8 @@ static error_t set_rate(struct record_command *command, const char *word)
     return 0;
 }
 
+static char *no_words[] = {NULL};
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct record_command *command = state->input;
@@ -70,6 +75,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return set_level(command, argument);
     case KEY_RATE:
         return set_rate(command, argument);
+    case KEY_PID:
+        command->process = argument;
+        return 0;
+    case KEY_STOP:
+        command->stop = true;
+        return 0;
+    case ARGP_KEY_END: /* with a process, there is no program */
+        if (command->process && !command->profiled.launch.words)
+            command->profiled.launch.words = no_words;
+        return 0;
     case 'o':
         command->output = argument;
         return 0;
@@ -93,6 +108,11 @@ static const struct argp_option options[] = {
      .key = 'o',
      .arg = "FILE",
      .doc = "The profile; %p in it is the process. By default gcalloc.PROGRAM.%p.gcprof"},
+    {.name = "pid",
+     .key = KEY_PID,
+     .arg = "PID",
+     .doc = "Begin with a process that runs already and has the library; it keeps its figures until it is asked"},
+    {.name = "stop", .key = KEY_STOP, .doc = "With --pid: end it"},
     {.name = "force", .key = 'f', .doc = "Overwrite the file if it is there"},
     {0},
 };
@@ -102,7 +122,7 @@ static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
 const struct argp gci_record_argp = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "[--] PROGRAM [ARGUMENT...]",
+    .args_doc = "[--] PROGRAM [ARGUMENT...]\n--pid=PID",
     .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
            "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
            "number where "
@@ -233,6 +253,31 @@ static int tell(const struct record_command *command)
     return gci_view_finish(profile ? 0 : EXIT_OWN_FAILURE);
 }
 
+/* ---- Processes that run already ---- */
+
+static int level_number(const char *level)
+{
+    return strcmp(level, "full") == 0 ? PROFILE_LEVEL_FULL
+                                      : (strcmp(level, "site") == 0 ? PROFILE_LEVEL_SITE : PROFILE_LEVEL_SAMPLE);
+}
+
+static int switch_process(const struct record_command *command)
+{
+    char what[64] = "stop";
+    if (command->profiled.launch.words != no_words)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--pid", "a process or a program, not both");
+    if (!gci_view_is_process(command->process))
+        return gci_message_fail(EXIT_OWN_FAILURE, "--pid", "%.40s is no process", command->process);
+    if (!command->stop)
+        snprintf(what, sizeof what, "start %d %s", level_number(command->profiled.level),
+                 command->profiled.rate ? command->profiled.rate : "0");
+    int code = gci_attach_request((pid_t)strtol(command->process, NULL, 10), what, NULL);
+    if (code == 0 && !command->stop)
+        fprintf(stderr, "next: gcalloc report %s, and gcalloc record --pid=%s --stop\n", command->process,
+                command->process);
+    return code;
+}
+
 int gci_record_main(int argc, char **argv)
 {
     struct record_command command = {.profiled = {.launch = {.command = "record"}, .level = "sample"}};
@@ -240,6 +285,10 @@ int gci_record_main(int argc, char **argv)
     int code;
     if (!gci_preload_parse(&gci_record_argp, argc, argv, &profiled->launch, &command, &code))
         return code;
+    if (command.process)
+        return switch_process(&command);
+    if (command.stop)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--stop", "of which process? --pid says it");
     command.start = time(NULL);
     code = make_pattern(&command);
     if (code == 0)
