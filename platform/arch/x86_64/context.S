@@ -54,8 +54,8 @@ gci_context_call_on:
         .cfi_endproc
         .size   gci_context_call_on, . - gci_context_call_on
 
-/* Calls \walk with its own arguments and, in \registers, where the registers are that frames are found by: rbp, rbx and the return
- * address, in this order. */
+/* Calls \walk with its own arguments and, in \registers, where the registers are that frames are found by: rbp, rbx and the
+ * return address, in this order. */
         .macro  callers name, walk, registers
         .globl  \name
         .hidden \name

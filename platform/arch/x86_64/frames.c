@@ -12,6 +12,8 @@
  * The cache is a table of pairs without a lock. Writers may mix their pairs; a reader sees it, as one word of a pair is the
  * place mixed with the other word. The place alone is the key in modules that stay for good; in others their identity is part
  * of it, and how often libraries were closed, so what was noted of a module that has gone is not found for the next one.
+ *
+ * A trail (platform/context.h) notes what the steps of a walk read. Which rule a step follows depends on the place alone.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -330,6 +330,6 @@ int main(void)
     run_beside_loading();
 #endif
     walk_noise();
-    printf("%d stacks, %d failures\n", compared, failures);
-    return failures != 0 || compared < 2000 ? EXIT_FAILURE : EXIT_SUCCESS;
+    printf("%d stacks, %d failures, %lu trails\n", compared, failures, trails_followed);
+    return failures != 0 || compared < 2000 || trails_followed < 100 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
