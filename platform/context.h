@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attributes.h"
-
 /* Saves every register that a function must preserve on the stack, then calls function(sp, argument), where the saved
  * registers lie at and above sp. */
 void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argument);
@@ -55,7 +53,6 @@ struct trail {
     } words[TRAIL_WORDS_MAX];
 };
 #define TRAIL_STEP 4u
-STATIC_ASSERT(TRAIL_WORDS_MAX % TRAIL_STEP == 0, "whole steps");
 
 /* Of one thread. Zeroed, it is empty. */
 #define TRAILS_LOG2 7

@@ -525,6 +525,8 @@ size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *regi
 
 /* ---- Trails ------------------------------------------------------------------------------------------------------- */
 
+STATIC_ASSERT(TRAIL_WORDS_MAX % TRAIL_STEP == 0, "whole steps");
+
 /* Four words at a time, without a branch. Whatever lies at the distances, they are on the stack. */
 READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct trail *trail, uintptr_t start)
 {
