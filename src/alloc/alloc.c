@@ -376,27 +376,32 @@ static bool choose(size_t bytes, struct sample *sample)
     return hooks != NULL && !critical_is_inside() && hooks->choose(bytes, sample);
 }
 
-/* What the budget has chosen, unless the profiler has second thoughts. `wanted_bytes` is what is allocated; *is_clean, where
- * somebody wants to know. */
-static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
-                                      bool *is_clean)
+/* Of what the budget has chosen; `sample` is NULL where the profiler has had second thoughts. `wanted_bytes` is what is
+ * allocated; *is_clean, where somebody wants to know. */
+static NOINLINE void *allocate_sample(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
+                                      bool *is_clean, const struct sample *sample)
 {
-    struct sample sample;
     void *block = NULL;
-    if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
-        return NULL;
     struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
-    if (LIKELY(choose(bytes, &sample))) {
-        attempt.sample = &sample;
-        attempt.asked_bytes = bytes;
+    attempt.sample = sample;
+    attempt.asked_bytes = bytes;
+    if (LIKELY(sample != NULL))
         block = take_chosen_from_own(&attempt);
-    }
     if (block == NULL)
         block = allocate(&attempt);
     block = clear_for_leaks(block, &attempt);
     if (is_clean != NULL)
         *is_clean = attempt.is_clean;
     return block;
+}
+
+static void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind, bool *is_clean)
+{
+    struct sample sample;
+    if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
+        return NULL;
+    bool is_sample = choose(bytes, &sample);
+    return allocate_sample(bytes, wanted_bytes, alignment, kind, is_clean, is_sample ? &sample : NULL);
 }
 
 /* Whether the calling thread's own cache may be asked without more ado. */
@@ -417,11 +422,28 @@ static void *allocate_small(size_t bytes, enum block_kind kind)
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
+/* The shortest way of a chosen request, which a profiler that chooses everything goes each time. */
+static NOINLINE void *allocate_chosen_small(size_t bytes, enum block_kind kind)
+{
+    struct sample sample;
+    if (bytes - 1 >= SMALL_BYTES_MAX || gci_cache_self.cache->sampled == NULL || gci_options.mode == MODE_LEAKS)
+        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
+    if (!choose(bytes, &sample))
+        return allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, NULL);
+    const struct attempt attempt = {.bytes = bytes,
+                                    .kind = kind,
+                                    .class_index = (unsigned)size_class_of(bytes),
+                                    .asked_bytes = bytes,
+                                    .sample = &sample};
+    void *block = take_chosen_from_own(&attempt);
+    return LIKELY(block != NULL) ? block : allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, &sample);
+}
+
 /* The request has spent the budget: the window has not been asked yet. */
 static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
     if (UNLIKELY(gci_budget_settle(bytes)))
-        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
+        return allocate_chosen_small(bytes, kind);
     return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 

@@ -124,6 +124,13 @@ static void forget_sample(struct heap *heap, struct slot slot, bool alone)
     critical_leave_brief();
 }
 
+static void forget_own_sample(struct heap *heap, struct slot slot, const void *block)
+{
+    critical_enter_brief();
+    gci_sample_take_own(heap, slot.unit, slot.index, (uintptr_t)block);
+    critical_leave_brief();
+}
+
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
 READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, const char *function)
@@ -137,8 +144,12 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
         return false;
     if (UNLIKELY(custody & HAS_SPECIAL))
         forget_special(heap, block);
-    if (UNLIKELY(custody & HAS_SAMPLES))
-        forget_sample(heap, slot, cache != NULL);
+    if (UNLIKELY(custody & HAS_SAMPLES)) {
+        if (cache != NULL)
+            forget_own_sample(heap, slot, block);
+        else
+            forget_sample(heap, slot, false);
+    }
     if (cache != NULL)
         free_own(heap, cache, slot);
     else

@@ -17,7 +17,7 @@
 
 /* Written under the lock; what the counts promise is complete. */
 static struct lock lock;
-static struct site_row *rows;
+struct site_row *gci_sites_rows;
 static struct site_stack *stacks;
 static uintptr_t *addresses_of_all;
 static volatile u32_shared *row_slots;   /* index + 1 of a row; 0: empty */
@@ -53,12 +53,13 @@ static void make_keys(void)
 static bool take_tables(struct heap *heap, uint32_t limit)
 {
     uint32_t stacks_wanted = limit / ROWS_A_STACK;
-    rows = gci_heap_take_meta(heap, limit * sizeof *rows);
+    gci_sites_rows = gci_heap_take_meta(heap, limit * sizeof *gci_sites_rows);
     stacks = gci_heap_take_meta(heap, stacks_wanted * sizeof *stacks);
     addresses_of_all = gci_heap_take_meta(heap, (size_t)stacks_wanted * ADDRESSES_A_STACK * sizeof *addresses_of_all);
     row_slots = gci_heap_take_meta(heap, slots_of(limit) * sizeof *row_slots);
     stack_slots = gci_heap_take_meta(heap, slots_of(stacks_wanted) * sizeof *stack_slots);
-    return rows != NULL && stacks != NULL && addresses_of_all != NULL && row_slots != NULL && stack_slots != NULL;
+    return gci_sites_rows != NULL && stacks != NULL && addresses_of_all != NULL && row_slots != NULL &&
+           stack_slots != NULL;
 }
 
 static void empty_tables(void)
@@ -116,8 +117,8 @@ static struct site_row *find_row(uint64_t key)
         uint32_t found = u32_load_acquire(&row_slots[slot]);
         if (found == 0)
             return NULL;
-        if (LIKELY(rows[found - 1].key == key))
-            return &rows[found - 1];
+        if (LIKELY(gci_sites_rows[found - 1].key == key))
+            return &gci_sites_rows[found - 1];
     }
 }
 
@@ -158,10 +159,10 @@ static struct site_row *add_row(uint64_t key, uint32_t stack, uint32_t thread)
     uint32_t count = u32_load(&row_count);
     if (stack == 0 || count == rows_limit)
         return NULL;
-    rows[count] = (struct site_row){.key = key, .stack = stack, .thread = thread};
+    gci_sites_rows[count] = (struct site_row){.key = key, .stack = stack, .thread = thread};
     u32_store_release(&row_count, count + 1);
     publish(row_slots, slots_of(rows_limit) - 1, key, count + 1);
-    return &rows[count];
+    return &gci_sites_rows[count];
 }
 
 static NOINLINE struct site_row *find_or_add(uint64_t key, uint64_t hash, const uintptr_t *addresses, size_t depth,
@@ -193,11 +194,6 @@ struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const 
 uint32_t gci_sites_row_count(void)
 {
     return u32_load_acquire(&row_count);
-}
-
-struct site_row *gci_sites_row(uint32_t index)
-{
-    return &rows[index];
 }
 
 uint32_t gci_sites_stack_count(void)

@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "base/atomic.h"
+#include "base/attributes.h"
 #include "base/profile_format.h"
 #include "heap/heap.h"
 
@@ -70,7 +71,11 @@ struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const 
                                 uint32_t thread);
 
 uint32_t gci_sites_row_count(void);
-struct site_row *gci_sites_row(uint32_t index);
+extern struct site_row *gci_sites_rows HIDDEN;
+ALWAYS_INLINE struct site_row *gci_sites_row(uint32_t index)
+{
+    return &gci_sites_rows[index];
+}
 
 uint32_t gci_sites_stack_count(void);
 struct site_stack *gci_sites_stack(uint32_t number); /* from 1 */

@@ -54,25 +54,30 @@ gci_context_call_on:
         .cfi_endproc
         .size   gci_context_call_on, . - gci_context_call_on
 
-/* gci_context_callers: rdi = addresses, rsi = limit. Passes on where the registers are that frames are found by: rbp, rbx and
- * the return address, in this order. */
-        .globl  gci_context_callers
-        .hidden gci_context_callers
-        .type   gci_context_callers, @function
-gci_context_callers:
+/* Calls \walk with its own arguments and, in \registers, where the registers are that frames are found by: rbp, rbx and the
+ * return address, in this order. */
+        .macro  callers name, walk, registers
+        .globl  \name
+        .hidden \name
+        .type   \name, @function
+\name:
         .cfi_startproc
         endbr64
         pushq   %rbx
         .cfi_adjust_cfa_offset 8
         pushq   %rbp
         .cfi_adjust_cfa_offset 8
-        movq    %rsp, %rdx
+        movq    %rsp, \registers
         subq    $8, %rsp                /* 16-byte alignment at the call */
         .cfi_adjust_cfa_offset 8
-        call    gci_frames_walk
+        call    \walk
         addq    $24, %rsp
         .cfi_adjust_cfa_offset -24
         ret
         .cfi_endproc
-        .size   gci_context_callers, . - gci_context_callers
+        .size   \name, . - \name
+        .endm
+
+        callers gci_context_callers, gci_frames_walk, %rdx
+        callers gci_context_callers_trail, gci_frames_trail, %r8
         .section .note.GNU-stack, "", @progbits

@@ -12,6 +12,8 @@
  * The cache is a table of pairs without a lock. Writers may mix their pairs; a reader sees it, as one word of a pair is the
  * place mixed with the other word. The place alone is the key in modules that stay for good; in others their identity is part
  * of it, and how often libraries were closed, so what was noted of a module that has gone is not found for the next one.
+ *
+ * A trail (platform/context.h) notes what the steps of a walk read. Which rule a step follows depends on the place alone.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -111,6 +113,7 @@ struct walk {
 };
 
 #define WORD_BYTES sizeof(uintptr_t)
+#define STACK_ALIGNMENT 16u
 #define RED_ZONE_BYTES 128 /* System V ABI, x86-64, section 3.2.2 */
 
 /* A stack whose bounds this thread knows, in two words that a signal handler may see half written: empty then. */
@@ -333,6 +336,127 @@ static NOINLINE bool step(struct walk *walk)
     }
 }
 
+/* ---- Our own code ------------------------------------------------------------------------------------------------- */
+
+/* In a static library the build gives our code a section of its own, whose ends the linker then names. */
+extern const char __start_gcalloc_text[] HIDDEN __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
+extern const char __stop_gcalloc_text[] HIDDEN __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
+
+static struct range own_code;
+
+void gci_context_callers_init(void)
+{
+    struct module own;
+    gci_image_keep_modules();
+    own_code = (struct range){(uintptr_t)__start_gcalloc_text, (uintptr_t)__stop_gcalloc_text};
+    if (own_code.lo == 0 && gci_image_find_module((uintptr_t)gci_context_callers_init, &own))
+        own_code = own.range;
+}
+
+bool gci_context_is_own_code(uintptr_t address)
+{
+    return range_contains(own_code, address);
+}
+
+/* ---- Notes for a trail -------------------------------------------------------------------------------------------- */
+
+struct notes {
+    struct trail
+        *trail; /* its count is past TRAIL_WORDS_MAX when the walk cannot be told by words of the stack alone */
+    const struct walk *walk;
+    uintptr_t start;
+    uintptr_t top;
+    uint32_t hint; /* distance of the first return address that is not our own code's */
+};
+
+static void give_up(struct notes *notes)
+{
+    notes->trail->count = TRAIL_WORDS_MAX + 1;
+}
+
+/* What a step that is not plain has restored lies in the walk, and was noted where it came from. */
+static void note(struct notes *notes, stack_word *at)
+{
+    struct trail *trail = notes->trail;
+    uintptr_t address = (uintptr_t)at;
+    if (at == &notes->walk->rbp || at == &notes->walk->rbx)
+        return;
+    if (trail->count >= TRAIL_WORDS_MAX || address < notes->start || address > notes->top - WORD_BYTES ||
+        address - notes->start > UINT32_MAX / 2) {
+        give_up(notes);
+        return;
+    }
+    uint32_t distance = (uint32_t)(address - notes->start);
+    if (trail->reach < distance + WORD_BYTES)
+        trail->reach = distance + WORD_BYTES;
+    trail->words[trail->count++] = (struct trail_word){.word = *at, .distance = distance};
+}
+
+static void note_at(struct notes *notes, uintptr_t address)
+{
+    note(notes, (stack_word *)address); // NOLINT(performance-no-int-to-ptr)
+}
+
+static void note_return(struct notes *notes, const struct frame *to)
+{
+    note_at(notes, to->sp - WORD_BYTES);
+    if (notes->hint == 0 && !gci_context_is_own_code(to->at))
+        notes->hint = (uint32_t)(to->sp - WORD_BYTES - notes->start);
+}
+
+static void note_plain(struct notes *notes, const struct frame *from, const struct frame *to, struct frame_rule rule)
+{
+    if (rule.how != FRAME_BY_RSP)
+        note(notes, rule.how == FRAME_BY_RBP ? from->rbp : from->rbx);
+    note_return(notes, to);
+}
+
+/* The register that the CFA is found by. */
+static void note_base(struct notes *notes, const struct frame *from, struct frame_rule rule)
+{
+    enum frame_kind kind = frame_kind(rule);
+    unsigned number = rule.how >> FRAME_REGISTER_SHIFT;
+    if (kind == FRAME_BY_RBP || (kind >= FRAME_DIRECT && number == FRAME_RBP))
+        note(notes, from->rbp);
+    else if (kind == FRAME_BY_RBX || (kind >= FRAME_DIRECT && number == FRAME_RBX))
+        note(notes, from->rbx);
+    else if (kind != FRAME_BY_RSP && number != FRAME_RSP)
+        give_up(notes);
+}
+
+/* Of a step by any rule that computes a CFA; what it may have restored is noted, used or not. */
+static void note_by_rule(struct notes *notes, const struct frame *from, uintptr_t rbp, const struct frame *to,
+                         struct frame_rule rule)
+{
+    bool is_by_rbp = (rule.how & FRAME_SLOTS_BY_RBP) != 0;
+    note_base(notes, from, rule);
+    if (is_by_rbp)
+        note(notes, from->rbp);
+    uintptr_t top_slot = is_by_rbp ? rbp + WORD_BYTES : to->sp;
+    if (rule.rbp_slot != 0)
+        note_at(notes, top_slot - rule.rbp_slot * WORD_BYTES);
+    if (rule.rbx_slot != 0)
+        note_at(notes, top_slot - rule.rbx_slot * WORD_BYTES);
+    note_return(notes, to);
+}
+
+/* Does the step that walk->frame is due for. */
+static bool step_noted(struct walk *walk, struct notes *notes)
+{
+    struct frame_rule rule = find_rule(walk);
+    enum frame_kind kind = frame_kind(rule);
+    struct frame from = walk->frame;
+    uintptr_t rbp = *from.rbp; /* may lie in the walk, which the step changes */
+    bool is_done = step(walk);
+    if (!is_done && kind == FRAME_END)
+        return false;
+    if (!is_done || kind == FRAME_UNKNOWN || kind == FRAME_SIGNAL || kind == FRAME_INDIRECT)
+        give_up(notes);
+    else
+        note_by_rule(notes, &from, rbp, &walk->frame, rule);
+    return is_done;
+}
+
 /* ---- The loop ----------------------------------------------------------------------------------------------------- */
 
 /* Follows a plain rule if all that it reads lies between sp and top. */
@@ -355,10 +479,9 @@ READS_RAW_MEMORY ALWAYS_INLINE bool step_plainly(struct frame *frame, uintptr_t 
     return true;
 }
 
-/* registers: rbp, rbx and the return address of the walk's first frame, on the stack. */
-HIDDEN size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers);
-
-READS_RAW_MEMORY size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers)
+/* registers: rbp, rbx and the return address of the first frame, on the stack. */
+READS_RAW_MEMORY ALWAYS_INLINE size_t walk_from(uintptr_t *addresses, size_t limit, const uintptr_t *registers,
+                                                struct notes *notes)
 {
     struct frame frame = {registers[2] - 1, (uintptr_t)(registers + 3), &registers[0], &registers[1]};
     struct walk walk;
@@ -366,20 +489,25 @@ READS_RAW_MEMORY size_t gci_frames_walk(uintptr_t *addresses, size_t limit, cons
     walk.module.range = (struct range){0, 0};
     walk.frame = frame;
     enter_stack(&walk, frame.sp);
+    if (notes != NULL)
+        notes->walk = &walk;
     struct range module = {0, 0};
     uint64_t identity = 0;
     size_t count = 0;
     for (uintptr_t top = walk.top; count < limit; count++) {
         struct frame_rule rule;
+        struct frame from = frame;
         uint64_t key = frame.at ^ (range_contains(module, frame.at) ? identity : 0);
         if (UNLIKELY(!look_into(&cache[index_of(frame.at)], key, &rule) || !step_plainly(&frame, top, rule))) {
             walk.frame = frame;
-            if (!step(&walk))
+            if (!(notes != NULL ? step_noted(&walk, notes) : step(&walk)))
                 break;
             frame = walk.frame;
             module = walk.module.range;
             identity = walk.module.identity;
             top = walk.context == NULL ? walk.top : frame.sp; /* step() takes what a signal has interrupted, too */
+        } else if (notes != NULL) {
+            note_plain(notes, &from, &frame, rule);
         }
         if (frame.at == (uintptr_t)-1)
             break;
@@ -388,24 +516,79 @@ READS_RAW_MEMORY size_t gci_frames_walk(uintptr_t *addresses, size_t limit, cons
     return count;
 }
 
-/* ---- Our own code ------------------------------------------------------------------------------------------------- */
+HIDDEN size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers);
 
-/* In a static library the build gives our code a section of its own, whose ends the linker then names. */
-extern const char __start_gcalloc_text[] HIDDEN __attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
-extern const char __stop_gcalloc_text[] HIDDEN __attribute__((weak));  // NOLINT(bugprone-reserved-identifier)
-
-static struct range own_code;
-
-void gci_context_callers_init(void)
+size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers)
 {
-    struct module own;
-    gci_image_keep_modules();
-    own_code = (struct range){(uintptr_t)__start_gcalloc_text, (uintptr_t)__stop_gcalloc_text};
-    if (own_code.lo == 0 && gci_image_find_module((uintptr_t)gci_context_callers_init, &own))
-        own_code = own.range;
+    return walk_from(addresses, limit, registers, NULL);
 }
 
-bool gci_context_is_own_code(uintptr_t address)
+/* ---- Trails ------------------------------------------------------------------------------------------------------- */
+
+STATIC_ASSERT(TRAIL_WORDS_MAX % TRAIL_STEP == 0, "whole steps");
+
+/* Four words at a time, without a branch. Whatever lies at the distances, they are on the stack. */
+READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct trail *trail, uintptr_t start)
 {
-    return range_contains(own_code, address);
+    if (trail->start != start || trail->closed != word_load(&times_closed) || trail->reach > known_hi - start)
+        return false;
+    const char *at = (const char *)start; // NOLINT(performance-no-int-to-ptr)
+    const struct trail_word *end = trail->words + trail->count;
+    for (const struct trail_word *word = trail->words; word < end; word += TRAIL_STEP) {
+        uintptr_t changes = 0;
+        for (unsigned i = 0; i < TRAIL_STEP; i++)
+            changes |= *(stack_word *)(at + word[i].distance) ^ word[i].word;
+        if (changes != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Trails from one place on the stack are told apart by who has called us: where that address lies, the last walk from there
+ * has found out. */
+READS_RAW_MEMORY ALWAYS_INLINE struct trail *trail_of(struct trails *trails, uintptr_t start)
+{
+    uint32_t hint = trails->hints[start / STACK_ALIGNMENT % TRAIL_HINTS];
+    uintptr_t caller = 0;
+    if (known_hi - start >= hint + WORD_BYTES)
+        caller = *(stack_word *)(start + hint); // NOLINT(performance-no-int-to-ptr)
+    return &trails->trails[(start + caller) * ODD >> (64 - TRAILS_LOG2)];
+}
+
+static NOINLINE struct trail *walk_noted(struct trails *trails, struct trail *trail, uintptr_t *addresses, size_t limit,
+                                         size_t *count, const uintptr_t *registers)
+{
+    uintptr_t start = (uintptr_t)registers;
+    struct notes notes = {.trail = trail, .start = start, .top = known_hi};
+    trail->start = 0;
+    trail->result = NULL;
+    trail->count = 0;
+    trail->reach = 0;
+    trail->closed = word_load(&times_closed);
+    note(&notes, &registers[2]);
+    *count = walk_from(addresses, limit, registers, &notes);
+    trails->hints[start / STACK_ALIGNMENT % TRAIL_HINTS] = notes.hint;
+    if (trail->count > TRAIL_WORDS_MAX)
+        return NULL;
+    for (; trail->count % TRAIL_STEP != 0; trail->count++)
+        trail->words[trail->count] = trail->words[0];
+    trail->start = start;
+    return trail;
+}
+
+HIDDEN struct trail *gci_frames_trail(struct trails *trails, uintptr_t *addresses, size_t limit, size_t *count,
+                                      const uintptr_t *registers);
+
+struct trail *gci_frames_trail(struct trails *trails, uintptr_t *addresses, size_t limit, size_t *count,
+                               const uintptr_t *registers)
+{
+    uintptr_t start = (uintptr_t)registers;
+    if (UNLIKELY(!is_known(start) && !learn_stack(start))) {
+        *count = gci_frames_walk(addresses, limit, registers);
+        return NULL;
+    }
+    struct trail *trail = trail_of(trails, start);
+    if (LIKELY(is_unchanged(trail, start)))
+        return trail;
+    return walk_noted(trails, trail, addresses, limit, count, registers);
 }

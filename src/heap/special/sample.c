@@ -114,6 +114,18 @@ void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struc
         hooks->born(sample, bytes, address_of(heap, unit, slot));
 }
 
+/* No copy: nobody else looks at the record. */
+void gci_sample_take_own(struct heap *heap, uint32_t unit, uint32_t slot, uintptr_t address)
+{
+    struct sample *record = sample_at(heap, unit, slot);
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    if (word_load(&record->origin) == 0)
+        return;
+    if (hooks != NULL)
+        hooks->gone(record, record->bytes, address, SAMPLE_FREED);
+    word_store(&record->origin, 0);
+}
+
 /* Of several threads that take the record at once, one has it. */
 static bool claim(struct sample *record, uint64_t origin, bool alone)
 {

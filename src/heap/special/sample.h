@@ -65,6 +65,9 @@ void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struc
  * nobody else can be freeing it at this moment, but by mistake. */
 void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone);
 
+/* The short way for a small object at `address` that its block's owner frees. */
+void gci_sample_take_own(struct heap *heap, uint32_t unit, uint32_t slot, uintptr_t address);
+
 /* As gci_sample_take for the slots of one bitmap word; world stopped. */
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end);
 

@@ -68,10 +68,37 @@ static inline bool is_same_stack(const struct stack *a, const struct stack *b)
     return a->count == b->count && memcmp(a->addresses, b->addresses, a->count * sizeof *a->addresses) == 0;
 }
 
-/* Both begin with the caller of the function that calls these two. */
+/* What the walk of each trail has found. Threads share them: which one a trail is of, its place on the stack says. */
+static struct trails shared_trails;
+static struct stack trail_stacks[TRAILS];
+static unsigned long trails_followed;
+static bool trails_in_use;
+
+static inline bool is_same_by_trail(const struct stack *stack, struct trail *trail, struct stack *walked)
+{
+    struct stack *known = trail != NULL ? &trail_stacks[trail - shared_trails.trails] : walked;
+    if (trail != NULL && trail->result != NULL) {
+        trails_followed++;
+        return is_same_stack(stack, known);
+    }
+    if (trail != NULL) {
+        *known = *walked;
+        trail->result = known;
+    }
+    return is_same_stack(stack, walked);
+}
+
+/* Both begin with the caller of the function that calls these two. A walk that differs from that by trail is none. */
 static NOINLINE void walk_ours(struct stack *stack)
 {
+    static struct stack walked;
     stack->count = gci_context_callers(stack->addresses, FRAMES_MAX);
+    if (__atomic_test_and_set(&trails_in_use, __ATOMIC_ACQUIRE))
+        return;
+    struct trail *trail = gci_context_callers_trail(&shared_trails, walked.addresses, FRAMES_MAX, &walked.count);
+    if (!is_same_by_trail(stack, trail, &walked))
+        stack->count = 0;
+    __atomic_clear(&trails_in_use, __ATOMIC_RELEASE);
 }
 
 static NOINLINE void walk_theirs(struct stack *stack)
