@@ -208,8 +208,8 @@ struct gca_object {
 /* False ends the walk. */
 typedef bool (*gca_object_fn)(const struct gca_object *object, void *data);
 
-/* All four look while the world is stopped, and call back after it goes on again, from a copy: a callback may do anything, and
- * an object of the list may have been freed meanwhile by another thread. 0; ENOMEM: no room for the copy; EAGAIN: threads
+/* All of these look while the world is stopped, and call back after it goes on again, from a copy: a callback may do anything,
+ * and an object of the list may have been freed meanwhile by another thread. 0; ENOMEM: no room for the copy; EAGAIN: threads
  * could not be stopped; EINVAL: `object` is in no living block. */
 
 /* Every block that the program has not freed. */
@@ -220,6 +220,18 @@ GCA_API int gca_referents(const void *object, gca_object_fn callback, void *data
 
 /* The blocks that hold a pointer into `object`. */
 GCA_API int gca_referrers(const void *object, gca_object_fn callback, void *data);
+
+/* The same blocks by what they are: one row for each type of counted objects, and for each kind of the others ("scanned",
+ * "atomic", "uncollectable", "typed"), what takes most memory first. Or by usable size, the smallest first. */
+struct gca_census_row {
+    const char *name;  /* "unnamed" for types without; NULL in rows by size */
+    size_t bytes_each; /* 0 in rows by type */
+    size_t objects;
+    size_t bytes;
+};
+typedef bool (*gca_census_fn)(const struct gca_census_row *row, void *data);
+GCA_API int gca_census_types(gca_census_fn callback, void *data);
+GCA_API int gca_census_sizes(gca_census_fn callback, void *data);
 
 /* A shortest chain of blocks that keeps `object`, from the one that a root points at to `object` itself. ENOENT: nothing
  * keeps it. The caller's own variables are roots. */
@@ -243,24 +255,32 @@ GCA_API const char *gca_version(void);
 
 /* Sizes in bytes, times in nanoseconds. Members are only ever added, at the end. */
 struct gca_stats {
-    size_t size;                /* set by the caller to sizeof(struct gca_stats): older callers stay right */
-    uint64_t heap_bytes;        /* memory of blocks in use that has ever been handed out */
-    uint64_t heap_peak_bytes;   /* its highest value */
-    uint64_t live_bytes;        /* reachable at the last collection */
-    uint64_t live_objects;      /* reachable at the last collection */
-    uint64_t cycles;            /* collections finished */
-    uint64_t cycles_given_up;   /* collections abandoned because a thread could not be stopped in time */
-    uint64_t reclaimed_bytes;   /* freed by collections */
-    uint64_t reclaimed_objects; /* freed by collections */
-    uint64_t pause_last_ns;     /* world stopped, last collection */
-    uint64_t pause_longest_ns;  /* world stopped, longest */
-    uint64_t pause_total_ns;    /* world stopped, all */
-    uint64_t mark_total_ns;     /* of it, finding what is reachable */
-    uint64_t sweep_total_ns;    /* of it, freeing the rest */
-    uint64_t threads_stopped;   /* threads stopped at the last collection */
-    uint64_t released_bytes;    /* given back to the system so far */
-    uint64_t metadata_bytes;    /* gcalloc's own memory, apart from the heap */
-    uint64_t threshold_bytes;   /* heap_bytes at which the next collection starts */
+    size_t size;                 /* set by the caller to sizeof(struct gca_stats): older callers stay right */
+    uint64_t heap_bytes;         /* memory of blocks in use that has ever been handed out */
+    uint64_t heap_peak_bytes;    /* its highest value */
+    uint64_t live_bytes;         /* reachable at the last collection */
+    uint64_t live_objects;       /* reachable at the last collection */
+    uint64_t cycles;             /* collections finished */
+    uint64_t cycles_given_up;    /* collections abandoned because a thread could not be stopped in time */
+    uint64_t reclaimed_bytes;    /* freed by collections */
+    uint64_t reclaimed_objects;  /* freed by collections */
+    uint64_t pause_last_ns;      /* world stopped, last collection */
+    uint64_t pause_longest_ns;   /* world stopped, longest */
+    uint64_t pause_total_ns;     /* world stopped, all */
+    uint64_t mark_total_ns;      /* of it, finding what is reachable */
+    uint64_t sweep_total_ns;     /* of it, freeing the rest */
+    uint64_t threads_stopped;    /* threads stopped at the last collection */
+    uint64_t released_bytes;     /* given back to the system so far */
+    uint64_t metadata_bytes;     /* gcalloc's own memory, apart from the heap */
+    uint64_t threshold_bytes;    /* heap_bytes at which the next collection starts */
+    uint64_t cycles_for_growth;  /* of `cycles`: the heap had grown enough */
+    uint64_t cycles_for_limit;   /* an allocation would have passed heap_limit */
+    uint64_t cycles_for_memory;  /* the system gave no memory */
+    uint64_t cycles_for_request; /* gca_collect, gca_collect_a_little */
+    uint64_t finalizers_due;     /* set aside by collections so far: finalizers, destroy functions of cycles */
+    uint64_t
+        finalizers_waiting; /* unreachable at the last collection, but kept: another object with a finalizer refers to
+                                     it, or it to itself, in a cycle then for ever */
 };
 GCA_API void gca_stats_get(struct gca_stats *stats);
 
@@ -283,13 +303,14 @@ struct gca_event {
 };
 
 /* `callback` is called after each collection, on the thread that ran it, once for each event of it in order, with the
- * world running and no lock held: it may allocate, not collect. One callback; NULL takes it away. */
+ * world running and no lock held: it may do anything. Collections inside it are not told of. One callback; NULL takes it
+ * away. */
 typedef void (*gca_event_fn)(const struct gca_event *event, void *data);
 GCA_API void gca_on_event(gca_event_fn callback, void *data);
 
 /* Called when an allocation of `bytes` is about to fail, after a collection or soon after one (a heap at its limit does
- * not collect for each failure); true means "try again" (something was freed). Called with no lock held. NULL takes it
- * away. */
+ * not collect for each failure); true means "try again" (something was freed). Called with no lock held; an allocation inside
+ * it that fails does not call it again. NULL takes it away. */
 typedef bool (*gca_oom_fn)(size_t bytes);
 GCA_API void gca_on_oom(gca_oom_fn callback);
 

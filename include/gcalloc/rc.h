@@ -98,10 +98,10 @@ extern void *gca_retain_call_(void *) __asm__("gca_retain");
 extern void gca_release_call_(void *) __asm__("gca_release");
 
 struct gca_rc_header_ {
-    uint64_t type_and_owner;
-    uint16_t taken;
-    uint16_t given;
-    uint32_t shared;
+    uint64_t type_and_owner_;
+    uint16_t taken_;
+    uint16_t given_;
+    uint32_t shared_;
 };
 
 GCA_INLINE_ struct gca_rc_header_ *gca_rc_header_of_(void *object)
@@ -113,7 +113,7 @@ GCA_INLINE_ struct gca_rc_header_ *gca_rc_header_of_(void *object)
 
 GCA_INLINE_ int gca_rc_is_own_(const struct gca_rc_header_ *header)
 {
-    return __atomic_load_n(&header->type_and_owner, __ATOMIC_RELAXED) >> 48 == gca_rc_owner_;
+    return __atomic_load_n(&header->type_and_owner_, __ATOMIC_RELAXED) >> 48 == gca_rc_owner_;
 }
 
 /* An object that several threads count: nothing of it is loaded before. */
@@ -124,8 +124,8 @@ GCA_INLINE_ int gca_rc_is_busy_(const void *object)
 
 GCA_INLINE_ uint16_t gca_rc_local_(const struct gca_rc_header_ *header)
 {
-    return (uint16_t)(__atomic_load_n(&header->taken, __ATOMIC_RELAXED) -
-                      __atomic_load_n(&header->given, __ATOMIC_RELAXED));
+    return (uint16_t)(__atomic_load_n(&header->taken_, __ATOMIC_RELAXED) -
+                      __atomic_load_n(&header->given_, __ATOMIC_RELAXED));
 }
 
 GCA_INLINE_ void gca_rc_step_(uint16_t *count)
@@ -139,14 +139,14 @@ GCA_INLINE_ void *gca_retain(void *object)
     if (object == NULL)
         return NULL;
     if (__builtin_expect(gca_rc_is_busy_(object), 0)) {
-        uint32_t before = __atomic_fetch_add(&header->shared, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
+        uint32_t before = __atomic_fetch_add(&header->shared_, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
         if (__builtin_expect((int32_t)before > INT32_MAX / 2, 0))
             gca_retain_end_(object);
         return object;
     }
     if (!__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) != UINT16_MAX, 1))
         return gca_retain_call_(object);
-    gca_rc_step_(&header->taken);
+    gca_rc_step_(&header->taken_);
     return object;
 }
 
@@ -156,13 +156,13 @@ GCA_INLINE_ void gca_release(void *object)
     if (object == NULL)
         return;
     if (__builtin_expect(gca_rc_is_busy_(object), 0)) {
-        uint32_t shared = __atomic_sub_fetch(&header->shared, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
+        uint32_t shared = __atomic_sub_fetch(&header->shared_, GCA_RC_SHARED_ONE_, __ATOMIC_SEQ_CST);
         if (__builtin_expect((int32_t)shared < (int32_t)GCA_RC_SHARED_ONE_, 0))
             gca_release_end_(object, shared);
         return;
     }
     if (__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) > 1, 1))
-        gca_rc_step_(&header->given);
+        gca_rc_step_(&header->given_);
     else
         gca_release_call_(object);
 }

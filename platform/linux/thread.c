@@ -278,18 +278,29 @@ struct beginning {
     void (*ended)(void);
 };
 
+/* Its destructor runs however the thread ends. */
+static pthread_key_t ended_key;
+static pthread_once_t ended_once = PTHREAD_ONCE_INIT;
+static int ended_failure;
+
 static void call_ended(void *beginning)
 {
-    ((const struct beginning *)beginning)->ended();
+    void (*ended)(void) = ((const struct beginning *)beginning)->ended;
+    free(beginning);
+    ended();
+}
+
+static void make_ended_key(void)
+{
+    ended_failure = pthread_key_create(&ended_key, call_ended);
 }
 
 static void *begin(void *beginning)
 {
-    struct beginning copy = *(struct beginning *)beginning;
-    free(beginning);
-    pthread_cleanup_push(call_ended, &copy);
-    copy.run();
-    pthread_cleanup_pop(1);
+    if (pthread_setspecific(ended_key, beginning) == 0)
+        ((const struct beginning *)beginning)->run();
+    else
+        call_ended(beginning);
     return NULL;
 }
 
@@ -299,7 +310,8 @@ int gci_thread_start(void (*run)(void), void (*ended)(void))
     pthread_attr_t attributes;
     sigset_t all;
     sigset_t before;
-    struct beginning *beginning = malloc(sizeof *beginning);
+    pthread_once(&ended_once, make_ended_key);
+    struct beginning *beginning = ended_failure != 0 ? NULL : malloc(sizeof *beginning);
     if (beginning == NULL)
         return ENOMEM;
     *beginning = (struct beginning){run, ended};

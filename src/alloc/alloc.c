@@ -252,6 +252,18 @@ size_t gci_alloc_release(uint32_t idle_ms)
  * not repeated (collect/cycle.h). */
 #define TRIES_MAX 16
 
+/* What fails inside the callback does not call it again. */
+static bool ask_program(size_t bytes)
+{
+    static __thread bool is_asking TLS_INITIAL_EXEC;
+    if (is_asking)
+        return false;
+    is_asking = true;
+    bool goes_on = oom_callback(bytes);
+    is_asking = false;
+    return goes_on;
+}
+
 /* Memory has run out: a collection, memory that waits to be given back, then the program's own idea. */
 static bool make_room(const struct attempt *attempt, unsigned tries)
 {
@@ -263,7 +275,7 @@ static bool make_room(const struct attempt *attempt, unsigned tries)
         if (has_collected || released > 0 || region_used_bytes(&gci_heap) < used_before)
             return true;
     }
-    return oom_callback != NULL && oom_callback(attempt->bytes);
+    return oom_callback != NULL && ask_program(attempt->bytes);
 }
 
 /* How often a request is tried again only because another thread has collected since: that one may have made room. */

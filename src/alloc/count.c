@@ -238,14 +238,19 @@ static void become_owner(void)
     unlock_counts();
 }
 
+/* After the last function of the program's that may count: nobody else clears it from here on. */
+static void end_busy(void)
+{
+    if (gci_cache_self.cache->busy_at == NULL)
+        return;
+    lock_counts();
+    gci_cache_self.cache->busy_at = NULL;
+    word_store(&gci_count_busy, 0);
+    unlock_counts();
+}
+
 void gci_count_thread_ends(void)
 {
-    if (gci_cache_self.cache->busy_at != NULL) {
-        lock_counts();
-        gci_cache_self.cache->busy_at = NULL;
-        word_store(&gci_count_busy, 0);
-        unlock_counts();
-    }
     if (gci_count_self != COUNT_NOBODY) {
         empty_inbox(gci_cache_self.cache);
         lock_counts();
@@ -256,6 +261,7 @@ void gci_count_thread_ends(void)
         empty_inbox(gci_cache_self.cache);
     }
     gci_destroy_thread_ends();
+    end_busy();
 }
 
 /* ---- New objects -------------------------------------------------------------------------------------------------- */
@@ -293,6 +299,17 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
 
+static void make_immortal(struct counted *counted)
+{
+    critical_enter();
+    gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
+    uint64_t seen = word_load(&counted->type_and_state); /* its owner may be leaving it */
+    while (!word_compare_and_swap(&counted->type_and_state, seen,
+                                  (seen & COUNTED_TYPE_MASK) | (uint64_t)COUNTED_IMMORTAL << COUNTED_STATE_SHIFT))
+        seen = word_load(&counted->type_and_state);
+    critical_leave();
+}
+
 static void check_retain(struct counted *counted, uint32_t state)
 {
     if (state == COUNTED_FREED)
@@ -304,10 +321,11 @@ static void check_retain(struct counted *counted, uint32_t state)
         gci_count_die(data_of(counted), "gca_retain", "not a counted object");
 }
 
-/* At half of what fits, so that additions that are under way do not overflow. */
+/* At half of what fits, so that additions that are under way do not overflow. Counted as busy it may be from here on, which
+ * changes nothing; the lock of weak references may be held, so the names are left alone. */
 void gci_count_retain_end(struct counted *counted)
 {
-    gci_count_make_immortal(counted);
+    make_immortal(counted);
 }
 
 /* Whether the calling thread has counted this object often and no other in between. */
@@ -454,16 +472,9 @@ size_t gci_count_references(const struct counted *counted)
     return count > 0 ? (size_t)count : 0;
 }
 
-/* Counted as busy it may be meanwhile, which changes nothing. */
 void gci_count_make_immortal(struct counted *counted)
 {
-    critical_enter();
-    gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
-    uint64_t seen = word_load(&counted->type_and_state); /* its owner may be leaving it */
-    while (!word_compare_and_swap(&counted->type_and_state, seen,
-                                  (seen & COUNTED_TYPE_MASK) | (uint64_t)COUNTED_IMMORTAL << COUNTED_STATE_SHIFT))
-        seen = word_load(&counted->type_and_state);
-    critical_leave();
+    make_immortal(counted);
     if (u32_load(&counted->shared) & SHARED_BUSY)
         forget_busy(counted);
 }

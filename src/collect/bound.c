@@ -23,6 +23,7 @@ struct bound {
     const struct page_reader *pages;
     bool has_marked; /* something since it was last looked at */
     uintptr_t readable_page;
+    struct bound_figures figures;
 };
 
 /* ---- Marking more ------------------------------------------------------------------------------------------------- */
@@ -244,13 +245,13 @@ static bool needs_destroying(const struct counted *counted)
 static void set_aside(struct bound *bound, uintptr_t start)
 {
     struct counted *counted = (struct counted *)start; // NOLINT(performance-no-int-to-ptr)
-    (void)bound;
     if (!needs_destroying(counted))
         return;
     if (counted_state(counted) != COUNTED_BATCH_DESTROYED)
         counted_set_state(counted, COUNTED_BATCH);
     counted->link = (uintptr_t)due_counted;
     due_counted = counted;
+    bound->figures.due++;
 }
 
 typedef void (*dead_fn)(struct bound *bound, uintptr_t start);
@@ -342,8 +343,13 @@ static bool take_candidate(struct special *special, void *data)
 {
     struct bound *bound = data;
     bool is_ordered = special->kind == SPECIAL_FINALIZER;
-    if (!special->is_candidate || (is_ordered && is_marked(bound, special->object)) || !make_room(bound))
+    if (!special->is_candidate)
         return true;
+    if ((is_ordered && is_marked(bound, special->object)) || !make_room(bound)) {
+        bound->figures.waiting++;
+        return true;
+    }
+    bound->figures.due++;
     bool has_header = gci_resolve(bound->heap, special->object).kind == KIND_HEADED;
     uintptr_t object = special->object + (has_header ? COUNTED_HEADER_BYTES : 0);
     due[due_count++] = (struct due_finalizer){object, (void (*)(void *, void *))special->first, // NOLINT
@@ -381,12 +387,13 @@ static bool has_counted(const struct heap *heap)
     return false;
 }
 
-void gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages, bool frees)
+struct bound_figures gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages,
+                                       bool frees)
 {
     struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
     bool counts = has_counted(marking->heap);
     if (word_load(&gci_special_count) == 0 && due_count == 0 && !counts)
-        return;
+        return bound.figures;
     gci_mark_begin(marking, marking->heap, simd, pages);
     mark_due(&bound);
     drain(&bound);
@@ -408,6 +415,7 @@ void gci_bound_resolve(struct marking *marking, enum simd simd, const struct pag
             word_store(cache->busy_at, 0); /* the object may go */
     }
     gci_mark_end(marking);
+    return bound.figures;
 }
 
 /* ---- Once more ------------------------------------------------------------------------------------------------------ */

@@ -26,9 +26,17 @@ extern volatile u32_shared gci_bound_is_due HIDDEN;
 /* Before the roots are marked: weak slots hold nothing from here to the end of the next. */
 void gci_bound_hide(struct heap *heap, const struct page_reader *pages);
 
+/* Objects that this collection has set aside for their finalizers and destroy functions, and unreachable ones whose finalizers
+ * have to wait for those of others. */
+struct bound_figures {
+    uint64_t due;
+    uint64_t waiting;
+};
+
 /* After everything reachable from the roots is marked. With `frees`, what is unreachable and has to be told is set aside and
  * marked, and weak references to what goes are cleared. */
-void gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages, bool frees);
+struct bound_figures gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages,
+                                       bool frees);
 
 /* The marking was given up: only makes the weak slots what they were. */
 void gci_bound_show(void);

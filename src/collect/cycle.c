@@ -63,6 +63,7 @@ struct cycle {
     struct cycle_report report;
     struct marking marking;
     bool frees;
+    struct bound_figures bound;
     uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
     bool answer;
     const struct cycle_look *look; /* NULL, or what else is to be done while the world is stopped */
@@ -195,7 +196,7 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
     if (done && UNLIKELY(gci_options.verify != 0) && !is_exact)
         verify(&pages, &caller);
     if (done)
-        gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
+        cycle->bound = gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
     else
         gci_bound_show();
     if (done)
@@ -239,6 +240,9 @@ static void count_cycle(const struct cycle *cycle)
     struct cycle_totals *totals = &gci_cycle_totals;
     const struct cycle_report *report = &cycle->report;
     totals->cycles++;
+    totals->cycles_for[report->reason]++;
+    totals->finalizers_due += cycle->bound.due;
+    totals->finalizers_waiting = cycle->bound.waiting;
     totals->freed_bytes += report->census.freed_bytes;
     totals->freed_objects += report->census.freed_objects;
     totals->live_bytes = report->census.live_bytes;

@@ -15,12 +15,15 @@
 #include "platform/pages.h"
 #include "world/roots.h"
 
-enum cycle_reason { REASON_GROWTH, REASON_LIMIT, REASON_REQUEST, REASON_MEMORY, REASON_TORTURE };
+enum cycle_reason { REASON_GROWTH, REASON_LIMIT, REASON_REQUEST, REASON_MEMORY, REASON_TORTURE, REASON_COUNT };
 const char *gci_cycle_reason_name(enum cycle_reason reason);
 
 /* What happened, kept for statistics. Written under the collector's lock, read without: figures, no invariants. */
 struct cycle_totals {
     uint64_t cycles;
+    uint64_t cycles_for[REASON_COUNT];
+    uint64_t finalizers_due;
+    uint64_t finalizers_waiting;
     uint64_t given_up;
     uint64_t freed_bytes;
     uint64_t freed_objects;

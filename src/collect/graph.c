@@ -48,39 +48,39 @@ static void unmap(void *at, size_t bytes)
 
 /* ---- Nodes -------------------------------------------------------------------------------------------------------- */
 
-typedef void (*node_fn)(struct graph *graph, struct object object);
-
-static void each_of_block(struct graph *graph, uint32_t unit, node_fn visit)
+static void each_of_block(uint32_t unit, graph_object_fn visit, void *data)
 {
     const struct size_class *size_class = block_class(&gci_heap, unit);
     for (unsigned i = 0; i < size_class->words; i++) {
         uint64_t used = block_valid_bits(size_class, i) & ~block_free_bits(block_at(&gci_heap, unit), i);
         for (; used != 0; used &= used - 1)
-            visit(graph,
+            visit(data,
                   gci_resolve(&gci_heap, unit_address(&gci_heap, unit) +
                                              ((uintptr_t)i * BITS_PER_WORD + lowest_bit(used)) * size_class->bytes));
     }
 }
 
-static void each_node(struct graph *graph, node_fn visit)
+void gci_graph_each_object(graph_object_fn visit, void *data)
 {
     for (uint32_t unit = 1; unit < gci_heap.frontier; unit++) {
         uint8_t use = gci_heap.meta.hot[unit].use;
         if (use == UNIT_SMALL)
-            each_of_block(graph, unit, visit);
+            each_of_block(unit, visit, data);
         else if (use == UNIT_LARGE)
-            visit(graph, gci_resolve(&gci_heap, unit_address(&gci_heap, unit)));
+            visit(data, gci_resolve(&gci_heap, unit_address(&gci_heap, unit)));
     }
 }
 
-static void count_node(struct graph *graph, struct object object)
+static void count_node(void *data, struct object object)
 {
+    struct graph *graph = data;
     (void)object;
     graph->node_count++;
 }
 
-static void add_node(struct graph *graph, struct object object)
+static void add_node(void *data, struct object object)
 {
+    struct graph *graph = data;
     struct graph_node *node = &graph->nodes[graph->node_count++];
     *node = (struct graph_node){.object = object};
     node->object.start = ~object.start;
@@ -91,12 +91,12 @@ static void add_node(struct graph *graph, struct object object)
 
 static bool list_nodes(struct graph *graph)
 {
-    each_node(graph, count_node);
+    gci_graph_each_object(count_node, graph);
     graph->nodes_bytes = graph->node_count * sizeof *graph->nodes;
     graph->nodes = map(graph->nodes_bytes);
     graph->node_count = 0;
     if (graph->nodes != NULL)
-        each_node(graph, add_node);
+        gci_graph_each_object(add_node, graph);
     return graph->nodes != NULL;
 }
 

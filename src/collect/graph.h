@@ -24,6 +24,10 @@ struct graph_answer {
     size_t mapped_bytes; /* what `nodes` lies in */
 };
 
+/* Every object that the program has not freed, in the order of addresses. World stopped. */
+typedef void (*graph_object_fn)(void *data, struct object object);
+void gci_graph_each_object(graph_object_fn visit, void *data);
+
 /* `hidden`: the object's start, complemented. 0, ENOMEM, EAGAIN, or ENOENT (no path). */
 int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_answer *answer);
 void gci_graph_forget(struct graph_answer *answer);

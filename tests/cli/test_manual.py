@@ -88,6 +88,9 @@ class Functions(unittest.TestCase):
         self.page = read(PAGES["3"])
         headers = [read(os.path.join(TOP, "include", name)) for name in ("gcalloc.h", "gcalloc/rc.h", "gcalloc/profile.h")]
         self.header = re.sub(r"/\*.*?\*/", "", "".join(headers), flags=re.S)
+        self.functions = [(name, parameters) for name, parameters
+                          in re.findall(r"^GCA_API .*?(\w+)\((.*?)\)", self.header, flags=re.M)
+                          if not name.endswith("_")]  # for the header's own inline functions
 
     def assert_described(self, name, macro):
         synopsis, description = self.page.split(".Sh DESCRIPTION", 1)
@@ -95,7 +98,7 @@ class Functions(unittest.TestCase):
         self.assertRegex(description, rf"\b{name}\b", "description")
 
     def test_functions(self):
-        names = re.findall(r"^GCA_API .*?(\w+)\(", self.header, flags=re.M)
+        names = [name for name, _ in self.functions]
         self.assertGreaterEqual(len(names), 28)
         for name in names:
             with self.subTest(name):
@@ -113,7 +116,7 @@ class Functions(unittest.TestCase):
 
     def test_parameters(self):
         """Names and order of the parameters are those of the header."""
-        for name, parameters in re.findall(r"^GCA_API .*?(\w+)\((.*?)\)", self.header, flags=re.M):
+        for name, parameters in self.functions:
             with self.subTest(name):
                 shown = re.search(rf"^\.Fn {name} (.*)$", self.page, flags=re.M).group(1)
                 self.assertEqual([p for p in re.findall(r'"([^"]*)"|(\S+)', shown) for p in p if p],
@@ -122,7 +125,7 @@ class Functions(unittest.TestCase):
     def test_members_and_events(self):
         members = re.findall(r"^    uint64_t (\w+);", self.header, flags=re.M)
         events = re.findall(r"\b(GCA_EVENT_\w+)", self.header)
-        for name in members + events:
+        for name in [name for name in members if not name.endswith("_")] + events:
             with self.subTest(name):
                 self.assertRegex(self.page, rf"\b{name}\b")
 

@@ -188,6 +188,31 @@ static void test_wide(void)
     CHECK(destroyed - before == 5 * STEP_MAX + 1);
 }
 
+/* Far more references of others than the count holds. */
+#define TOO_MANY 70000000
+
+static void *retain_too_often(void *object)
+{
+    for (size_t i = 0; i < TOO_MANY; i++)
+        gca_retain(object);
+    CHECK(gca_rc_count(object) == SIZE_MAX);
+    for (size_t i = 0; i < 100; i++)
+        gca_release(object);
+    return NULL;
+}
+
+static void test_overflow(void)
+{
+    size_t before = destroyed;
+    struct node *node = make_list(1);
+    on_small_stack(retain_too_often, node);
+    CHECK(gca_rc_count(node) == SIZE_MAX);
+    for (size_t i = 0; i < 10; i++)
+        gca_release(node);
+    gca_weak_t weak;
+    CHECK(gca_weak_init(&weak, node) == 0 && gca_weak_get(&weak) == node && destroyed == before);
+}
+
 int main(int count, char **words)
 {
     length = count > 1 ? strtoull(words[1], NULL, 0) : LENGTH;
@@ -204,5 +229,6 @@ int main(int count, char **words)
     CHECK(destroyed - before == length / 10);
     test_release_by_fresh_thread();
     test_wide();
+    test_overflow();
     return check_result();
 }

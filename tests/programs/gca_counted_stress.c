@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Counted objects under four threads, beside a model that knows the true counts: random graphs of counted and plain objects,
- * changed by retains, releases, weak loads, collections and forks. Nothing may be destroyed while there is a way to it,
- * nothing twice, and at the end all of it.
+/* Counted objects under four threads, beside a model that knows every reference: random graphs of counted and plain objects,
+ * changed by retains, releases, weak loads, finalizers, collections and forks. Nothing may be destroyed while there is a way to
+ * it, nothing twice, each count is what the model says, and at the end all is gone.
  *
  *   gca_counted_stress [SEEDS [FIRST_SEED]]
  */
@@ -18,29 +18,42 @@
 #define OBJECTS_MAX 40000
 #define HANDLES 64
 #define EDGES 3
+#define PLAIN EDGES /* place of the reference in the plain block, for the model */
 #define STEPS 3000
 #define CHURN 4
+#define LEFT_SHARE 20 /* of what is made: a stray word may keep a whole part of the graph */
+
+/* The plain block holds one more counted reference: a cycle through it is one that counts and types cannot see. */
+struct plain {
+    struct object *object;
+    uint32_t id;
+};
 
 struct object {
     struct object *edges[EDGES];
-    void **plain; /* a plain block that leads to one more counted object, which only the collector can see */
+    struct plain *plain;
     uint32_t id;
     uint32_t magic;
     uint64_t seed; /* a stray word may keep one of an earlier seed */
 };
 #define MAGIC 0x5ca1ab1eu
 
-/* One place that anybody may take the object from; the lock guards places and edges, not counts. */
+/* One place that anybody may take the object from; the lock guards places, edges and the model, not counts. */
 struct handle {
     struct object *object;
     gca_weak_t weak;
 };
 static struct handle handles[HANDLES];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_uint destroyed[OBJECTS_MAX]; /* by id: how often */
 static atomic_uint made;
-static atomic_uint finalized;
 static uint64_t seed;
+
+/* The model, by id; references are ids, 0 for none. Who destroys an object takes its references out without the lock. */
+static atomic_uint destroyed[OBJECTS_MAX];
+static atomic_uint finalized[OBJECTS_MAX];
+static atomic_bool has_finalizer[OBJECTS_MAX];
+static atomic_uint model[OBJECTS_MAX][EDGES + 1];
+static uint32_t counts[OBJECTS_MAX];
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -50,29 +63,52 @@ static uint64_t next_random(uint64_t *state)
     return *state;
 }
 
+static uint32_t id_of(const struct object *object)
+{
+    return object == NULL ? 0 : object->id;
+}
+
 static void destroy(void *pointer)
 {
     struct object *object = pointer;
     CHECK(object->magic == MAGIC);
     if (object->seed == seed)
         CHECK(atomic_fetch_add(&destroyed[object->id], 1) == 0);
+    for (int i = 0; i <= EDGES && object->seed == seed; i++)
+        atomic_store(&model[object->id][i], 0);
     for (int i = 0; i < EDGES; i++)
         gca_clear(&object->edges[i]);
+    if (object->plain != NULL)
+        gca_clear(&object->plain->object);
     object->magic = 0;
 }
 
 static const gca_type type = {.name = "stress", .destroy = destroy};
 
-static void count_finalized(void *block, void *data)
+static void finalize(void *block, void *data)
 {
-    (void)block;
-    (void)data;
-    atomic_fetch_add(&finalized, 1);
+    const struct plain *plain = block;
+    if ((uintptr_t)data == seed)
+        CHECK(atomic_fetch_add(&finalized[plain->id], 1) == 0);
+}
+
+static void make_plain(struct object *object, uint64_t random)
+{
+    object->plain = gca_malloc(sizeof *object->plain + random % 50);
+    CHECK(object->plain != NULL);
+    object->plain->id = object->id;
+    if (!(random >> 8 & 1))
+        return;
+    atomic_store(&has_finalizer[object->id], true);
+    if (random >> 9 & 1)
+        CHECK(gca_finalizer_set(object->plain, finalize, (void *)(uintptr_t)seed) == 0);
+    else
+        CHECK(gca_finalizer_set_unordered(object->plain, finalize, (void *)(uintptr_t)seed) == 0);
 }
 
 static struct object *make(uint64_t random)
 {
-    unsigned id = atomic_fetch_add(&made, 1);
+    unsigned id = atomic_fetch_add(&made, 1) + 1;
     if (id >= OBJECTS_MAX)
         return NULL;
     struct object *object = gca_rc_new(sizeof *object + random % 200, &type);
@@ -80,11 +116,8 @@ static struct object *make(uint64_t random)
     object->id = id;
     object->magic = MAGIC;
     object->seed = seed;
-    if (random >> 20 & 1) {
-        object->plain = gca_malloc(32);
-        if (random >> 21 & 1)
-            CHECK(gca_finalizer_set(object->plain, count_finalized, NULL) == 0);
-    }
+    if (random >> 20 & 1)
+        make_plain(object, random >> 21);
     return object;
 }
 
@@ -99,31 +132,43 @@ static void put(struct handle *handle, struct object *object)
     CHECK(gca_weak_init(&handle->weak, object) == 0);
 }
 
+/* The model first: what is released may be destroyed, and its references taken out. */
+static void set_edge(struct object *from, unsigned edge, struct object *to)
+{
+    if (edge == PLAIN && from->plain == NULL)
+        return;
+    atomic_store(&model[from->id][edge], id_of(to));
+    if (edge == PLAIN)
+        gca_set(&from->plain->object, to);
+    else
+        gca_set(&from->edges[edge], to);
+}
+
 /* Lock held. */
 static void change(uint64_t random, struct object *held)
 {
     struct handle *from = &handles[random % HANDLES];
     struct handle *to = &handles[(random >> 8) % HANDLES];
-    unsigned edge = (unsigned)((random >> 16) % EDGES);
+    unsigned edge = (unsigned)((random >> 16) % (EDGES + 1));
+    struct object *fresh;
     switch (random >> 24 & 7) {
     case 0:
-    case 1: {
-        struct object *fresh = make(random >> 32);
+    case 1:
+        fresh = make(random >> 32);
         if (fresh != NULL) {
-            gca_set(&fresh->edges[edge], held);
+            set_edge(fresh, edge, held);
             put(to, fresh);
             gca_release(fresh);
         }
         break;
-    }
     case 2:
     case 3:
         if (from->object != NULL)
-            gca_set(&from->object->edges[edge], to->object);
+            set_edge(from->object, edge, to->object);
         break;
     case 4:
         if (from->object != NULL)
-            gca_clear(&from->object->edges[edge]);
+            set_edge(from->object, edge, NULL);
         break;
     case 5:
         gca_clear(&from->object);
@@ -141,17 +186,98 @@ static void change(uint64_t random, struct object *held)
     }
 }
 
+/* ---- The model's answers: nobody changes anything meanwhile ----------------------------------------------------------- */
+
+static uint32_t made_ids(void)
+{
+    unsigned count = atomic_load(&made) + 1;
+    return count < OBJECTS_MAX ? count : OBJECTS_MAX;
+}
+
+static void count_references(void)
+{
+    memset(counts, 0, sizeof counts);
+    for (int i = 0; i < HANDLES; i++)
+        counts[id_of(handles[i].object)]++;
+    for (uint32_t id = 1; id < made_ids(); id++)
+        for (int edge = 0; edge <= EDGES && atomic_load(&destroyed[id]) == 0; edge++)
+            counts[atomic_load(&model[id][edge])]++;
+}
+
+static void visit(struct object *object, bool *seen, struct object **list, uint32_t *length)
+{
+    if (object == NULL || seen[object->id])
+        return;
+    seen[object->id] = true;
+    list[(*length)++] = object;
+}
+
+/* All that the handles lead to is as the model has it. */
+static void check_reachable(bool exactly)
+{
+    static bool seen[OBJECTS_MAX];
+    static struct object *list[OBJECTS_MAX];
+    uint32_t length = 0;
+    memset(seen, 0, sizeof seen);
+    for (int i = 0; i < HANDLES; i++)
+        visit(handles[i].object, seen, list, &length);
+    for (uint32_t at = 0; at < length; at++) {
+        struct object *object = list[at];
+        check_alive(object);
+        CHECK(!exactly || gca_rc_count(object) == counts[object->id]);
+        for (int edge = 0; edge < EDGES; edge++) {
+            CHECK(id_of(object->edges[edge]) == atomic_load(&model[object->id][edge]));
+            visit(object->edges[edge], seen, list, &length);
+        }
+        if (object->plain != NULL) {
+            CHECK(id_of(object->plain->object) == atomic_load(&model[object->id][PLAIN]));
+            CHECK(object->plain->id == object->id && atomic_load(&finalized[object->id]) == 0);
+            visit(object->plain->object, seen, list, &length);
+        }
+    }
+    memset(list, 0, sizeof list);
+}
+
+/* What nobody refers to has gone without a collection. */
+static void check_counts(void)
+{
+    count_references();
+    for (uint32_t id = 1; id < made_ids(); id++)
+        CHECK(counts[id] > 0 || atomic_load(&destroyed[id]) == 1);
+    check_reachable(true);
+}
+
+/* ---- Threads ------------------------------------------------------------------------------------------------------------ */
+
+/* The child has what the lock guards as it was, and none of the other threads. */
 static void fork_and_collect(void)
 {
+    pthread_mutex_lock(&lock);
     pid_t child = fork();
     if (child == 0) {
+        int before = check_failures;
+        check_reachable(false);
         gca_collect();
-        struct object *fresh = make(1);
-        gca_release(fresh);
-        _exit(check_failures != 0);
+        check_reachable(false);
+        for (int i = 0; i < HANDLES; i++)
+            gca_clear(&handles[i].object);
+        gca_collect();
+        gca_release(make(1));
+        gca_finalize_run();
+        _exit(check_failures != before);
     }
+    pthread_mutex_unlock(&lock);
     int status = 1;
     CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+}
+
+/* Without the lock: the object may go while it is asked for. */
+static void load_weakly(gca_weak_t weak)
+{
+    struct object *object = gca_weak_get(&weak);
+    if (object != NULL)
+        check_alive(object);
+    gca_release(object);
 }
 
 static void *run(void *number)
@@ -163,8 +289,11 @@ static void *run(void *number)
         pthread_mutex_lock(&lock);
         change(random, held);
         gca_set(&held, handles[random >> 40 & (HANDLES - 1)].object);
+        gca_weak_t weak = handles[random >> 34 & (HANDLES - 1)].weak;
         pthread_mutex_unlock(&lock);
-        for (int k = 0; held != NULL && k < CHURN; k++) {
+        load_weakly(weak);
+        gca_weak_clear(&weak);
+        for (int k = 0; held != NULL && k < CHURN * (random >> 60 == 0 ? 50 : 1); k++) {
             gca_retain(held);
             check_alive(held);
             gca_release(held);
@@ -185,39 +314,71 @@ static NOINLINE void run_threads(void)
         CHECK(pthread_create(&threads[i], NULL, run, (void *)i) == 0);
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
+    gca_finalize_run();
+    check_counts();
     for (int i = 0; i < HANDLES; i++)
         gca_clear(&handles[i].object);
 }
 
-/* Cycles that nobody holds go with the collection, but for what a stray word keeps and the words that are being handed out. */
-static void check_end(void)
+/* Slots of the words that are being handed out are not swept, and what lies there keeps what it refers to. */
+static NOINLINE void move_windows(void)
 {
-    unsigned left = 0;
-    gca_finalize_run();
-    collect_cleanly();
-    collect_cleanly();
-    unsigned count = atomic_load(&made) < OBJECTS_MAX ? atomic_load(&made) : OBJECTS_MAX;
-    for (unsigned i = 0; i < count; i++)
-        left += atomic_load(&destroyed[i]) == 0;
-    CHECK(count > 100 && left <= count / 4 + 200);
+    void *blocks[130];
+    for (size_t bytes = 16; bytes <= 320; bytes += 16) {
+        for (size_t i = 0; i < 130; i++)
+            blocks[i] = gca_rc_new(bytes, NULL);
+        for (size_t i = 0; i < 130; i++)
+            gca_release(blocks[i]);
+    }
+}
+
+static uint32_t count_left(void)
+{
+    uint32_t left = 0;
+    for (uint32_t id = 1; id < made_ids(); id++)
+        left += atomic_load(&destroyed[id]) == 0;
+    return left;
+}
+
+/* Cycles that nobody holds go with the collection, but for what a stray word keeps. */
+static uint32_t check_end(void)
+{
+    uint32_t left = count_left();
+    uint32_t waiting = 0;
+    for (int i = 0; i < 4 && left != 0; i++) {
+        move_windows();
+        collect_cleanly();
+        left = count_left();
+    }
+    for (uint32_t id = 1; id < made_ids(); id++)
+        waiting += atomic_load(&has_finalizer[id]) && atomic_load(&finalized[id]) == 0;
+    CHECK(made_ids() > 100 && left <= made_ids() / LEFT_SHARE);
+    CHECK(waiting <= left + made_ids() / LEFT_SHARE);
     for (int i = 0; i < HANDLES && left == 0; i++)
         CHECK(gca_weak_get(&handles[i].weak) == NULL);
+    return left;
 }
 
 int main(int count, char **words)
 {
     uint64_t seeds = count > 1 ? strtoull(words[1], NULL, 0) : 50;
     uint64_t first = count > 2 ? strtoull(words[2], NULL, 0) : 1;
+    uint64_t left = 0;
     for (seed = first; seed < first + seeds; seed++) {
         int failures = check_failures;
         atomic_store(&made, 0);
         memset((void *)destroyed, 0, sizeof destroyed);
+        memset((void *)finalized, 0, sizeof finalized);
+        memset((void *)has_finalizer, 0, sizeof has_finalizer);
+        memset((void *)model, 0, sizeof model);
         run_threads();
-        check_end();
+        left += check_end();
         if (check_failures != failures) {
             fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
             break;
         }
     }
+    printf("%llu seeds from %llu on, %llu objects kept by stray words\n", (unsigned long long)(seed - first),
+           (unsigned long long)first, (unsigned long long)left);
     return check_result();
 }

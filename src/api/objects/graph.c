@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "collect/census.h"
 #include "collect/graph.h"
 #include "heap/special/counted.h"
 
@@ -56,4 +57,39 @@ GCA_API int gca_referrers(const void *object, gca_object_fn callback, void *data
 GCA_API int gca_path_to_root(const void *object, gca_object_fn callback, void *data)
 {
     return ask_about(GRAPH_PATH, object, callback, data);
+}
+
+static const char *name_of(uintptr_t key)
+{
+    static const char *const kinds[CENSUS_KINDS_END] = {NULL, "scanned", "atomic", "uncollectable", "typed", "unnamed"};
+    if (key < CENSUS_KINDS_END)
+        return kinds[key];
+    const char *name = ((const gca_type *)key)->name; // NOLINT(performance-no-int-to-ptr)
+    return name != NULL ? name : "unnamed";
+}
+
+static int take_census(enum census_question question, gca_census_fn callback, void *data)
+{
+    struct census_answer answer;
+    int failure = gci_census_take(question, &answer);
+    bool goes_on = true;
+    for (size_t i = 0; i < answer.count && goes_on; i++) {
+        const struct census_row *row = &answer.rows[i];
+        bool by_type = question == CENSUS_TYPES;
+        struct gca_census_row told = {by_type ? name_of(row->key) : NULL, by_type ? 0 : row->key, row->objects,
+                                      row->bytes};
+        goes_on = callback(&told, data);
+    }
+    gci_census_forget(&answer);
+    return failure;
+}
+
+GCA_API int gca_census_types(gca_census_fn callback, void *data)
+{
+    return take_census(CENSUS_TYPES, callback, data);
+}
+
+GCA_API int gca_census_sizes(gca_census_fn callback, void *data)
+{
+    return take_census(CENSUS_SIZES, callback, data);
 }

@@ -14,6 +14,9 @@ static struct lock listener_lock;
 static gca_event_fn listener;
 static void *listener_data;
 
+/* The callback is at work on this thread: what it makes us collect it is not told of, or it would never end. */
+static __thread bool is_telling TLS_INITIAL_EXEC;
+
 GCA_API void gca_on_event(gca_event_fn callback, void *data)
 {
     gci_lock_acquire(&listener_lock);
@@ -74,8 +77,10 @@ static void send_events(const struct cycle_report *report, gca_event_fn callback
     };
     const struct gca_event *events = report->is_given_up ? given_up : finished;
     size_t count = report->is_given_up ? sizeof given_up / sizeof *given_up : sizeof finished / sizeof *finished;
+    is_telling = true;
     for (size_t i = 0; i < count; i++)
         callback(&events[i], data);
+    is_telling = false;
 }
 
 void gci_events_report(const struct cycle_report *report)
@@ -88,6 +93,6 @@ void gci_events_report(const struct cycle_report *report)
     gca_event_fn callback = listener;
     void *data = listener_data;
     gci_lock_release(&listener_lock);
-    if (callback != NULL)
+    if (callback != NULL && !is_telling)
         send_events(report, callback, data);
 }

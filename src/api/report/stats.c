@@ -39,6 +39,12 @@ static struct gca_stats gather(void)
         .released_bytes = word_load(&heap->released_bytes),
         .metadata_bytes = metadata_bytes(heap),
         .threshold_bytes = gci_cycle_threshold(),
+        .cycles_for_growth = totals->cycles_for[REASON_GROWTH],
+        .cycles_for_limit = totals->cycles_for[REASON_LIMIT],
+        .cycles_for_memory = totals->cycles_for[REASON_MEMORY],
+        .cycles_for_request = totals->cycles_for[REASON_REQUEST],
+        .finalizers_due = totals->finalizers_due,
+        .finalizers_waiting = totals->finalizers_waiting,
     };
 }
 
