@@ -142,17 +142,17 @@ static void close_ranks(struct taking *taking)
         taking->rows[i].key--;
 }
 
-static void look(const struct page_reader *pages, uintptr_t stack_pointer, void *data)
+static void look(const struct cycle_scene *scene, void *data)
 {
-    (void)pages;
-    (void)stack_pointer;
+    (void)scene;
     gci_graph_each_object(add_object, data);
 }
 
 int gci_census_take(enum census_question question, struct census_answer *answer)
 {
     struct taking taking = {.question = question};
-    bool has_looked = gci_cycle_look(look, &taking);
+    const struct cycle_look at = {.look = look, .data = &taking};
+    bool has_looked = gci_cycle_look(&at);
     close_ranks(&taking);
     sort(&taking);
     *answer = (struct census_answer){taking.rows, taking.count, bytes_of(taking.capacity)};
