@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A program that is linked without any shared library: no loader is there to find the C library's own functions. */
+#include <errno.h>
 #include <gcalloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #define CHECK(condition)                                                                                               \
@@ -13,6 +17,13 @@
             return 1;                                                                                                  \
         }                                                                                                              \
     } while (0)
+
+static volatile sig_atomic_t noted;
+
+static void note(int signal)
+{
+    noted = signal;
+}
 
 int main(void)
 {
@@ -28,6 +39,16 @@ int main(void)
         if (malloc(100) == NULL)
             return 2;
     CHECK(gca_collect() > 100000);
+    struct sigaction action = {.sa_handler = note};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK(raise(SIGUSR1) == 0 && noted == 0);
+    int descriptor = signalfd(-1, &set, SFD_CLOEXEC);
+    CHECK(descriptor >= 0 && close(descriptor) == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 && noted == SIGUSR1);
+    CHECK(sigprocmask(12345, &set, NULL) == -1 && errno == EINVAL);
     CHECK(printf("%s\n", copy) > 0 && fflush(stdout) == 0);
     return 0;
 }

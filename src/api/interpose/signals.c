@@ -1,17 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that block signals: the one that stops threads stays open. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
 #include "platform/env.h"
 #include "world/idle.h"
 
+/* Bytes of a set of signals as the kernel has it. */
+#define KERNEL_SET_BYTES ((size_t)_NSIG / 8)
+
 DECLARE_NEXT(pthread_sigmask)
 DECLARE_NEXT(sigprocmask)
 DECLARE_NEXT(sigaction)
 DECLARE_NEXT(signalfd)
+
+/* Names of the C library's own, which a statically linked program has too. */
+extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
+
+/* What both functions for masks come to. Returns an errno value. */
+static int change_mask(int how, const sigset_t *set, sigset_t *old)
+{
+    return syscall(SYS_rt_sigprocmask, how, set, old, KERNEL_SET_BYTES) == 0 ? 0 : errno;
+}
 
 static const sigset_t *allowed_change(int how, const sigset_t *set, sigset_t *storage)
 {
@@ -21,12 +36,20 @@ static const sigset_t *allowed_change(int how, const sigset_t *set, sigset_t *st
 EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t stripped;
+    if (UNLIKELY(next_pthread_sigmask() == NULL)) {
+        int saved = errno;
+        int failure = change_mask(how, allowed_change(how, set, &stripped), old);
+        errno = saved;
+        return failure;
+    }
     return next_pthread_sigmask()(how, allowed_change(how, set, &stripped), old);
 }
 
 EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 {
     sigset_t stripped;
+    if (UNLIKELY(next_sigprocmask() == NULL))
+        return change_mask(how, allowed_change(how, set, &stripped), old) == 0 ? 0 : -1;
     return next_sigprocmask()(how, allowed_change(how, set, &stripped), old);
 }
 
@@ -52,7 +75,8 @@ EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct
         sigdelset(&open.sa_mask, own);
         action = &open;
     }
-    int result = next_sigaction()(signal, action, old);
+    int result =
+        LIKELY(next_sigaction() != NULL) ? next_sigaction()(signal, action, old) : __sigaction(signal, action, old);
     if (action != NULL)
         leave_to_program(signal);
     return result;
@@ -61,15 +85,15 @@ EXPORT int sigaction(int signal, const struct sigaction *restrict action, struct
 EXPORT int signalfd(int descriptor, const sigset_t *set, int flags)
 {
     sigset_t stripped;
-    return next_signalfd()(descriptor, mask_without_stop_signal(set, &stripped), flags);
+    set = mask_without_stop_signal(set, &stripped);
+    if (UNLIKELY(next_signalfd() == NULL))
+        return (int)syscall(SYS_signalfd4, descriptor, set, KERNEL_SET_BYTES, flags);
+    return next_signalfd()(descriptor, set, flags);
 }
 
 /* ---- The older functions for a handler ---------------------------------------------------------------------------- */
 
 typedef void (*handler_fn)(int);
-
-/* The C library's own name for sigaction, which a statically linked program has too. */
-extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NOLINT(bugprone-reserved-identifier)
 
 static handler_fn set_handler(int signal, handler_fn handler, int flags)
 {
