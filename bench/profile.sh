@@ -96,7 +96,8 @@ measure_run() {
     allocator=$preload
     [ "$preload" = - ] && allocator= || preload="$build/bench/bench_end.so $preload"
     # shellcheck disable=SC2086
-    env $settings ${allocator:+"BENCH_ALLOCATOR=$allocator"} BENCH_REPORT="$tmp/report" "$build/bench/measure" "$group" planted "$tool" "$preload" 1 "$seconds_max" \
+    env $settings ${allocator:+"BENCH_ALLOCATOR=$allocator"} BENCH_REPORT="$tmp/report" \
+        "$build/bench/measure" "$group" planted "$tool" "$preload" 1 "$seconds_max" \
         "$@" >"$tmp/line" 2>"$tmp/said" &
     measuring=$!
     wait "$measuring" || code=$?
