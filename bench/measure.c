@@ -2,7 +2,8 @@
 /* measure GROUP TITLE ALLOCATOR PRELOAD REPEAT SECONDS PROGRAM ARGS... [+ DRIVER ARGS...]
  *
  * Runs the program REPEAT times, one after the other, and prints one line of JSON: means of processor time, of wall time
- * and of what the program says of itself, the highest resident size. PRELOAD is what LD_PRELOAD gets. A run that takes more
+ * and of what the program says of itself, the highest resident size. PRELOAD is what LD_PRELOAD gets;
+ * with `-`, for tools that arrange that themselves, it gets nothing and nobody asks whose malloc it is. A run that takes more
  * than SECONDS is ended and has failed. A driver runs beside the program, without PRELOAD, and is not measured: it gives a
  * server its load and asks it to end. BENCH_REPORT names the file to which the program appends lines `name number`.
  *
@@ -246,11 +247,16 @@ static struct sample wait_for(const struct request *request, pid_t program, pid_
     return sample;
 }
 
+static int is_preloaded(const struct request *request)
+{
+    return strcmp(request->preload, "-") != 0;
+}
+
 static struct sample run_once(const struct request *request)
 {
     unlink(report_path);
     double begin = now();
-    pid_t program = start(0, request->preload, request->program);
+    pid_t program = start(0, is_preloaded(request) ? request->preload : NULL, request->program);
     running = program;
     alarm((unsigned)request->seconds_max);
     pid_t driver = request->driver != NULL ? start(program, NULL, request->driver) : 0;
@@ -316,7 +322,8 @@ int main(int count, char **words)
         sum.wall_seconds += one.wall_seconds;
         sum.peak_kib = one.peak_kib > sum.peak_kib ? one.peak_kib : sum.peak_kib;
     }
-    check_allocator();
+    if (is_preloaded(&request))
+        check_allocator();
     print_result(&request, sum);
     return 0;
 }
