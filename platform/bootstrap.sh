@@ -17,7 +17,8 @@ packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zl
   dpkg-dev lintian golang-go chromium
   bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"
 # What only the benchmarks need: the other allocators, more programs to run with them, charts.
-bench_packages="libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libgc-dev libglib2.0-dev ghostscript z3 gnuplot-nox heaptrack zstd"
+bench_packages="libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libgc-dev libglib2.0-dev ghostscript z3
+  gnuplot-nox heaptrack zstd"
 
 # Readers of exported profiles come by npm. A nodejs from elsewhere may bring its own, beside which Debian's cannot be.
 command -v npm >/dev/null || packages="$packages nodejs npm"

@@ -115,7 +115,7 @@ class Leaks(RecordTest):
     def test_what_the_program_sees(self):
         done = self.run_it("leaks", "--", self.probe, "environment", *VARIABLES, TMPDIR=self.folder)
         lines = done.stdout.splitlines()
-        self.assertEqual((lines[0], lines[1], lines[3]), ("GCALLOC_PROFILE=full", "GCALLOC_PROFILE_RATE=0", "GCALLOC_MODE=free"))
+        self.assertEqual((lines[0], lines[1], lines[3]), ("GCALLOC_PROFILE=full", "GCALLOC_PROFILE_RATE=0", "GCALLOC_MODE=leaks"))
         folder = re.escape(os.path.realpath(self.folder))
         self.assertRegex(lines[2], rf"\AGCALLOC_PROFILE_FILE={folder}/gcalloc-leaks\.\w+/%p\.gcprof\Z")
         self.assertEqual(lines[4:], ["leaked: 48 B in 3 objects", "  direct            48 B in 3 objects from 1 stack", "",

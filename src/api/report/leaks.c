@@ -73,7 +73,7 @@ static NOINLINE void at_exit(void *unused)
     bool has_leaked = false;
     (void)unused;
     gci_profile_at_exit(caller);
-    if (gci_options.mode != MODE_LEAKS)
+    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report)
         return;
     if (report(gci_env_error_stream(), caller, true, &has_leaked) == EAGAIN)
         gci_env_report_string("leaks are not known: not every thread could be stopped");
