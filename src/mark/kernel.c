@@ -258,7 +258,7 @@ ALWAYS_INLINE void scan_groups(struct in_order *block, uintptr_t start, uint64_t
     const uint64_t group_mask = (UINT64_C(1) << per_group) - 1;
     while (due != 0) {
         unsigned first = lowest_bit(due) / per_group * per_group;
-        uintptr_t at = start + first / per_group * group_bytes;
+        uintptr_t at = start + (uintptr_t)(first / per_group) * group_bytes;
         gci_cpu_prefetch((const void *)(at + (uintptr_t)ahead)); // NOLINT(performance-no-int-to-ptr)
         uint32_t words = words_of_objects((uint32_t)(due >> first & group_mask), per_group);
         scan_words_in_order(block, (const lanes_word *)at, LANES, words); // NOLINT(performance-no-int-to-ptr)
@@ -288,7 +288,8 @@ ALWAYS_INLINE void scan_due(struct in_order *block, uintptr_t start, uint64_t du
 /* Slots of one word, as long as they mark others of it. How many, and how many of them after the first. */
 ALWAYS_INLINE uint64_t scan_word_in_order(struct in_order *block, unsigned word, intptr_t ahead, uint64_t *later)
 {
-    uintptr_t start = block->view.base + ((uintptr_t)block->unit << BLOCK_SHIFT) + word * BITS_PER_WORD * block->bytes;
+    uintptr_t block_start = block->view.base + ((uintptr_t)block->unit << BLOCK_SHIFT);
+    uintptr_t start = block_start + (uintptr_t)word * BITS_PER_WORD * block->bytes;
     uint64_t count = 0;
     uint64_t due = take_due_in_order(block, word);
     for (; due != 0; due = take_due_in_order(block, word)) {

@@ -286,9 +286,10 @@ static int prepare(const struct profile_plan *plan)
     int error = take_memory();
     if (error != 0 || plan->path == NULL)
         return error;
-    if (strlen(plan->path) >= sizeof pattern)
+    size_t length = strlen(plan->path);
+    if (length >= sizeof pattern)
         return ENAMETOOLONG;
-    strcpy(pattern, plan->path);
+    memcpy(pattern, plan->path, length + 1);
     return create_first(&writer, &file, pattern, plan->may_number);
 }
 

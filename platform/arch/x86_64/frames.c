@@ -513,6 +513,8 @@ READS_RAW_MEMORY ALWAYS_INLINE size_t walk_from(uintptr_t *addresses, size_t lim
             break;
         addresses[count] = frame.at + 1;
     }
+    if (notes != NULL)
+        notes->walk = NULL;
     return count;
 }
 

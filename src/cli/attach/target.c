@@ -42,9 +42,10 @@ struct status {
 /* "Uid: REAL EFFECTIVE SAVED ..." */
 static uid_t effective_user(const char *line)
 {
-    char *rest;
-    strtoul(line + strlen("Uid:"), &rest, 10);
-    return (uid_t)strtoul(rest, NULL, 10);
+    char *effective;
+    unsigned long real = strtoul(line + strlen("Uid:"), &effective, 10);
+    (void)real;
+    return (uid_t)strtoul(effective, NULL, 10);
 }
 
 static void read_status_line(const char *line, struct status *status)
