@@ -67,12 +67,14 @@ static NOINLINE void clear_headers(const struct heap *heap, uint32_t unit, size_
         counted_set_freed((struct counted *)(unit_address(heap, unit) + from)); // NOLINT(performance-no-int-to-ptr)
 }
 
-bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
+/* Words are touched by so much memory at a time: what follows goes the short way of a refill (alloc/refill.c), and the kernel
+ * gives memory by pages anyway. More would count for many threads what none of them has. */
+#define TOUCH_BYTES 8192u
+
+static bool touch_from(struct heap *heap, uint32_t unit, unsigned index)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
-    if (index >= block->unused_words)
-        return true;
     size_t from = word_bytes(size_class, index);
     size_t to = word_bytes(size_class, block->unused_words);
     if (!gci_region_touch(heap, to - from))
@@ -81,6 +83,15 @@ bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
         clear_headers(heap, unit, from, to);
     block->unused_words = (uint8_t)index;
     return true;
+}
+
+bool gci_block_touch_word(struct heap *heap, uint32_t unit, unsigned index)
+{
+    if (index >= block_at(heap, unit)->unused_words)
+        return true;
+    unsigned step = TOUCH_BYTES / (block_class(heap, unit)->bytes * BITS_PER_WORD);
+    unsigned further = step > 1 && index >= step ? index + 1 - step : index;
+    return touch_from(heap, unit, further) || (further != index && touch_from(heap, unit, index));
 }
 
 void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
