@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One source, three programs: with malloc and free (BENCH_FREE), with malloc alone, for a malloc that collects or for a pure
- * leak, and with libgc (BENCH_LIBGC).
+/* One source, four programs: with malloc and free (BENCH_FREE), with malloc alone, for a malloc that collects or for a pure
+ * leak, with libgc (BENCH_LIBGC), and, where what a program leaves is soon forgotten, with memory that is used again without
+ * any question (BENCH_FLOOR): what the program costs by itself, and so the floor for every collector.
  */
 #ifndef GCALLOC_COLLECTOR_H
 #define GCALLOC_COLLECTOR_H
@@ -39,11 +40,51 @@ static inline void collector_start(void)
 #endif
 }
 
+#if defined(BENCH_FLOOR)
+/* A thread's first blocks are kept: what lives all the time, and what the programs make before it. The others lie in a ring that
+ * is larger than all that the programs look at again, and smaller than what a collector lets them have. */
+#define FLOOR_KEPT_BYTES ((size_t)24 << 20)
+#define FLOOR_RING_BYTES ((size_t)16 << 20)
+
+static _Thread_local char *floor_ring;
+static _Thread_local char *floor_next;
+
+static __attribute__((noinline)) void *floor_again(size_t bytes)
+{
+    if (floor_ring == NULL) {
+        char *kept = malloc(FLOOR_KEPT_BYTES + FLOOR_RING_BYTES);
+        if (kept == NULL)
+            return NULL;
+        floor_ring = kept + FLOOR_KEPT_BYTES;
+        floor_next = kept;
+    } else {
+        floor_next = floor_ring;
+    }
+    void *block = floor_next;
+    floor_next += bytes;
+    return block;
+}
+
+static inline void *floor_allocate(size_t bytes)
+{
+    bytes = (bytes + 15) / 16 * 16;
+    if (floor_next == NULL || bytes > (size_t)(floor_ring + FLOOR_RING_BYTES - floor_next))
+        return floor_again(bytes);
+    void *block = floor_next;
+    floor_next += bytes;
+    return block;
+}
+#endif
+
 /* Zeroed; ends the program when there is no memory. */
 static inline void *collector_new(size_t bytes)
 {
 #if defined(BENCH_LIBGC)
     void *block = GC_MALLOC(bytes);
+#elif defined(BENCH_FLOOR)
+    void *block = floor_allocate(bytes);
+    if (block != NULL)
+        memset(block, 0, bytes);
 #else
     void *block = malloc(bytes);
     if (block != NULL)

@@ -6,7 +6,7 @@
 #
 #   --quick   a tenth of the work, three rounds: a first impression
 #   --smoke   a hundredth, one round: shows that everything runs, says nothing about speed
-#   --peers   some of "glibc mimalloc jemalloc tcmalloc libgc", in quotes or with commas; all of them without it
+#   --peers   some of "glibc mimalloc jemalloc tcmalloc libgc floor", in quotes or with commas; all of them without it
 #   --build   where gcalloc is built; build/ of this tree without it
 #   GROUP     some of the groups of workloads.txt; all of them without it
 #
@@ -17,7 +17,7 @@ set -euf
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=$here/../build
-peers="glibc mimalloc jemalloc tcmalloc libgc"
+peers="glibc mimalloc jemalloc tcmalloc libgc floor"
 groups=
 rounds=7
 rounds_wanted=
@@ -81,7 +81,7 @@ library_of() {
     set +f
     case $1 in
     gcalloc) set -- "$build/lib/libgcalloc.so" ;;
-    glibc) set -- /lib/*-linux-gnu*/libc.so.6 /usr/lib*/libc.so.6 ;;
+    glibc | floor) set -- /lib/*-linux-gnu*/libc.so.6 /usr/lib*/libc.so.6 ;;
     mimalloc) set -- /usr/lib/*-linux-gnu*/libmimalloc.so* /usr/local/lib/libmimalloc.so* ;;
     jemalloc) set -- /usr/lib/*-linux-gnu*/libjemalloc.so* /usr/local/lib/libjemalloc.so* ;;
     tcmalloc) set -- /usr/lib/*-linux-gnu*/libtcmalloc_minimal.so* /usr/local/lib/libtcmalloc_minimal.so* ;;
@@ -204,7 +204,7 @@ allocators_for() {
     done
     for one; do
         case $who/$one in
-        /libgc | malloc/libgc | malloc/gcalloc) ;;
+        /libgc | /floor | malloc/libgc | malloc/floor | malloc/gcalloc) ;;
         "/$one" | "malloc/$one" | "$one/$one") echo "$one" ;;
         esac
     done
