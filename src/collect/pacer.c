@@ -25,7 +25,12 @@
 #define CROWDED_SHARE 16
 #define CROWDED_BYTES_MIN (UINT64_C(1) << 20)
 
-#define FRESH_SHARE 4 /* of the headroom: growth in units that is allowed however many slots are free */
+/* Growth in units that is allowed however many slots are free, as a share of the headroom: the free ones may be of other sizes
+ * than the program wants now. Where the last cycle freed half of the headroom, the program lives on slots that cycles free, and
+ * with a quarter each time a heap in which every block keeps something would grow to seven times what lives. */
+#define FRESH_SHARE 4
+#define FRESH_SHARE_WHERE_SLOTS_SERVE 128
+#define SERVING_YIELD_SHARE 2
 
 static uint64_t square_root(uint64_t value)
 {
@@ -92,6 +97,12 @@ static void learn_patience(struct pacer *pacer, const struct cycle_figures *figu
         pacer->patience *= 2;
 }
 
+static uint64_t fresh_growth(const struct cycle_figures *figures, uint64_t headroom)
+{
+    bool slots_serve = figures->freed_bytes >= headroom / SERVING_YIELD_SHARE;
+    return headroom / (slots_serve ? FRESH_SHARE_WHERE_SLOTS_SERVE : FRESH_SHARE);
+}
+
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes)
 {
     learn_patience(pacer, figures);
@@ -102,7 +113,7 @@ void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *fig
     headroom = clamp(headroom, min_headroom_bytes,
                      multiply_saturated(add_saturated(figures->live_bytes, min_headroom_bytes), GROWTH_SHARE_MAX));
     uint64_t wanted = add_saturated(figures->live_bytes, headroom);
-    uint64_t least = add_saturated(figures->used_bytes, headroom / FRESH_SHARE);
+    uint64_t least = add_saturated(figures->used_bytes, fresh_growth(figures, headroom));
     uint64_t growth = (wanted > least ? wanted : least) - figures->used_bytes;
     uint64_t crowded = figures->live_bytes / CROWDED_SHARE + CROWDED_BYTES_MIN;
     uint64_t room = figures->room_bytes > crowded ? figures->room_bytes : crowded;

@@ -41,7 +41,7 @@ static inline bool gci_pacer_is_due(const struct pacer *pacer, uint64_t used_byt
 
 /* Sets the next threshold after a cycle: the heap may grow to live + headroom, and not by more than there is room for unless
  * that would be so little that most of the time went into collecting. Free slots in blocks that are in use
- * count as part of it, but a quarter of the headroom is always left for fresh units. */
+ * count as part of it; unless it is them that the program lives on, a quarter of the headroom is left for fresh units. */
 void gci_pacer_finish_cycle(struct pacer *pacer, const struct cycle_figures *figures, uint64_t min_headroom_bytes);
 
 /* Sets it after a cycle that was given up: the heap grows instead, by more each time. */

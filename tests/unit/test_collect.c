@@ -68,6 +68,23 @@ START_TEST(poor_yield_makes_patient)
 }
 END_TEST
 
+/* Every block keeps something, so no cycle gives units back: what the next may take decides how far the heap grows. */
+START_TEST(where_free_slots_serve_few_units_are_added)
+{
+    struct pacer pacer;
+    struct cycle_figures figures = {
+        .room_bytes = UINT64_MAX, .used_bytes = 100 * MIB, .live_bytes = 10 * MIB, .freed_bytes = 90 * MIB};
+    gci_pacer_init(&pacer, 32 * MIB);
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert(!gci_pacer_is_due(&pacer, 100 * MIB, 64 << 10));
+    ck_assert(gci_pacer_is_due(&pacer, 101 * MIB, 64 << 10));
+    figures.freed_bytes = 1 * MIB;
+    gci_pacer_finish_cycle(&pacer, &figures, 32 * MIB);
+    ck_assert(!gci_pacer_is_due(&pacer, 107 * MIB, 64 << 10));
+    ck_assert(gci_pacer_is_due(&pacer, 108 * MIB, 64 << 10));
+}
+END_TEST
+
 START_TEST(a_large_request_alone_is_no_reason)
 {
     struct pacer pacer;
