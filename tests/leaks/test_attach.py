@@ -121,8 +121,9 @@ class Attach(unittest.TestCase):
         self.assertEqual({number for number, entry in enumerate(objects) if entry.flags & records.REACHABLE}, reached)
 
     def test_busy_threads(self):
-        """Ten times a second; nothing is reported of what four threads are being given and give back."""
-        with self.process("threads") as (process,):
+        """Ten times a second; nothing is reported of what four threads are being given and give back. Beside other tests they
+        wait for a processor longer than a stop usually may."""
+        with self.process("threads", GCALLOC_STOP_DEADLINE_MS="5000") as (process,):
             for _ in range(40):
                 self.assertEqual(LOST, self.leaks(process))
                 time.sleep(0.05)
@@ -130,7 +131,7 @@ class Attach(unittest.TestCase):
             self.assertTrue(is_alive(process))
 
     def test_several_at_once(self):
-        with self.process("threads") as (process,), concurrent.futures.ThreadPoolExecutor() as pool:
+        with self.process("threads", GCALLOC_STOP_DEADLINE_MS="5000") as (process,), concurrent.futures.ThreadPoolExecutor() as pool:
             results = list(pool.map(lambda i: ask(process, "leaks", f"{self.path}.{i}"), range(12)))
             self.assertEqual([(0, "")] * 12, [(result.returncode, result.stderr) for result in results])
             for i in range(12):

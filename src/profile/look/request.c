@@ -21,7 +21,7 @@ static const char *explain(int failure)
     case EINPROGRESS:
         return REQUEST_BUSY;
     case EAGAIN:
-        return "not every thread of the process could be stopped";
+        return REQUEST_UNSTOPPED;
     case ENOMEM:
         return "the process has no memory for it";
     case ENOSPC:
