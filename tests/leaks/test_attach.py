@@ -121,8 +121,9 @@ class Attach(unittest.TestCase):
         self.assertEqual({number for number, entry in enumerate(objects) if entry.flags & records.REACHABLE}, reached)
 
     def test_busy_threads(self):
-        """Ten times a second; nothing is reported of what four threads are being given and give back. Beside other tests they
-        wait for a processor longer than a stop usually may."""
+        """Ten times a second; nothing is reported of what four threads are being given and give back.
+
+        Beside other tests they wait for a processor longer than a stop usually may."""
         with self.process("threads", GCALLOC_STOP_DEADLINE_MS="5000") as (process,):
             for _ in range(40):
                 self.assertEqual(LOST, self.leaks(process))

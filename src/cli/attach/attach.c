@@ -24,7 +24,7 @@
 #define LIMIT_S 60
 #define LOOK_MS_MIN 1
 #define LOOK_MS_MAX 50
-#define STOPS_MAX 10 /* a busy machine keeps a thread waiting for longer than a stop may last; no stubborn thread gives in later */
+#define STOPS_MAX 10 /* on a busy machine a thread may wait for longer than a stop may last */
 
 struct attempt {
     struct target target;
