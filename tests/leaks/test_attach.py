@@ -132,7 +132,8 @@ class Attach(unittest.TestCase):
             self.assertTrue(is_alive(process))
 
     def test_several_at_once(self):
-        with self.process("threads", GCALLOC_STOP_DEADLINE_MS="5000") as (process,), concurrent.futures.ThreadPoolExecutor() as pool:
+        patient = self.process("threads", GCALLOC_STOP_DEADLINE_MS="5000")
+        with patient as (process,), concurrent.futures.ThreadPoolExecutor() as pool:
             results = list(pool.map(lambda i: ask(process, "leaks", f"{self.path}.{i}"), range(12)))
             self.assertEqual([(0, "")] * 12, [(result.returncode, result.stderr) for result in results])
             for i in range(12):
