@@ -74,7 +74,7 @@ static NOINLINE void at_exit(void *unused)
     const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
     bool has_leaked = false;
     (void)unused;
-    gci_profile_at_exit(caller);
+    gci_profile_at_exit(caller, gci_options.profile_graph != 0);
     if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report)
         return;
     int failure = EAGAIN;
