@@ -134,6 +134,18 @@ class Commands(unittest.TestCase):
             server.wait()
 
 
+    @unittest.skipUnless(shutil.which("jq"), "jq is not installed")
+    def test_consoles(self):
+        """What is typed behind the dollar signs prints what stands below, among other lines."""
+        self.assertEqual(run("jq", "--version"), "jq-1.6\n")
+        self.assertGreater(len(blocks("console")), 0)
+        for block in blocks("console"):
+            typed = "\n".join(line[2:] for line in block.splitlines() if line.startswith("$ "))
+            shown = "".join(line for line in block.splitlines(keepends=True) if not line.startswith("$ "))
+            path = os.path.dirname(COMMAND) + os.pathsep + os.environ["PATH"]
+            self.assertIn(shown, run("sh", "-ec", f"cd '{self.folder}'\n{typed}", PATH=path))
+
+
 class Names(unittest.TestCase):
     def test_files_are_there(self):
         names = set(re.findall(r"(?<![\w/])((?:src|tests|bench|platform|include)/[\w./-]*\w)", README))
