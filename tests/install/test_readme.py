@@ -29,8 +29,8 @@ int main(int argc, char **argv)
 {
     for (int i = 0; i < 4000; i++)
         memset(kept[i % 1000] = malloc(1000), 1, 1000);
-    if (argc > 1 && strcmp(argv[1], "stays") == 0)
-        sleep(30);
+    if (argc > 1 && strcmp(argv[1], "stays") == 0 && write(1, "ready\\n", 6) == 6)
+        sleep(100);
     return 0;
 }
 """
@@ -89,7 +89,8 @@ class Commands(unittest.TestCase):
         with open(os.path.join(self.folder, "server.c"), "w") as file:
             file.write(SERVER)
         run(CC, "-g", os.path.join(self.folder, "server.c"), "-o", os.path.join(self.folder, "server"))
-        shutil.copy(os.path.join(self.folder, "server"), os.path.join(self.folder, "test"))
+        for name in ("test", "program"):
+            shutil.copy(os.path.join(self.folder, "server"), os.path.join(self.folder, name))
 
     def type_in(self, words, codes=(0,)):
         done = subprocess.run([COMMAND, *words], cwd=self.folder, capture_output=True, text=True, timeout=60)
@@ -122,8 +123,9 @@ class Commands(unittest.TestCase):
             self.assertRegex(self.type_in(words, codes=(0, 1)), r"^leaked: 2\.9 MiB in 3,000 objects")
 
     def test_processes(self):
-        server = subprocess.Popen([COMMAND, "run", "--", "./server", "stays"], cwd=self.folder)
+        server = subprocess.Popen([COMMAND, "run", "--", "./server", "stays"], cwd=self.folder, stdout=subprocess.PIPE)
         try:
+            self.assertEqual(server.stdout.readline(), b"ready\n")
             for words in (words for words in commands() if PROCESS in " ".join(words) and "gcprof" not in " ".join(words)):
                 if words[0] != "top":  # goes on for as long as the process
                     own = [word.replace(PROCESS, str(server.pid)).replace("=60", "=1") for word in words]
@@ -132,6 +134,7 @@ class Commands(unittest.TestCase):
         finally:
             server.kill()
             server.wait()
+            server.stdout.close()
 
 
     @unittest.skipUnless(shutil.which("jq"), "jq is not installed")
