@@ -75,7 +75,7 @@ test)
     deps
     build -DGCALLOC_BUILD_TESTS=ON
     cd "$build"
-    exec ctest --output-on-failure --label-exclude slow
+    exec ctest --output-on-failure --label-exclude slow -j "$(nproc)"
     ;;
 bench)
     shift

@@ -50,8 +50,9 @@ struct growing_file {
 /* The file must not be there yet; mode 0600. 0 or an errno value. */
 int gci_env_file_create(struct growing_file *file, const char *path);
 
-/* The first bytes of a file that is there and plain; how many were read. */
-size_t gci_env_file_head(const char *path, void *to, size_t limit);
+/* The first bytes of a file that is there and plain; how many were read. *changed_ns: when it was last written to, since 1970,
+ * some milliseconds early. */
+size_t gci_env_file_head(const char *path, void *to, size_t limit, uint64_t *changed_ns);
 
 /* When this process began, in nanoseconds since 1970: exec does not change it. UINT64_MAX: not known. */
 uint64_t gci_env_process_start_ns(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Contract: interrupting another thread, and after a while any thread.
  *
- * One signal, chosen at install time. The handler runs on the interrupted thread with every signal blocked, may run at
- * any instruction, keeps errno, and is never entered for signals that neither this process sent nor a request of its user's is.
+ * One signal, chosen at install time, and one more if people want it. The handler runs on the interrupted thread with every
+ * signal blocked, may run at any instruction, keeps errno, and is never entered for signals that neither this process sent nor
+ * its user wants something by.
  */
 #ifndef GCI_PLATFORM_STOP_H
 #define GCI_PLATFORM_STOP_H
@@ -20,6 +21,7 @@ struct interruption {
     uintptr_t code;          /* the interrupted instruction */
     bool is_tick;            /* by gci_stop_tick_after */
     bool is_request;         /* by another process, on behalf of this one's user (world/request.h) */
+    bool is_order;           /* by the signal of gci_stop_take_order */
 };
 
 typedef void (*interruption_fn)(const struct interruption *interruption);
@@ -29,6 +31,13 @@ int gci_stop_install(int signal, interruption_fn handler);
 
 /* The signal in use, 0 before install. */
 int gci_stop_signal(void);
+
+/* Takes another signal, by which people tell the process something: whoever may send it interrupts some thread that does not
+ * block it. After install. 0 or an errno value. */
+int gci_stop_take_order(int signal);
+
+/* That signal, 0 where none was taken or the program has it now. */
+int gci_stop_order_signal(void);
 
 /* Whether the handler is still ours; if the program has taken the signal, another one is chosen. False: none is left. */
 bool gci_stop_verify(void);

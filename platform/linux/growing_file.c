@@ -98,14 +98,16 @@ int gci_env_file_append(struct growing_file *file, const void *bytes, size_t cou
     return result;
 }
 
-size_t gci_env_file_head(const char *path, void *to, size_t limit)
+size_t gci_env_file_head(const char *path, void *to, size_t limit, uint64_t *changed_ns)
 {
     int saved = errno;
     struct stat status;
     ssize_t length = -1;
     int descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
-    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
+    if (descriptor >= 0 && fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
+        *changed_ns = (uint64_t)status.st_mtim.tv_sec * SECOND_NS + (uint64_t)status.st_mtim.tv_nsec;
         length = file_read_at(descriptor, to, limit, 0);
+    }
     if (descriptor >= 0)
         file_close(descriptor);
     errno = saved;

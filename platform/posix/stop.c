@@ -31,6 +31,7 @@ extern int __sigaction(int, const struct sigaction *, struct sigaction *); // NO
 
 static interruption_fn on_interruption;
 static int signal_in_use;
+static int order_signal; /* 0: none */
 static __thread bool cut_short TLS_INITIAL_EXEC;
 __thread uintptr_t gci_stop_watched_frame TLS_INITIAL_EXEC;
 
@@ -89,10 +90,11 @@ static bool is_from_user(const siginfo_t *info)
 
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
-    (void)signal;
     bool is_tick = is_of_timer(info);
     bool is_request = is_from_user(info);
-    if (!is_tick && !is_request && (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
+    bool is_order = signal == order_signal;
+    if (!is_tick && !is_request && !is_order &&
+        (info->si_code != SI_TKILL || (uint32_t)info->si_pid != gci_process_id()))
         return;
     int saved = errno;
     const ucontext_t *user = context;
@@ -100,7 +102,8 @@ static void handle_signal(int signal, siginfo_t *info, void *context)
                                         .stack_pointer = gci_context_stack_pointer(context),
                                         .code = gci_context_instruction(context),
                                         .is_tick = is_tick,
-                                        .is_request = is_request};
+                                        .is_request = is_request,
+                                        .is_order = is_order};
     if (!(user->uc_stack.ss_flags & SS_DISABLE) && user->uc_stack.ss_size != 0)
         interruption.alternate = range_of(user->uc_stack.ss_sp, user->uc_stack.ss_size);
     on_interruption(&interruption);
@@ -159,11 +162,27 @@ int gci_stop_signal(void)
     return signal_in_use;
 }
 
-static bool is_in_force(void)
+static bool is_ours(int signal)
 {
     struct sigaction action;
-    return signal_in_use != 0 && __sigaction(signal_in_use, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
+    return signal != 0 && __sigaction(signal, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) &&
            action.sa_sigaction == handle_signal;
+}
+
+static bool is_in_force(void)
+{
+    return is_ours(signal_in_use);
+}
+
+int gci_stop_take_order(int signal)
+{
+    order_signal = signal;
+    return set_handler(signal);
+}
+
+int gci_stop_order_signal(void)
+{
+    return is_ours(order_signal) ? order_signal : 0;
 }
 
 bool gci_stop_verify(void)

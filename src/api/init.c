@@ -87,7 +87,9 @@ bool gci_init_take_signal(void)
 bool gci_init_apply_options(void)
 {
     gci_profile_set_rate(gci_options.profile_rate);
-    if (gci_options.mode == MODE_FREE || gci_init_take_signal())
+    bool needs_signal =
+        gci_options.mode != MODE_FREE || gci_options.profile_signal != 0 || gci_options.profile_graph != 0;
+    if (!needs_signal || gci_init_take_signal())
         return true;
     gci_env_report_string("no real-time signal is free; nothing will be collected");
     gci_options.mode = MODE_FREE;
@@ -115,6 +117,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_leaks_init();
     start_torture();
     gci_profile_start_by_options();
+    gci_profile_take_signal();
     gci_env_use(NULL);
 }
 

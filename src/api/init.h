@@ -21,6 +21,9 @@ bool gci_init_apply_options(void);
 /* The profile that the environment asks for. api/report/profile.c */
 void gci_profile_start_by_options(void);
 
+/* From here on the signal that the options name begins and ends profiles. */
+void gci_profile_take_signal(void);
+
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);
 

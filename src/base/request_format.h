@@ -28,6 +28,8 @@
 #define REQUEST_BYTES_MAX 256 /* of the line, and of the answer */
 #define REQUEST_PATH_BYTES 64
 
-#define REQUEST_BUSY "busy" /* instead of "ok": is to be asked again */
+/* Instead of "ok". Both may be otherwise a moment later. */
+#define REQUEST_BUSY "busy"
+#define REQUEST_UNSTOPPED "not every thread of the process could be stopped"
 
 #endif

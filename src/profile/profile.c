@@ -14,6 +14,7 @@
 #include "profile/moment.h"
 #include "profile/sampler.h"
 #include "world/critical.h"
+#include "world/request.h"
 
 #define SAMPLE_RATE_BYTES (UINT64_C(512) << 10)
 #define SITE_RATE_BYTES (UINT64_C(16) << 10)
@@ -24,6 +25,9 @@
 #define USAGE_SHARE 256
 #define MOMENT_NS_MIN UINT64_C(1000000000)
 #define MOMENT_SHARE 10
+
+/* Times of files and of processes are known to so much: two ticks of the kernel's slowest clock. */
+#define FILE_TIME_NS UINT64_C(20000000)
 
 /* Programs that one process is by turns and that have profiles: enough for shims, and an end for one that starts itself anew. */
 #define IMAGES_MAX 999
@@ -56,11 +60,22 @@ static uint64_t lock_file(void)
     return blocked;
 }
 
+/* An order that came meanwhile has found the lock taken, or finds it free (profile/look/request.c). */
+static void release_file(uint64_t blocked)
+{
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(blocked);
+    fence_full();
+    if (LIKELY(gci_request_orders() == 0))
+        return;
+    gci_request_note();
+    gci_request_serve_now();
+}
+
 static void unlock_file(uint64_t blocked)
 {
     gci_sampler_leave();
-    gci_lock_release(&file_lock);
-    gci_stop_restore_signals(blocked);
+    release_file(blocked);
 }
 
 /* ---- The file ----------------------------------------------------------------------------------------------------- */
@@ -122,17 +137,20 @@ static int create_file(struct writer *to, struct growing_file *made, const char 
     return error;
 }
 
-/* Whether a program that this process was before exec has begun the file. A number of a process that is used again does not
- * deceive: that profile is older than this process. Nor does one of another namespace do harm: nothing is overwritten. */
+/* Whether this process has begun the file, as another program, before exec, or by an earlier order. A number of a process that is
+ * used again does not deceive: that file was last changed before this process came. The header's time would not do, as a child
+ * of fork goes on with its parent's. Nor does one of another namespace do harm: nothing is overwritten. */
 static bool is_of_this_process(const char *path)
 {
     struct {
         struct profile_record record;
         struct profile_header header;
     } head;
-    return gci_env_file_head(path, &head, sizeof head) == sizeof head && head.record.kind == PROFILE_HEADER &&
+    uint64_t changed_ns = 0;
+    return gci_env_file_head(path, &head, sizeof head, &changed_ns) == sizeof head &&
+           head.record.kind == PROFILE_HEADER &&
            memcmp(head.header.magic, PROFILE_MAGIC, sizeof head.header.magic) == 0 &&
-           head.header.process == gci_process_id() && head.header.start_realtime_ns >= gci_env_process_start_ns();
+           head.header.process == gci_process_id() && changed_ns + FILE_TIME_NS >= gci_env_process_start_ns();
 }
 
 /* The first of PATH.2, PATH.3 ... that is not there. */
@@ -235,9 +253,10 @@ static void work(void)
     if (gci_lock_try(&file_lock)) {
         if (u32_load(&is_on) != 0)
             do_due();
-        gci_lock_release(&file_lock);
+        release_file(blocked);
+    } else {
+        gci_stop_restore_signals(blocked);
     }
-    gci_stop_restore_signals(blocked);
 }
 
 void gci_profile_note_cycle(const struct cycle_report *report)
@@ -321,42 +340,16 @@ int gci_profile_start(const struct profile_plan *plan)
     return error;
 }
 
-/* False: there is no profile. `with_leaks`: as of the end of the process. */
-static bool end(bool with_leaks, const struct roots_caller *caller, int *error)
+static void tell_missing(int failure)
 {
-    if (u32_load(&is_on) == 0)
-        return false;
-    gci_sampler_stop();
-    u32_store(&is_on, 0);
-    if (needs_file)
-        begin_own_file();
-    writer.error = 0; /* there may be room again */
-    write_last(&writer, PROFILE_EXIT);
-    if (with_leaks && writer.file != NULL) {
-        gci_graph_file_add_leaks(&writer, caller);
-        gci_graph_file_add_collected(&writer);
-    }
-    gci_moment_end(&writer);
-    flush();
-    *error = writer.error;
-    return true;
-}
-
-int gci_profile_stop(void)
-{
-    int error = ESRCH;
-    uint64_t blocked = lock_file();
-    end(false, NULL, &error);
-    unlock_file(blocked);
-    return error;
-}
-
-void gci_profile_at_exit(const struct roots_caller *caller)
-{
-    int error;
-    uint64_t blocked = lock_file();
-    end(true, caller, &error);
-    unlock_file(blocked);
+    struct text text;
+    const char *cause = failure == EAGAIN ? "not every thread could be stopped" : strerrordesc_np(failure);
+    gci_text_init(&text);
+    gci_text_add(&text, "profile ");
+    gci_text_add(&text, file.path);
+    gci_text_add(&text, ": ends without the heap's leaks and objects: ");
+    gci_text_add(&text, cause != NULL ? cause : "unknown");
+    gci_env_report(&text);
 }
 
 static int add_extra(struct writer *to, const struct profile_extra *extra)
@@ -369,6 +362,45 @@ static int add_extra(struct writer *to, const struct profile_extra *extra)
     if (extra->graph && failure == 0)
         failure = gci_graph_file_add_graph(to, extra->caller);
     return failure;
+}
+
+/* ESRCH: there is no profile. `extra`: what its file tells at its end. */
+static int end(const struct profile_extra *extra)
+{
+    int failure = 0;
+    if (u32_load(&is_on) == 0)
+        return ESRCH;
+    gci_sampler_stop();
+    u32_store(&is_on, 0);
+    if (needs_file)
+        begin_own_file();
+    writer.error = 0; /* there may be room again */
+    write_last(&writer, PROFILE_EXIT);
+    if (writer.file != NULL)
+        failure = add_extra(&writer, extra);
+    gci_moment_end(&writer);
+    flush();
+    if (failure != 0)
+        tell_missing(failure);
+    return writer.error;
+}
+
+static const struct profile_extra nothing_more = {0};
+
+int gci_profile_stop(void)
+{
+    uint64_t blocked = lock_file();
+    int error = end(&nothing_more);
+    unlock_file(blocked);
+    return error;
+}
+
+void gci_profile_at_exit(const struct roots_caller *caller, bool with_graph)
+{
+    const struct profile_extra extra = {.leaks = true, .graph = with_graph, .caller = caller};
+    uint64_t blocked = lock_file();
+    end(&extra);
+    unlock_file(blocked);
 }
 
 static int dump_to(const char *path, const struct profile_extra *extra)
@@ -408,9 +440,8 @@ static bool take_copier(void)
 
 int gci_profile_dump(const char *path)
 {
-    static const struct profile_extra nothing = {0};
     uint64_t blocked = lock_file();
-    int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path, &nothing) : dump_here();
+    int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path, &nothing_more) : dump_here();
     unlock_file(blocked);
     return error;
 }
@@ -452,18 +483,29 @@ int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
     return error;
 }
 
-int gci_profile_try_switch(const struct profile_plan *plan)
+int gci_profile_try_start(const struct profile_plan *plan)
 {
     struct file_try try;
-    int error = ESRCH;
     if (!try_file(&try, false))
         return EINPROGRESS;
-    if (plan != NULL)
-        error = start(plan);
-    else
-        end(false, NULL, &error);
+    int error = start(plan);
     end_try(&try);
     return error;
+}
+
+int gci_profile_try_stop(const struct profile_extra *extra)
+{
+    struct file_try try;
+    if (!try_file(&try, false))
+        return EINPROGRESS;
+    int error = end(extra);
+    end_try(&try);
+    return error;
+}
+
+const char *gci_profile_path(void)
+{
+    return writer.file != NULL ? writer.file->path : "";
 }
 
 int gci_profile_set_rate(uint64_t rate_bytes)

@@ -48,16 +48,22 @@ struct profile_extra {
 /* As gci_profile_dump. EINPROGRESS: it may not wait, and another is writing; EAGAIN: threads could not be stopped. */
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
 
-/* As gci_profile_start, or with NULL gci_profile_stop, in a handler. EINPROGRESS: another has the lock of the file. */
-int gci_profile_try_switch(const struct profile_plan *plan);
+/* As gci_profile_start and gci_profile_stop, in a handler. EINPROGRESS: another has the lock of the file. `extra`: what the
+ * profile's file tells at its end. */
+int gci_profile_try_start(const struct profile_plan *plan);
+int gci_profile_try_stop(const struct profile_extra *extra);
+
+/* Of the file of the profile that is on, or was the last; "": there is none. Until the next one begins. */
+const char *gci_profile_path(void);
 
 /* 0: the default of the level. ESRCH: there is none. */
 int gci_profile_set_rate(uint64_t rate_bytes);
 
 void gci_profile_note_cycle(const struct cycle_report *report);
 
-/* The profile's last words, and what has leaked; one line where they could not be written. `caller` as in struct cycle_look. */
-void gci_profile_at_exit(const struct roots_caller *caller);
+/* The profile's last words, what has leaked, and with_graph the heap as a graph; one line where they could not be written or
+ * are not known. `caller` as in struct cycle_look. */
+void gci_profile_at_exit(const struct roots_caller *caller, bool with_graph);
 
 /* Around fork. A child goes on under its own number where the path has one, else without a profile. */
 void gci_profile_lock(void);

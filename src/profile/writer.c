@@ -168,11 +168,16 @@ static void write_stack(struct writer *writer, uint32_t number)
     stack->is_written = stack->is_written || !writer->is_copy;
 }
 
+bool gci_writer_knows_stack(const struct writer *writer, uint32_t number)
+{
+    return number == 0 || (writer->is_copy ? number <= writer->stacks_known : gci_sites_stack(number)->is_written);
+}
+
 void gci_writer_stack(struct writer *writer, uint32_t number)
 {
-    if (number == 0)
+    if (gci_writer_knows_stack(writer, number))
         return;
-    if (!writer->is_copy && !gci_sites_stack(number)->is_written)
+    if (!writer->is_copy)
         write_stack(writer, number);
     while (writer->is_copy && writer->stacks_known < number)
         write_stack(writer, ++writer->stacks_known);

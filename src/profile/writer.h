@@ -41,6 +41,7 @@ void gci_writer_mappings(struct writer *writer);
 /* A thread, or a stack with its place, if the file does not know it yet. Number 0 stands for itself. */
 void gci_writer_thread(struct writer *writer, uint32_t number);
 void gci_writer_stack(struct writer *writer, uint32_t number);
+bool gci_writer_knows_stack(const struct writer *writer, uint32_t number);
 
 /* A new file knows nothing. */
 void gci_writer_forget_known(void);

@@ -11,6 +11,7 @@
 static request_fn serve_request; /* NULL: nobody serves */
 static uint32_t process;         /* not a child of vfork */
 static volatile u32_shared is_due;
+static volatile u32_shared orders;
 
 void gci_request_init(request_fn serve)
 {
@@ -25,6 +26,23 @@ void gci_request_note(void)
         return;
     u32_store(&is_due, 1);
     fence_full();
+}
+
+void gci_request_note_order(void)
+{
+    if (serve_request != NULL && gci_process_id() == process)
+        u32_add(&orders, 1);
+    gci_request_note();
+}
+
+uint32_t gci_request_orders(void)
+{
+    return u32_load(&orders);
+}
+
+void gci_request_order_is_done(void)
+{
+    u32_add(&orders, UINT32_MAX);
 }
 
 bool gci_request_take(void)
@@ -84,4 +102,5 @@ void gci_request_reset(void)
 {
     process = gci_process_id();
     u32_store(&is_due, 0);
+    u32_store(&orders, 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What another process asks of this one: to tell of its memory, by a signal that names no thread (platform/stop.h).
+/* What another process asks of this one: to tell of its memory, by a signal that names no thread (platform/stop.h). An order is
+ * the same without words: it comes by a signal of its own.
  *
  * The handler notes it, and the thread that was interrupted serves it: at once, or on leaving its critical section. If another
  * thread has the collector's lock, that one serves it when it lets go (collect/cycle.c: gci_cycle_unlock). So a process that
@@ -19,8 +20,9 @@
 typedef bool (*request_fn)(const struct roots_caller *caller);
 void gci_request_init(request_fn serve);
 
-/* In the handler. */
+/* In the handler; the second for what is asked by the signal that people have chosen (platform/stop.h: is_order). */
 void gci_request_note(void);
+void gci_request_note_order(void);
 void gci_request_serve(const struct interruption *interruption);
 void gci_request_pass_on(void);
 
@@ -29,6 +31,10 @@ void gci_request_serve_now(void);
 
 /* Whether one was due, which is not any more. */
 bool gci_request_take(void);
+
+/* Orders that have come and are not done: at any time; by whoever serves. */
+uint32_t gci_request_orders(void);
+void gci_request_order_is_done(void);
 
 /* Fork child: what was asked was asked of the parent. */
 void gci_request_reset(void);

@@ -88,6 +88,8 @@ static void on_interruption(const struct interruption *interruption)
         gci_idle_note_tick();
     if (interruption->is_request)
         gci_request_note();
+    if (interruption->is_order)
+        gci_request_note_order();
     if (self == NULL) {
         pass_on();
         return;

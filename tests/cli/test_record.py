@@ -13,7 +13,7 @@ import make_profile
 from make_profile import DIRECT, EXIT, Profile
 from support import LIBRARY_NAME, CommandTest
 
-VARIABLES = ("GCALLOC_PROFILE", "GCALLOC_PROFILE_RATE", "GCALLOC_PROFILE_FILE", "GCALLOC_MODE")
+VARIABLES = ("GCALLOC_PROFILE", "GCALLOC_PROFILE_RATE", "GCALLOC_PROFILE_FILE", "GCALLOC_MODE", "GCALLOC_PROFILE_GRAPH")
 
 
 class RecordTest(CommandTest):
@@ -42,12 +42,12 @@ class Record(RecordTest):
         name, = self.files()
         pattern = os.path.join(os.path.realpath(self.folder), "gcalloc.probe.%p.gcprof")
         self.assertEqual(done.stdout, f"GCALLOC_PROFILE=sample\nGCALLOC_PROFILE_RATE=0\nGCALLOC_PROFILE_FILE={pattern}\n"
-                                      f"GCALLOC_MODE=(unset)\nLD_PRELOAD={self.library}\n")
+                                      f"GCALLOC_MODE=(unset)\nGCALLOC_PROFILE_GRAPH=(unset)\nLD_PRELOAD={self.library}\n")
         self.assertRegex(name, r"\Agcalloc\.probe\.\d+\.gcprof\Z")
-        done = self.run_it("record", "--level=full", "--rate=64K", "--mode=free", "-o", "/dev/shm/x.%p", "--", self.probe,
-                           "environment", *VARIABLES)
+        done = self.run_it("record", "--level=full", "--rate=64K", "--mode=free", "--graph", "-o", "/dev/shm/x.%p", "--",
+                           self.probe, "environment", *VARIABLES)
         self.assertEqual(done.stdout, "GCALLOC_PROFILE=full\nGCALLOC_PROFILE_RATE=65536\nGCALLOC_PROFILE_FILE=/dev/shm/x.%p\n"
-                                      "GCALLOC_MODE=free\n")
+                                      "GCALLOC_MODE=free\nGCALLOC_PROFILE_GRAPH=1\n")
         os.remove(re.search(r"/dev/shm/x\.\d+", done.stderr).group(0))
 
     def test_what_is_said(self):
@@ -115,6 +115,7 @@ class Leaks(RecordTest):
     def test_what_the_program_sees(self):
         done = self.run_it("leaks", "--", self.probe, "environment", *VARIABLES, TMPDIR=self.folder)
         lines = done.stdout.splitlines()
+        lines.remove("GCALLOC_PROFILE_GRAPH=(unset)")
         self.assertEqual((lines[0], lines[1], lines[3]), ("GCALLOC_PROFILE=full", "GCALLOC_PROFILE_RATE=0", "GCALLOC_MODE=leaks"))
         folder = re.escape(os.path.realpath(self.folder))
         self.assertRegex(lines[2], rf"\AGCALLOC_PROFILE_FILE={folder}/gcalloc-leaks\.\w+/%p\.gcprof\Z")
@@ -176,6 +177,7 @@ class Process(RecordTest):
         for words, line in ((["--pid=x"], "--pid: x is no process"),
                             (["--stop", "true"], "--stop: of which process? --pid says it"),
                             (["--duration=3", "true"], "--duration: of which process? a program is recorded to its end"),
+                            (["--graph", "--pid=1"], "--graph: --pid leaves no file; 'gcalloc why 1' shows the heap"),
                             (["--pid=1", "true"], "--pid: a process or a program, not both")):
             self.assert_fails(self.run_it("record", *words), 125, f"gcalloc: {line}")
 
@@ -212,6 +214,17 @@ class RealLibrary(RecordTest):
         self.assertGreaterEqual(shown["allocated"]["objects"], 1000)
         self.assertTrue(shown["complete"])
 
+    def test_graph(self):
+        """gcalloc why reads what record --graph leaves, and says so where that is missing."""
+        done = self.run_it("record", "--graph", "--level=full", "-o", "x", "--", self.probe, "leak", "1000")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        shown = json.loads(self.run_it("why", "--json", "x").stdout)
+        self.assertTrue(995 <= shown["unreachable"]["objects"] <= 1001, shown["unreachable"])
+        one = json.loads(self.run_it("why", "--json", "x", "main").stdout)
+        self.assertEqual((one["reachable"], one["stack"][0]["function"]), (False, "main"))
+        self.run_it("record", "-o", "y", "--", self.probe, "leak", "1000")
+        self.assert_fails(self.run_it("why", "y"), 125, "gcalloc: y: has no graph of the heap: gcalloc record --graph writes one")
+
     def test_program_in_the_programs_place(self):
         """The last program that the process has become is the one that counts; what it was before lies beside it."""
         shim = f"exec sh -c 'exec env {self.probe} leak 1000'"
@@ -246,11 +259,14 @@ class RealLibrary(RecordTest):
         """Only a program that went before in the same process makes room; nothing is ever overwritten."""
         def begun(process, later):
             return lambda path: Profile(process=process or os.getpid(), start=time.time_ns() + later).write(path) and None
+        def aged(before):
+            return lambda path: before(path) or os.utime(path, (1, 1))
         refused = "gcalloc: no profile: FIXED: File exists\n"
         for what, before, line, files in (
                 ("nothing there", lambda path: None, "", ["fixed"]),
                 ("this process", begun(None, 0), "", ["fixed", "fixed.2"]),
-                ("this process's number, used before", begun(None, -10 ** 12), refused, ["fixed"]),
+                ("this process's number, used before", aged(begun(None, 0)), refused, ["fixed"]),
+                ("this process, which fork has made", begun(None, -10 ** 12), "", ["fixed", "fixed.2"]),
                 ("another process", begun(4194305, 10 ** 12), refused, ["fixed"]),
                 ("no profile", lambda path: self.write("here/fixed", "x") and None, refused, ["fixed"])):
             with self.subTest(what):
@@ -282,12 +298,13 @@ class RealLibrary(RecordTest):
                 self.assertEqual((done.returncode, done.stderr), (0, ""), words)
                 json.loads(done.stdout)
             self.assertEqual(self.gcalloc("record", f"--pid={pid}", "--stop").returncode, 0)
-            for words in (["--level", "full", "--duration=1", "-o", "y.gcprof"], ["--duration", "1"]):
+            for words in (["--level", "full", "--graph", "--duration=1", "-o", "y.gcprof"], ["--duration", "1"]):
                 done = self.run_it("record", pid, *words)
                 self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
                 name = re.search(r"\nprofile: (.*)\nnext: gcalloc report \1\n\Z", done.stderr).group(1)
                 self.assertEqual(self.run_it("report", name).returncode, 0)
             self.assertEqual(self.files(), [f"gcalloc.process.{pid}.gcprof", "y.gcprof"])
+            self.assertEqual(self.run_it("why", "y.gcprof").returncode, 0)
             with subprocess.Popen([self.command, "record", pid, "-o", "z"], stderr=subprocess.PIPE, text=True, cwd=self.folder,
                                   env=self.environment()) as waiting:
                 while "z" not in self.files():

@@ -256,11 +256,12 @@ All ways lead through 0x2000: without it, this object would go.
     def test_leaked(self):
         self.assertIn("leaked: nothing points there\n           -> 0x5000", self.text(self.chain(), "0x5000"))
 
-    def test_without_a_picture_of_the_heap(self):
+    def test_without_a_graph(self):
         profile = Profile()
         profile.end(1)
         path = self.save(profile)
-        self.assert_fails(self.gcalloc("why", path), 125, f"gcalloc: {path}: has no picture of the heap's objects")
+        self.assert_fails(self.gcalloc("why", path), 125,
+                          f"gcalloc: {path}: has no graph of the heap: gcalloc record --graph writes one")
 
 
 if __name__ == "__main__":

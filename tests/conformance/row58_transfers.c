@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "conformance.h"
 
 #define MOST_EXTRA_MS 150 /* of a sleep */
+#define TRIES 6           /* a busy machine makes one late now and then; collections would make each one late */
 #define WAIT_MS 200
 #define LARGE (512 * 1024)
 #define PIECE 4096
@@ -64,12 +66,16 @@ static void *collect_all_the_time(void *data)
 
 #define SLEEPS_A_SECOND(call)                                                                                          \
     do {                                                                                                               \
-        double start = now_ms();                                                                                       \
-        int result = (int)(call);                                                                                      \
-        double slept = now_ms() - start;                                                                               \
-        if (result != 0 || slept < 999 || slept > 1000 + MOST_EXTRA_MS) {                                              \
-            fprintf(stderr, "%s: %d, %.1f ms\n", #call, result, slept);                                                \
-            _exit(1);                                                                                                  \
+        double slept = 2000;                                                                                           \
+        for (int i = 0; i < TRIES && slept > 1000 + MOST_EXTRA_MS; i++) {                                              \
+            double start = now_ms();                                                                                   \
+            selected = (struct timeval){1, 0};                                                                         \
+            int result = (int)(call);                                                                                  \
+            slept = now_ms() - start;                                                                                  \
+            if (result != 0 || slept < 999 || (i + 1 == TRIES && slept > 1000 + MOST_EXTRA_MS)) {                      \
+                fprintf(stderr, "%s: %d, %.1f ms\n", #call, result, slept);                                            \
+                _exit(1);                                                                                              \
+            }                                                                                                          \
         }                                                                                                              \
     } while (0)
 
@@ -106,22 +112,28 @@ static void disarm_timer(void)
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-/* The program's own signal ends a sleep of a second after WAIT_MS; what is left is told. */
-static void sleep_is_ended(void)
+static bool is_rest_of_second(long seconds, long microseconds)
+{
+    return seconds == 0 && microseconds > 400000 && microseconds < 1010000 - WAIT_MS * 1000;
+}
+
+/* The program's own signal ends a sleep of a second after WAIT_MS; what is left is told. False: not what it should be, as it also
+ * is when a busy machine lets the thread wait before its sleep, or behind it. */
+static bool sleep_is_ended(void)
 {
     struct timespec second = {1, 0};
     struct timespec left;
     struct timeval selected = {1, 0};
     arm_timer();
     CHECK(nanosleep(&second, &left) == -1 && errno == EINTR);
-    CHECK(left.tv_sec == 0 && left.tv_nsec > 400000000 && left.tv_nsec < 1010000000 - WAIT_MS * 1000000);
+    bool is_right = is_rest_of_second(left.tv_sec, left.tv_nsec / 1000);
     arm_timer();
     CHECK(clock_nanosleep(CLOCK_MONOTONIC, 0, &second, &left) == EINTR);
-    CHECK(left.tv_sec == 0 && left.tv_nsec > 400000000 && left.tv_nsec < 1010000000 - WAIT_MS * 1000000);
+    is_right = is_rest_of_second(left.tv_sec, left.tv_nsec / 1000) && is_right;
     arm_timer();
     CHECK(select(0, NULL, NULL, NULL, &selected) == -1 && errno == EINTR);
     disarm_timer();
-    CHECK(selected.tv_sec == 0 && selected.tv_usec > 400000 && selected.tv_usec < 1010000 - WAIT_MS * 1000);
+    return is_rest_of_second(selected.tv_sec, selected.tv_usec) && is_right;
 }
 
 /* ---- Calls that wait ---------------------------------------------------------------------------------------------- */
@@ -364,7 +376,8 @@ int main(void)
     messages();
     pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
     for (int i = 0; i < 3; i++) {
-        sleep_is_ended();
+        for (int tries = 0; !sleep_is_ended(); tries++)
+            CHECK(tries < TRIES);
         transfer_is_ended();
     }
     __atomic_store_n(&done, 1, __ATOMIC_RELAXED);

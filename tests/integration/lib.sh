@@ -12,7 +12,7 @@ prefix_of_run() {
     prefix=(env)
     [ "$way" = gcalloc ] || return 0
     prefix+=("GCALLOC_MIN_HEADROOM=${headroom:-64K}" "GCALLOC_STATS_FILE=$tmp/stats")
-    [ "$torture_build" = 0 ] || prefix+=("GCALLOC_TORTURE=collect=$torture")
+    [ "$torture_build" = 0 ] || prefix+=("GCALLOC_TORTURE=collect=$((torture * ${INTEGRATION_TORTURE_SHARE:-1}))")
     case $via in
     preload) prefix+=("LD_PRELOAD=$build/lib/libgcalloc.so${ticker:+ $ticker}") ;;
     *) prefix+=(${ticker:+"LD_PRELOAD=$ticker"} "$build/bin/gcalloc" run --) ;;

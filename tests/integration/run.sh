@@ -7,7 +7,8 @@
 #          [--ticker FILE] [--jobs DIR] [--control] JOB
 #
 #   --slow     the long form of the job
-#   --torture  the build has torture switches: also collect at every N-th allocation of the job's choice
+#   --torture  the build has torture switches: also collect at every N-th allocation of the job's choice, or every S * N-th
+#              with INTEGRATION_TORTURE_SHARE=S
 #   --via      how gcalloc gets into the program: `gcalloc run --` (default) or LD_PRELOAD set by hand
 #   --ticker   a library that collects once a millisecond from a thread of its own in every process
 #   --jobs     another folder of jobs

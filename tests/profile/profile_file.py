@@ -7,11 +7,12 @@
 import struct
 
 KINDS = {1: "HEADER", 2: "MAPPING", 3: "THREAD", 4: "STACK", 5: "PLACE", 6: "USAGE", 7: "CYCLE", 8: "MOMENT",
-         9: "FIGURES", 15: "END"}
+         9: "FIGURES", 10: "LEAK", 11: "OBJECTS", 12: "EDGES", 13: "ROOTS", 14: "SIZES", 15: "END"}
 REASONS = {1: "TIMER", 2: "PEAK", 3: "DUMP", 4: "EXIT"}
 LIFETIMES = 12
 FIGURES = ("stack thread samples allocated_objects allocated_bytes freed_objects freed_bytes reclaimed_objects "
            "reclaimed_bytes live_objects live_bytes temporary_objects").split()
+ARRAYS = {"OBJECTS": "<QQII", "EDGES": "<IIII", "ROOTS": "<QIIII", "SIZES": "<5Q"}
 LAYOUT = struct.Struct(f"<II{len(FIGURES) - 2 + 2 * LIFETIMES}Q")
 
 
@@ -45,6 +46,7 @@ class Profile:
         self.header, self.words, self.end = None, [], None
         self.mappings, self.threads, self.stacks, self.places = [], {}, {}, {}
         self.usage, self.cycles, self.moments = [], [], []
+        self.leaks, self.objects, self.edges, self.roots, self.sizes = [], [], [], [], []
         self.is_torn = False
 
     def last(self, reason):
@@ -99,6 +101,10 @@ def take(profile, kind, payload):
         row["lifetimes"] = list(values[len(FIGURES):len(FIGURES) + LIFETIMES])
         row["ages"] = list(values[len(FIGURES) + LIFETIMES:])
         profile.moments[-1].rows.append(row)
+    elif kind == "LEAK":
+        profile.leaks.append(struct.unpack("<IIQQQQQQII", payload))
+    elif kind in ARRAYS:
+        getattr(profile, kind.lower()).extend(struct.iter_unpack(ARRAYS[kind], payload))
     elif kind == "END":
         profile.end = struct.unpack("<4Q", payload)
 

@@ -210,6 +210,52 @@ class ProfileTest(unittest.TestCase):
             if level == "full":
                 self.assertEqual(counts, {number: 100 for number in lines.values()})
 
+    def test_orders(self):
+        """A signal ends the profile and begins the next, in a file of its own, whatever other threads are at."""
+        done = self.run_program("ordered", profile_signal="USR2", profile_graph=1)
+        path = os.path.realpath(self.path("profile"))
+        names = [path] + [f"{path}.{number}" for number in range(2, 13)]
+        lines = [f"gcalloc: the profile is complete: {name}\ngcalloc: a profile has begun: {after}\n"
+                 for name, after in zip(names, names[1:])]
+        self.assertEqual(done.stderr, "".join(lines))
+        self.assertEqual(len(os.listdir(self.folder.name)), 12)
+        first, second = self.read("profile"), self.read("profile.2")
+        for profile in [first, second] + [self.read(f"profile.{number}") for number in range(3, 13)]:
+            self.assertEqual(profile.header["level"], 3)
+            self.assertTrue(profile.objects and profile.roots)
+        self.expect(first, "from_malloc", COUNT, 24, 0)
+        self.expect(second, "from_strdup", COUNT, 11, 0)
+        for profile, function in ((first, "from_calloc"), (first, "from_strdup"), (second, "from_malloc"),
+                                  (second, "from_calloc")):
+            self.assertEqual(self.by_function(profile, profile.last("EXIT"), function), {}, function)
+
+    def test_order_of_the_first_profile(self):
+        """Until then nothing is recorded; the level is that of samples."""
+        self.run_program("ordered_once", level=None, profile_signal="USR2", mode="free")
+        profile = self.read()
+        self.assertEqual(profile.header["level"], 1)
+        self.assertFalse(profile.objects)
+
+    def test_program_with_a_handler_of_its_own(self):
+        done = self.run_program("takes_signal", level=None, profile_signal="USR2", code=signal.SIGUSR2)
+        self.assertEqual(done.stderr, "gcalloc: GCALLOC_PROFILE_SIGNAL: the program takes this signal for itself\n")
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_graph(self):
+        """All objects and their stacks; those that the profile says are live are there."""
+        self.run_program("exact", mode="free", profile_graph=1)
+        profile = self.read()
+        self.assertGreater(len(profile.roots), 0)
+        stacks = {}
+        for _, size, stack, _ in profile.objects:
+            stacks.setdefault(stack, []).append(size)
+        self.assertEqual([], [stack for stack in stacks if stack and stack not in profile.stacks])
+        found = [sizes for stack, sizes in stacks.items() if stack and
+                 "from_malloc" in [self.name_of(profile, address) for address in profile.stacks[stack]]]
+        self.assertEqual([[24] * (COUNT // 2)], found)
+        for start, end, _, _ in profile.edges:
+            self.assertTrue(start < len(profile.objects) and end < len(profile.objects))
+
     def test_by_hand(self):
         self.run_program("by_hand", self.folder.name, level=None, mode="free")
         whole, dump, second = self.read("hand0"), self.read("hand1"), self.read("hand2")

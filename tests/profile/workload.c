@@ -189,6 +189,59 @@ static void full_disk(void)
     puts("goes on");
 }
 
+/* ---- Orders by a signal ------------------------------------------------------------------------------------------- */
+
+static volatile int is_over;
+
+static void *churn(void *unused)
+{
+    while (!is_over) {
+        void *block = malloc(100);
+        KEEP(block);
+        free(block);
+    }
+    return unused;
+}
+
+/* Who is just writing the profile makes the order wait. */
+static void order(int is_on)
+{
+    kill(getpid(), SIGUSR2);
+    while ((gca_profile_set_rate(0) == 0) != is_on)
+        usleep(1000);
+}
+
+/* In the first profile from_malloc, in the second from_strdup, while other threads are in the middle of samples. */
+static void ordered(void)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, churn, NULL);
+    from_malloc();
+    order(0);
+    from_calloc();
+    order(1);
+    from_strdup();
+    for (int i = 0; i < 10; i++) {
+        order(0);
+        order(1);
+    }
+    is_over = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
+static void own_handler(int signal)
+{
+    _exit(signal);
+}
+
+static void takes_signal(void)
+{
+    signal(SIGUSR2, own_handler);
+    raise(SIGUSR2);
+}
+
 static NOINLINE void sampled(size_t bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -251,6 +304,12 @@ int main(int count, char **words)
         killed();
     else if (strcmp(what, "full_disk") == 0)
         full_disk();
+    else if (strcmp(what, "ordered") == 0)
+        ordered();
+    else if (strcmp(what, "ordered_once") == 0)
+        order(1);
+    else if (strcmp(what, "takes_signal") == 0)
+        takes_signal();
     else if (strcmp(what, "many") == 0)
         many();
     else if (strcmp(what, "by_hand") == 0 && count > 2)

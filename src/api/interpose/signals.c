@@ -58,6 +58,8 @@ EXPORT int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict
  * changes hands, and after it for what another thread has set meanwhile, which is not due so soon. */
 static void leave_to_program(int signal)
 {
+    if (signal != 0 && signal == gci_stop_order_signal())
+        gci_env_report_string("GCALLOC_PROFILE_SIGNAL: the program takes this signal for itself");
     if (signal == 0 || signal != gci_stop_signal())
         return;
     gci_env_hide_beacon();

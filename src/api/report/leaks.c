@@ -16,6 +16,8 @@
 #include "profile/look/leak_report.h"
 #include "profile/profile.h"
 
+#define STOPS_MAX 10 /* at exit: on a busy machine a thread may wait for longer than a stop may last */
+
 /* At exit, nothing is said of nothing: there may be many processes. */
 static int report(int descriptor, const struct roots_caller *caller, bool is_exit, bool *has_leaked)
 {
@@ -72,10 +74,13 @@ static NOINLINE void at_exit(void *unused)
     const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
     bool has_leaked = false;
     (void)unused;
-    gci_profile_at_exit(caller);
+    gci_profile_at_exit(caller, gci_options.profile_graph != 0);
     if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report)
         return;
-    if (report(gci_env_error_stream(), caller, true, &has_leaked) == EAGAIN)
+    int failure = EAGAIN;
+    for (int i = 0; i < STOPS_MAX && failure == EAGAIN; i++)
+        failure = report(gci_env_error_stream(), caller, true, &has_leaked);
+    if (failure == EAGAIN)
         gci_env_report_string("leaks are not known: not every thread could be stopped");
     if (!has_leaked || gci_options.leaks_exit_code == 0)
         return;

@@ -3,12 +3,15 @@
 #include <gcalloc/profile.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "alloc/alloc.h"
 #include "api/init.h"
 #include "base/options.h"
 #include "platform/env.h"
+#include "platform/stop.h"
+#include "profile/look/request.h"
 #include "profile/profile.h"
 
 #define DEFAULT_PATH "gcalloc.%p.profile"
@@ -62,15 +65,18 @@ static void tell_failure(const char *path, int error)
     gci_env_report(&text);
 }
 
+static const char *path_by_options(void)
+{
+    return gci_options.profile_file[0] != '\0' ? gci_options.profile_file : DEFAULT_PATH;
+}
+
 /* The option counts from 0, off; the levels of a profile from 1. Mode leaks wants to know of all, and needs no file for it. */
 void gci_profile_start_by_options(void)
 {
     bool is_for_leaks = gci_options.mode == MODE_LEAKS && gci_env_get("GCALLOC_PROFILE") == NULL;
     if (gci_options.profile == 0 && !is_for_leaks)
         return;
-    const char *path = gci_options.profile_file[0] != '\0' ? gci_options.profile_file
-                       : is_for_leaks                      ? NULL
-                                                           : DEFAULT_PATH;
+    const char *path = is_for_leaks && gci_options.profile_file[0] == '\0' ? NULL : path_by_options();
     struct profile_plan plan = {.level = is_for_leaks ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
                                 .rate_bytes = gci_options.profile_rate,
                                 .path = path,
@@ -79,4 +85,24 @@ void gci_profile_start_by_options(void)
     int error = gci_profile_start(&plan);
     if (error != 0)
         tell_failure(path, error);
+}
+
+void gci_profile_take_signal(void)
+{
+    static const int signals[] = {0, SIGHUP, SIGUSR1, SIGUSR2}; /* in the order of the option's words */
+    static struct profile_plan plan;
+    int signal = signals[gci_options.profile_signal];
+    if (signal == 0 || gci_stop_signal() == 0)
+        return;
+    plan = (struct profile_plan){.level = PROFILE_LEVEL_SAMPLE,
+                                 .rate_bytes = gci_options.profile_rate,
+                                 .path = path_by_options(),
+                                 .version = gca_version(),
+                                 .may_number = true};
+    if (gci_options.profile != 0)
+        plan.level = (enum profile_level)gci_options.profile;
+    gci_look_serve_orders(&plan, gci_options.profile_graph != 0);
+    int error = gci_stop_take_order(signal);
+    if (error != 0)
+        tell_failure("GCALLOC_PROFILE_SIGNAL", error);
 }

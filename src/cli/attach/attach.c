@@ -24,6 +24,7 @@
 #define LIMIT_S 60
 #define LOOK_MS_MIN 1
 #define LOOK_MS_MAX 50
+#define STOPS_MAX 10 /* on a busy machine a thread may wait for longer than a stop may last */
 
 struct attempt {
     struct target target;
@@ -204,19 +205,25 @@ static int ask_once(struct attempt *attempt, const char *what)
     int found = wait_for(attempt, look_for_answer);
     if (found < 0)
         return fail(attempt, "has ended without an answer");
-    return found > 0 ? 0 : fail(attempt, "does not answer");
+    if (found > 0)
+        return 0;
+    cause = gci_target_deafness(&attempt->target); /* since then */
+    return fail(attempt, cause != NULL ? cause : "does not answer");
 }
 
-/* A process that is just writing its profile is asked again. */
+/* A process that is just writing its profile is asked again, and so is one whose threads did not stop in time. */
 static int ask(struct attempt *attempt, const char *what)
 {
     int64_t end = now_ms() + LIMIT_S * INT64_C(1000);
-    for (;;) {
+    for (int stops = 1;;) {
         int code = ask_once(attempt, what);
-        if (code != 0 || strcmp(attempt->answer, REQUEST_BUSY) != 0)
+        if (code != 0)
             return code;
+        bool is_unstopped = strcmp(attempt->answer, REQUEST_UNSTOPPED) == 0;
+        if ((!is_unstopped && strcmp(attempt->answer, REQUEST_BUSY) != 0) || (is_unstopped && stops++ == STOPS_MAX))
+            return 0;
         if (now_ms() >= end || gci_target_ends_within(&attempt->target, LOOK_MS_MAX))
-            return fail(attempt, "is busy writing its profile");
+            return is_unstopped ? 0 : fail(attempt, "is busy writing its profile");
     }
 }
 

@@ -454,7 +454,8 @@ int gci_why_main(int argc, char **argv)
     if (!profile)
         return EXIT_OWN_FAILURE;
     if (profile->object_count == 0) {
-        code = gci_message_fail(EXIT_OWN_FAILURE, profile->path, "has no picture of the heap's objects");
+        code = gci_message_fail(EXIT_OWN_FAILURE, profile->path,
+                                "has no graph of the heap: gcalloc record --graph writes one");
     } else {
         struct heap heap = {.profile = profile};
         gci_retain_make(&heap.retain, profile);

@@ -25,6 +25,8 @@ int gci_profiled_run(struct profiled *profiled)
         code = gci_preload_setenv("GCALLOC_PROFILE_RATE", profiled->rate ? profiled->rate : "0");
     if (code == 0)
         code = gci_preload_setenv("GCALLOC_PROFILE_FILE", profiled->pattern);
+    if (code == 0 && profiled->graph)
+        code = gci_preload_setenv("GCALLOC_PROFILE_GRAPH", "1");
     if (code == 0)
         code = gci_child_start(&program, &profiled->child);
     if (code == 0)

@@ -13,6 +13,7 @@ struct profiled {
     struct launch launch;
     const char *level;   /* as GCALLOC_PROFILE has it */
     const char *rate;    /* bytes, NULL: the level's own */
+    bool graph;          /* the profile ends with the heap as a graph */
     const char *pattern; /* absolute path of the profile, with the mark for the process, or without */
     pid_t child;         /* 0: nothing was started */
     int status;          /* how it ended, as waitpid says it */

@@ -31,6 +31,7 @@
 enum option_key {
     KEY_LEVEL = 512,
     KEY_RATE,
+    KEY_GRAPH,
     KEY_PID,
     KEY_STOP,
     KEY_DURATION
@@ -94,6 +95,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         return set_level(command, argument);
     case KEY_RATE:
         return set_rate(command, argument);
+    case KEY_GRAPH:
+        command->profiled.graph = true;
+        return 0;
     case KEY_PID:
         command->process = argument;
         return 0;
@@ -127,6 +131,7 @@ static const struct argp_option options[] = {
          "What is recorded, " LEVELS ": samples, at next to no cost (the default); samples with places of the source "
          "or callers alone; each allocation"},
     {.name = "rate", .key = KEY_RATE, .arg = "BYTES", .doc = "One sample in so many bytes on average (K, M, G)"},
+    {.name = "graph", .key = KEY_GRAPH, .doc = "What the heap consists of in the end, too: 'gcalloc why' reads it"},
     {.name = "output",
      .key = 'o',
      .arg = "FILE",
@@ -331,6 +336,7 @@ static int record_process(struct record_command *command, const char *start)
 {
     struct running running = {.process = (pid_t)strtol(command->process, NULL, 10),
                               .start = start,
+                              .graph = command->profiled.graph,
                               .duration_seconds = command->duration_seconds};
     static char name[] = "process", *words[] = {name, NULL};
     command->profiled.launch.words = words;
@@ -367,6 +373,9 @@ static int switch_process(struct record_command *command)
     if (!command->stop)
         snprintf(what, sizeof what, "start %d %s", level_number(command->profiled.level),
                  command->profiled.rate ? command->profiled.rate : "0");
+    if (command->profiled.graph && !command->waits)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--graph", "--pid leaves no file; 'gcalloc why %s' shows the heap",
+                                command->process);
     if (command->waits && !command->stop)
         return record_process(command, what);
     int code = gci_attach_request((pid_t)strtol(command->process, NULL, 10), what, NULL);

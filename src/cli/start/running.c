@@ -42,11 +42,11 @@ static int take_signals(sigset_t *before)
     return signalfd(-1, &taken, SFD_CLOEXEC);
 }
 
-static int ask_whole(const struct running *running)
+static int ask_whole(const struct running *running, const char *what)
 {
     char part[PATH_MAX + sizeof ".part"];
     snprintf(part, sizeof part, "%s.part", running->path);
-    int code = gci_attach_request(running->process, "profile", part);
+    int code = gci_attach_request(running->process, what, part);
     if (code == 0 && rename(part, running->path) != 0)
         code = gci_message_fail(EXIT_OWN_FAILURE, running->path, "%s", strerror(errno));
     if (code != 0)
@@ -77,7 +77,7 @@ static int watch(const struct running *running, int process, int signals, enum r
         *reason = wait_until(process, signals, start + (next < duration ? next : duration));
         if (*reason != REASON_TIME || next >= duration)
             return 0;
-        int code = ask_whole(running);
+        int code = ask_whole(running, "profile");
         if (code != 0)
             return code;
     }
@@ -90,7 +90,7 @@ static int finish(const struct running *running, enum reason reason)
     if (reason == REASON_END)
         return gci_message_fail(EXIT_OWN_FAILURE, running->path, "process %d has ended before it told anything",
                                 (int)running->process);
-    int code = ask_whole(running);
+    int code = ask_whole(running, running->graph ? "graph" : "leaks");
     int stopped = gci_attach_request(running->process, "stop", NULL);
     return code != 0 ? code : stopped;
 }
@@ -104,7 +104,7 @@ int gci_running_record(const struct running *running)
     int code = gci_attach_request(running->process, running->start, NULL);
     if (code == 0 && (process < 0 || signals < 0))
         code = gci_message_fail(EXIT_OWN_FAILURE, "record", "cannot wait: %s", strerror(errno));
-    else if (code == 0 && (code = ask_whole(running)) == 0) {
+    else if (code == 0 && (code = ask_whole(running, "profile")) == 0) {
         code = watch(running, process, signals, &reason);
         code = code == 0 ? finish(running, reason) : code;
     }

@@ -4,12 +4,14 @@
 #define GCI_CLI_RUNNING_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct running {
     pid_t process;
     const char *start;         /* the request that begins it */
+    bool graph;                /* in the end, what the heap consists of is asked for as well */
     uint64_t duration_seconds; /* 0: until SIGINT, SIGTERM or SIGHUP, or the end of the process */
     char path[PATH_MAX];       /* of the profile; always whole once it is there */
 };

@@ -97,7 +97,7 @@ static void add_object(const struct snapshot_object *object, void *data)
     struct piece *piece = data;
     struct origin origin = gci_origin_find(&object->object);
     const struct profile_object entry = {object->address, origin.bytes, origin.stack, flags_of(object)};
-    if (UNLIKELY(origin.stack > piece->writer->stacks_known)) {
+    if (UNLIKELY(!gci_writer_knows_stack(piece->writer, origin.stack))) {
         end_piece(piece);
         gci_writer_stack(piece->writer, origin.stack);
     }

@@ -3,15 +3,17 @@
 #include "profile/look/request.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/request_format.h"
 #include "base/text.h"
 #include "collect/cycle.h"
 #include "platform/env.h"
-#include "profile/profile.h"
 #include "world/request.h"
 
 static const char *version; /* of the library */
+static const struct profile_plan *order_plan;
+static bool orders_graph;
 
 static const char *explain(int failure)
 {
@@ -21,7 +23,7 @@ static const char *explain(int failure)
     case EINPROGRESS:
         return REQUEST_BUSY;
     case EAGAIN:
-        return "not every thread of the process could be stopped";
+        return REQUEST_UNSTOPPED;
     case ENOMEM:
         return "the process has no memory for it";
     case ENOSPC:
@@ -50,13 +52,14 @@ static const char *start_profile(const char *words)
         level < PROFILE_LEVEL_SAMPLE || level > PROFILE_LEVEL_FULL)
         return "no such level of a profile";
     const struct profile_plan plan = {.level = (enum profile_level)level, .rate_bytes = rate_bytes, .version = version};
-    int failure = gci_profile_try_switch(&plan);
+    int failure = gci_profile_try_start(&plan);
     return failure == EBUSY ? "a profile is on already" : explain(failure);
 }
 
 static const char *stop_profile(void)
 {
-    int failure = gci_profile_try_switch(NULL);
+    static const struct profile_extra nothing = {0};
+    int failure = gci_profile_try_stop(&nothing);
     return failure == ESRCH ? "no profile is on" : explain(failure);
 }
 
@@ -77,21 +80,67 @@ static const char *do_request(const char *line, const struct roots_caller *calle
     return "the library in the process does not know this request";
 }
 
-static void work(void *data)
+/* ---- Orders ------------------------------------------------------------------------------------------------------- */
+
+static void tell_order(const char *what, const char *path, int failure)
+{
+    struct text text;
+    gci_text_init(&text);
+    gci_text_add(&text, what);
+    gci_text_add(&text, path[0] != '\0' ? path : "it had no file");
+    if (failure != 0) {
+        gci_text_add(&text, ": ");
+        gci_text_add(&text, strerrordesc_np(failure));
+    }
+    gci_env_report(&text);
+}
+
+/* Ends the profile that is on, or else begins one. What writing its end meets with has been told. */
+static int switch_profile(const struct roots_caller *caller)
+{
+    const struct profile_extra last = {.leaks = true, .graph = orders_graph, .caller = caller};
+    int failure = gci_profile_try_stop(&last);
+    if (failure == 0)
+        tell_order("the profile is complete: ", gci_profile_path(), 0);
+    if (failure != ESRCH)
+        return failure;
+    failure = gci_profile_try_start(order_plan);
+    if (failure != EINPROGRESS)
+        tell_order(failure == 0 ? "a profile has begun: " : "no profile: ",
+                   failure == 0 ? gci_profile_path() : order_plan->path, failure);
+    return failure;
+}
+
+/* Who has the file comes back when he lets it go (profile.c: release_file). */
+static void do_orders(const struct roots_caller *caller)
+{
+    while (gci_request_orders() != 0 && switch_profile(caller) != EINPROGRESS)
+        gci_request_order_is_done();
+}
+
+static void answer(const struct roots_caller *caller)
 {
     char line[REQUEST_BYTES_MAX];
     const char *at = line;
     uint64_t number;
-    struct text answer;
-    if (!gci_request_take() || !gci_env_take_request(line) || !gci_text_read_decimal(&at, &number))
+    struct text text;
+    if (!gci_env_take_request(line) || !gci_text_read_decimal(&at, &number))
         return;
     while (*at == ' ')
         at++;
-    gci_text_init(&answer);
-    gci_text_add_decimal(&answer, number);
-    gci_text_add(&answer, " ");
-    gci_text_add(&answer, do_request(at, data));
-    gci_env_answer(answer.bytes);
+    gci_text_init(&text);
+    gci_text_add_decimal(&text, number);
+    gci_text_add(&text, " ");
+    gci_text_add(&text, do_request(at, caller));
+    gci_env_answer(text.bytes);
+}
+
+static void work(void *caller)
+{
+    if (!gci_request_take())
+        return;
+    do_orders(caller);
+    answer(caller);
 }
 
 static bool serve(const struct roots_caller *caller)
@@ -104,4 +153,10 @@ void gci_look_serve_requests(const char *library_version)
 {
     version = library_version;
     gci_request_init(serve);
+}
+
+void gci_look_serve_orders(const struct profile_plan *plan, bool with_graph)
+{
+    order_plan = plan;
+    orders_graph = with_graph;
 }
