@@ -11,6 +11,7 @@
 #include "platform/sync.h"
 #include "platform/thread.h"
 #include "profile/look/graph_file.h"
+#include "profile/look/sizes.h"
 #include "profile/moment.h"
 #include "profile/sampler.h"
 #include "world/critical.h"
@@ -378,6 +379,7 @@ static int end(const struct profile_extra *extra)
     write_last(&writer, PROFILE_EXIT);
     if (writer.file != NULL)
         failure = add_extra(&writer, extra);
+    gci_sizes_write(&writer);
     gci_moment_end(&writer);
     flush();
     if (failure != 0)
@@ -415,6 +417,7 @@ static int dump_to(const char *path, const struct profile_extra *extra)
     begin_file(&copier);
     write_last(&copier, PROFILE_DUMP);
     error = add_extra(&copier, extra);
+    gci_sizes_write(&copier);
     gci_moment_end(&copier);
     gci_writer_flush(&copier);
     return error != 0 ? error : copier.error;

@@ -5,6 +5,7 @@
 PROFILE_TEST_PROGRAM is the program."""
 import math
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -164,6 +165,22 @@ class ProfileTest(unittest.TestCase):
                                       "nothing more is written there for now\n")
         profile = self.read(is_whole=False)
         self.assertFalse(profile.is_torn)
+
+    def test_long_paths(self):
+        """Names of modules are whole, up to what the system allows."""
+        folder = self.folder.name
+        while len(folder) < 3500:
+            folder = os.path.join(folder, "x" * 200)
+        name = os.path.join(folder, "program")
+        os.makedirs(folder)
+        shutil.copy(PROGRAM, name)
+        environment = {"GCALLOC_PROFILE": "full", "GCALLOC_PROFILE_FILE": self.path("profile"), "GCALLOC_MODE": "free",
+                       "LD_LIBRARY_PATH": os.environ["PROFILE_TEST_LIBRARIES"]}
+        subprocess.run([name, "exact"], env=environment, check=True, timeout=100)
+        profile = profile_file.read(self.path("profile"))
+        self.assertEqual(profile.words[0], os.path.realpath(name))
+        self.assertIn(os.path.realpath(name), [mapping[4] for mapping in profile.mappings])
+        shutil.rmtree(os.path.join(self.folder.name, "x" * 200))
 
     def test_no_overwriting(self):
         with open(self.path("profile"), "w", encoding="ascii") as file:
