@@ -449,6 +449,17 @@ class Top(ShowTest):
                                r"Live at the end\n.*\n *2\.9 MiB .*cache_put")
         self.assertEqual(self.json("top", self.save(example()), "--sort=allocated")["allocated"][0]["objects"], 90000)
 
+    def test_sizes(self):
+        profile = Profile()
+        profile.sizes([(16, 1, 3000, 48000, 65536), (0, 2, 2, 1 << 20, 1 << 21)])
+        profile.end(1)
+        path = self.save(profile)
+        text = self.shown("report", "--sizes", path)
+        self.assertRegex(text, r"\n +16 B +3,000 +46\.9 KiB +64\.0 KiB +73\.2 %\n +large +2 +1\.0 MiB +2\.0 MiB +50\.0 %\n")
+        self.assertEqual(self.json("report", "--sizes", path)["sizes"][1],
+                         {"slot_bytes": 0, "blocks": 2, "objects": 2, "bytes": 1 << 20, "committed_bytes": 1 << 21})
+        self.assertIn("\nSizes: the profile does not have them", self.shown("report", "--sizes", self.save(example(), "y")))
+
     def test_the_last_moment_is_the_end(self):
         """For all that is shown, of programs that run or were killed too."""
         profile = Profile()

@@ -103,6 +103,19 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(sums["live_bytes"], 50 * sizes[4])
         self.assertEqual(profile.end[3], 0, "samples were lost")
 
+    def test_sizes(self):
+        """All objects of the heap by the size of their slots, at any level."""
+        for level in ("full", "sample"):
+            self.run_program("exact", name=level, level=level, mode="free")
+            profile = self.read(level)
+            sizes = {slot: rest for slot, *rest in profile.sizes}
+            self.assertEqual(list(sizes), sorted(sizes, key=lambda slot: slot or 1 << 40))
+            self.assertGreaterEqual(sizes[32][1], COUNT // 2)  # 24 bytes
+            self.assertGreaterEqual(sizes[160][1], COUNT // 2)  # 150 bytes
+            self.assertEqual(sizes[0][1], 10 + 50)  # from_large, and from_realloc
+            for slot, (blocks, objects, live, committed) in sizes.items():
+                self.assertTrue(0 < blocks and live <= committed and (slot == 0 or live == objects * slot), slot)
+
     def test_threads(self):
         self.run_program("exact", mode="free")
         profile = self.read()

@@ -126,7 +126,8 @@ static void say_how_it_ended(const struct profile *profile, enum outcome outcome
         gci_message_fail(0, profile->path, "breaks off in a record at byte %" PRIu64 ": what was whole is shown",
                          offset);
     else if (!profile->is_complete && !profile->source->is_growing)
-        gci_message_fail(0, profile->path, "has no end: the program still runs, or was killed");
+        gci_message_fail(0, profile->path,
+                         "has no end: the program still runs, was killed, or had no room to write it");
 }
 
 /* A record that is still being written is read once more later. */
