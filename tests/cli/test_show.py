@@ -451,12 +451,13 @@ class Top(ShowTest):
 
     def test_sizes(self):
         profile = Profile()
-        profile.sizes([(16, 1, 3000, 48000, 65536), (0, 2, 2, 1 << 20, 1 << 21)])
+        profile.sizes([(16, 1, 3000, 48000, 65536), (32, 1, 0, 0, 65536), (48, 2, 0, 0, 131072), (0, 2, 2, 1 << 20, 1 << 21)])
         profile.end(1)
         path = self.save(profile)
         text = self.shown("report", "--sizes", path)
-        self.assertRegex(text, r"\n +16 B +3,000 +46\.9 KiB +64\.0 KiB +73\.2 %\n +large +2 +1\.0 MiB +2\.0 MiB +50\.0 %\n")
-        self.assertEqual(self.json("report", "--sizes", path)["sizes"][1],
+        self.assertRegex(text, r"\n +16 +3,000 +46\.9 KiB +64\.0 KiB +73\.2 %\n +large +2 +1\.0 MiB +2\.0 MiB +50\.0 %\n"
+                               r" +and empty 192\.0 KiB of blocks of 2 other sizes\n")
+        self.assertEqual(self.json("report", "--sizes", path)["sizes"][3],
                          {"slot_bytes": 0, "blocks": 2, "objects": 2, "bytes": 1 << 20, "committed_bytes": 1 << 21})
         self.assertIn("\nSizes: the profile does not have them", self.shown("report", "--sizes", self.save(example(), "y")))
 

@@ -238,20 +238,33 @@ static void print_threads(const struct profile *profile, const struct totals *to
         printf("several: all that came after the first %d threads, which are not told apart\n", PROFILE_THREADS_MAX);
 }
 
+static void print_size(const struct profile_size *size)
+{
+    printf("%12s %14s %12s %12s %10s\n", size->slot_bytes > 0 ? gci_print_count(size->slot_bytes).text : "large",
+           gci_print_count(size->live_objects).text, gci_print_bytes(size->live_bytes).text,
+           gci_print_bytes(size->committed_bytes).text,
+           gci_print_share((double)size->live_bytes, (double)size->committed_bytes).text);
+}
+
 static void print_sizes(const struct profile *profile)
 {
+    uint64_t empty = 0, empty_bytes = 0;
     if (profile->size_count == 0)
         puts("\nSizes: the profile does not have them: its program was killed, or still runs");
     else
-        printf("\nSizes at the end, of all objects in the heap\n%12s %14s %12s %12s %10s\n", "slot", "objects", "bytes",
-               "of blocks", "full");
+        printf("\nSizes at the end, of all objects in the heap\n%12s %14s %12s %12s %10s\n", "slot bytes", "objects",
+               "bytes", "of blocks", "full");
     for (size_t i = 0; i < profile->size_count; i++) {
-        const struct profile_size *size = &profile->sizes[i];
-        printf("%12s %14s %12s %12s %10s\n", size->slot_bytes > 0 ? gci_print_bytes(size->slot_bytes).text : "large",
-               gci_print_count(size->live_objects).text, gci_print_bytes(size->live_bytes).text,
-               gci_print_bytes(size->committed_bytes).text,
-               gci_print_share((double)size->live_bytes, (double)size->committed_bytes).text);
+        if (profile->sizes[i].live_objects > 0) {
+            print_size(&profile->sizes[i]);
+            continue;
+        }
+        empty++;
+        empty_bytes += profile->sizes[i].committed_bytes;
     }
+    if (empty > 0)
+        printf("%12s %s of blocks of %s other size%s\n", "and empty", gci_print_bytes(empty_bytes).text,
+               gci_print_count(empty).text, gci_print_plural(empty));
 }
 
 /* ---- JSON ---- */
