@@ -61,16 +61,21 @@ static uint64_t lock_file(void)
     return blocked;
 }
 
-/* An order that came meanwhile has found the lock taken, or finds it free (profile/look/request.c). */
-static void release_file(uint64_t blocked)
+/* After the lock was let go: an order that came meanwhile has found it taken, or finds it free (profile/look/request.c). */
+static void serve_orders(void)
 {
-    gci_lock_release(&file_lock);
-    gci_stop_restore_signals(blocked);
     fence_full();
     if (LIKELY(gci_request_orders() == 0))
         return;
     gci_request_note();
     gci_request_serve_now();
+}
+
+static void release_file(uint64_t blocked)
+{
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(blocked);
+    serve_orders();
 }
 
 static void unlock_file(uint64_t blocked)
@@ -468,12 +473,15 @@ static bool try_file(struct file_try *try, bool may_wait)
     return false;
 }
 
-static void end_try(const struct file_try *try)
+/* Who serves requests looks for orders himself. */
+static void end_try(const struct file_try *try, bool is_serving)
 {
     if (try->has_entered)
         gci_sampler_leave();
     gci_lock_release(&file_lock);
     gci_stop_restore_signals(try->blocked);
+    if (!is_serving)
+        serve_orders();
 }
 
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
@@ -482,7 +490,7 @@ int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
     if (!try_file(&try, extra->may_wait))
         return EINPROGRESS;
     int error = take_copier() ? dump_to(path, extra) : ENOMEM;
-    end_try(&try);
+    end_try(&try, !extra->may_wait);
     return error;
 }
 
@@ -492,7 +500,7 @@ int gci_profile_try_start(const struct profile_plan *plan)
     if (!try_file(&try, false))
         return EINPROGRESS;
     int error = start(plan);
-    end_try(&try);
+    end_try(&try, true);
     return error;
 }
 
@@ -502,7 +510,7 @@ int gci_profile_try_stop(const struct profile_extra *extra)
     if (!try_file(&try, false))
         return EINPROGRESS;
     int error = end(extra);
-    end_try(&try);
+    end_try(&try, true);
     return error;
 }
 
@@ -531,6 +539,7 @@ void gci_profile_lock(void)
 void gci_profile_unlock(void)
 {
     gci_lock_release(&file_lock);
+    serve_orders();
 }
 
 void gci_profile_reset(void)
