@@ -143,8 +143,8 @@ class Report(ShowTest):
 
     def test_nothing_at_all(self):
         text = self.shown("report", self.save(Profile()), error=f"gcalloc: {self.scratch}/test.gcprof: has no end: "
-                                                                "the program still runs, or was killed\n")
-        self.assertIn("  live at end          0 B   0 objects\n", text)
+                          "the program still runs, was killed, or had no room to write it\n")
+        self.assertIn("  no figures: the profile breaks off before the first of them\n", text)
 
     def test_long_names_stay_in_their_line(self):
         profile = Profile(words=["prog", *["--a-very-long-option"] * 50])

@@ -152,13 +152,13 @@ static void print_summary(const struct profile *profile, const struct totals *to
     const struct figure *figures = totals->all.figures;
     gci_rows_command(profile);
     print_how(profile, totals);
-    if (!gci_profile_last(profile)) {
-        puts("  no figures: the profile breaks off before the first of them");
-        return;
-    }
     print_peak(profile);
-    print_figure("live at end", &figures[TOTAL_LIVE], "");
-    print_allocated(profile, figures);
+    if (gci_profile_last(profile)) {
+        print_figure("live at end", &figures[TOTAL_LIVE], "");
+        print_allocated(profile, figures);
+    } else {
+        puts("  no figures: the profile breaks off before the first of them");
+    }
     print_figure("leaked", &figures[TOTAL_LEAKED],
                  figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
     if (figures[TOTAL_COLLECTED].objects > 0)
