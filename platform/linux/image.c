@@ -10,13 +10,14 @@
 #include "base/text.h"
 #include "platform/linux/file.h"
 
-/* A line is at most the fields (73 bytes) and a path; of longer paths only the start matters. */
-#define LINE_BYTES 512
-#define READ_BYTES 4096
+/* A line is the fields (73 bytes), a path of up to 4,096, and " (deleted)". One that is longer, as line ends in paths are written
+ * as four bytes each, is cut. */
+#define LINE_BYTES_MAX (4096 + 256)
 
 struct lines {
-    char line[LINE_BYTES];
-    size_t length;
+    char bytes[LINE_BYTES_MAX]; /* as read: the start of a line in front */
+    size_t used;
+    bool is_rest; /* up to the next line end, of a line that was cut */
     void (*visit)(const struct mapping *, void *);
     void *data;
     bool is_well_formed;
@@ -70,25 +71,34 @@ static bool parse_line(const char *line, struct mapping *mapping)
     return true;
 }
 
-static void end_line(struct lines *lines)
+static void take_line(struct lines *lines, char *line, char *end)
 {
     struct mapping mapping;
-    lines->line[lines->length] = '\0';
-    lines->length = 0;
-    if (parse_line(lines->line, &mapping))
+    *end = '\0';
+    if (lines->is_rest)
+        return;
+    if (parse_line(line, &mapping))
         lines->visit(&mapping, lines->data);
     else
         lines->is_well_formed = false;
 }
 
-static void take_bytes(struct lines *lines, const char *bytes, size_t count)
+/* What is left of the last line moves to the front. */
+static void take_lines(struct lines *lines)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] == '\n')
-            end_line(lines);
-        else if (lines->length < LINE_BYTES - 1)
-            lines->line[lines->length++] = bytes[i];
+    char *line = lines->bytes;
+    char *limit = lines->bytes + lines->used;
+    for (char *end; (end = memchr(line, '\n', (size_t)(limit - line))) != NULL; line = end + 1) {
+        take_line(lines, line, end);
+        lines->is_rest = false;
     }
+    lines->used = (size_t)(limit - line);
+    memmove(lines->bytes, line, lines->used);
+    if (lines->used < sizeof lines->bytes)
+        return;
+    take_line(lines, lines->bytes, limit - 1);
+    lines->is_rest = true;
+    lines->used = 0;
 }
 
 extern const char __ehdr_start[] HIDDEN; // NOLINT(bugprone-reserved-identifier): the linker's names
@@ -102,13 +112,19 @@ struct range gci_image_own_code(void)
 bool gci_image_each(void (*visit)(const struct mapping *mapping, void *data), void *data)
 {
     int saved = errno;
-    struct lines lines = {.visit = visit, .data = data, .is_well_formed = true};
-    char buffer[READ_BYTES];
+    struct lines lines; /* not cleared: its bytes are many, and this runs with the world stopped */
+    lines.used = 0;
+    lines.is_rest = false;
+    lines.visit = visit;
+    lines.data = data;
+    lines.is_well_formed = true;
     ssize_t count = -1;
     int file = file_open_to_read("/proc/self/maps");
     if (file >= 0) {
-        while ((count = file_read(file, buffer, sizeof buffer)) > 0)
-            take_bytes(&lines, buffer, (size_t)count);
+        while ((count = file_read(file, lines.bytes + lines.used, sizeof lines.bytes - lines.used)) > 0) {
+            lines.used += (size_t)count;
+            take_lines(&lines);
+        }
         file_close(file);
     }
     errno = saved;

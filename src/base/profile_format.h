@@ -66,6 +66,9 @@ struct profile_mapping {
     uint8_t build_id[20];
 };
 
+/* So many have numbers of their own; what later ones do counts for number 0. */
+#define PROFILE_THREADS_MAX 1024
+
 /* Then: name. */
 struct profile_thread {
     uint32_t thread; /* number within the profile, from 1 */
@@ -204,12 +207,12 @@ struct profile_root {
     uint32_t thread; /* system id of the stack's thread, 0 where unknown */
 };
 
-/* Of one size class at the end: how full its blocks are. An array of these. */
+/* Of one size class at the end: how full its blocks are, with all objects, recorded or not. An array of these. */
 struct profile_size {
     uint64_t slot_bytes; /* 0: large objects */
     uint64_t blocks;
     uint64_t live_objects;
-    uint64_t live_bytes;
+    uint64_t live_bytes; /* of their slots */
     uint64_t committed_bytes;
 };
 

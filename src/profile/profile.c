@@ -11,6 +11,7 @@
 #include "platform/sync.h"
 #include "platform/thread.h"
 #include "profile/look/graph_file.h"
+#include "profile/look/sizes.h"
 #include "profile/moment.h"
 #include "profile/sampler.h"
 #include "world/critical.h"
@@ -60,16 +61,21 @@ static uint64_t lock_file(void)
     return blocked;
 }
 
-/* An order that came meanwhile has found the lock taken, or finds it free (profile/look/request.c). */
-static void release_file(uint64_t blocked)
+/* After the lock was let go: an order that came meanwhile has found it taken, or finds it free (profile/look/request.c). */
+static void serve_orders(void)
 {
-    gci_lock_release(&file_lock);
-    gci_stop_restore_signals(blocked);
     fence_full();
     if (LIKELY(gci_request_orders() == 0))
         return;
     gci_request_note();
     gci_request_serve_now();
+}
+
+static void release_file(uint64_t blocked)
+{
+    gci_lock_release(&file_lock);
+    gci_stop_restore_signals(blocked);
+    serve_orders();
 }
 
 static void unlock_file(uint64_t blocked)
@@ -378,6 +384,7 @@ static int end(const struct profile_extra *extra)
     write_last(&writer, PROFILE_EXIT);
     if (writer.file != NULL)
         failure = add_extra(&writer, extra);
+    gci_sizes_write(&writer);
     gci_moment_end(&writer);
     flush();
     if (failure != 0)
@@ -415,6 +422,7 @@ static int dump_to(const char *path, const struct profile_extra *extra)
     begin_file(&copier);
     write_last(&copier, PROFILE_DUMP);
     error = add_extra(&copier, extra);
+    gci_sizes_write(&copier);
     gci_moment_end(&copier);
     gci_writer_flush(&copier);
     return error != 0 ? error : copier.error;
@@ -465,12 +473,15 @@ static bool try_file(struct file_try *try, bool may_wait)
     return false;
 }
 
-static void end_try(const struct file_try *try)
+/* Who serves requests looks for orders himself. */
+static void end_try(const struct file_try *try, bool is_serving)
 {
     if (try->has_entered)
         gci_sampler_leave();
     gci_lock_release(&file_lock);
     gci_stop_restore_signals(try->blocked);
+    if (!is_serving)
+        serve_orders();
 }
 
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
@@ -479,7 +490,7 @@ int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
     if (!try_file(&try, extra->may_wait))
         return EINPROGRESS;
     int error = take_copier() ? dump_to(path, extra) : ENOMEM;
-    end_try(&try);
+    end_try(&try, !extra->may_wait);
     return error;
 }
 
@@ -489,7 +500,7 @@ int gci_profile_try_start(const struct profile_plan *plan)
     if (!try_file(&try, false))
         return EINPROGRESS;
     int error = start(plan);
-    end_try(&try);
+    end_try(&try, true);
     return error;
 }
 
@@ -499,7 +510,7 @@ int gci_profile_try_stop(const struct profile_extra *extra)
     if (!try_file(&try, false))
         return EINPROGRESS;
     int error = end(extra);
-    end_try(&try);
+    end_try(&try, true);
     return error;
 }
 
@@ -528,6 +539,7 @@ void gci_profile_lock(void)
 void gci_profile_unlock(void)
 {
     gci_lock_release(&file_lock);
+    serve_orders();
 }
 
 void gci_profile_reset(void)

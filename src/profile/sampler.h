@@ -76,7 +76,7 @@ struct sampled_thread {
     bool is_written;
     volatile u32_shared is_ready;
 };
-#define SAMPLED_THREADS_MAX 1024u
+#define SAMPLED_THREADS_MAX ((uint32_t)PROFILE_THREADS_MAX)
 uint32_t gci_sampler_thread_count(void);
 struct sampled_thread *gci_sampler_thread(uint32_t number);
 

@@ -252,6 +252,12 @@ class Flamegraph(ExportTest):
         self.assertIn("1.0 TiB", texts)
         self.assertIn("op<<;\"x\\\">\ufffd<y>&\ufffd \ufffd\u00e4", texts)
 
+    def test_dash_is_standard_output(self):
+        for words in (["flamegraph"], ["export", "--format=collapsed"]):
+            plain, dash = (self.gcalloc(*words, *more, self.small.path) for more in ([], ["-o", "-"]))
+            self.assertEqual((dash.returncode, dash.stderr, dash.stdout), (0, "", plain.stdout))
+        self.assertNotIn("-", os.listdir(self.scratch))
+
     def test_nothing_to_draw(self):
         path = ended(make_profile.Profile()).write(os.path.join(self.scratch, "none.gcp"))
         self.assertIn("the profile has none of these", "".join(self.flamegraph(profile=path).itertext()))

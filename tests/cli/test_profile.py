@@ -161,7 +161,7 @@ class Bad(ProfileTest):
         for length in sorted({*range(first, len(whole), 97), *ends} - {0}):
             path = self.save(whole[:length])
             done = self.gcalloc("report", "--json", "--no-symbols", path)
-            cause = "has no end: the program still runs, or was killed" if length in ends else \
+            cause = "has no end: the program still runs, was killed, or had no room to write it" if length in ends else \
                 f"breaks off in a record at byte {max(end for end in ends if end < length)}: what was whole is shown"
             lost = [line for line in done.stderr.splitlines() if "pointers from or to no object" not in line]
             self.assertEqual((done.returncode, lost), (0, [f"gcalloc: {path}: {cause}"]), length)

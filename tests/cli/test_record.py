@@ -5,6 +5,7 @@ beside a library that leaves a ready profile. Some tests run the real library, w
 import json
 import os
 import re
+import resource
 import subprocess
 import time
 import unittest
@@ -213,6 +214,28 @@ class RealLibrary(RecordTest):
         shown = json.loads(self.gcalloc("report", "--json", "x.gcprof").stdout)
         self.assertGreaterEqual(shown["allocated"]["objects"], 1000)
         self.assertTrue(shown["complete"])
+
+    def test_full_disk(self):
+        """The program goes on; what was written before is there, and a line of each says why no more is."""
+        self.run_it("record", "--level=full", "-o", "x", "--", self.probe, "leak", "9")
+        whole = os.path.getsize(os.path.join(self.folder, "x"))
+        for bytes_most, what in ((whole - 100, "no figures: the profile breaks off before the first of them"), (100, None)):
+            with self.subTest(bytes_most=bytes_most):
+                done = subprocess.run([self.command, "record", "--level=full", "-f", "-o", "x", "--", self.probe, "leak", "9"],
+                                      cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=60,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_most, bytes_most)))
+                path = os.path.join(os.path.realpath(self.folder), "x")
+                self.assertRegex(done.stderr, rf"\Agcalloc: profile {path}\.\d+: File too large; nothing more is written there "
+                                              r"for now\ngcalloc: ")
+                if what:
+                    self.assertEqual(done.returncode, 0)
+                    self.assertIn(f"gcalloc: {path}: has no end: the program still runs, was killed, or had no room to "
+                                  "write it\n", done.stderr)
+                    self.assertIn(what, done.stderr)
+                    self.assertEqual(self.run_it("report", "x").returncode, 0)
+                else:
+                    self.assertEqual((done.returncode, done.stderr.count("\n")), (125, 2))
+                    self.assertTrue(done.stderr.endswith(": empty\n"), done.stderr)
 
     def test_graph(self):
         """gcalloc why reads what record --graph leaves, and says so where that is missing."""

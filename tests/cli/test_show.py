@@ -143,8 +143,8 @@ class Report(ShowTest):
 
     def test_nothing_at_all(self):
         text = self.shown("report", self.save(Profile()), error=f"gcalloc: {self.scratch}/test.gcprof: has no end: "
-                                                                "the program still runs, or was killed\n")
-        self.assertIn("  live at end          0 B   0 objects\n", text)
+                          "the program still runs, was killed, or had no room to write it\n")
+        self.assertIn("  no figures: the profile breaks off before the first of them\n", text)
 
     def test_long_names_stay_in_their_line(self):
         profile = Profile(words=["prog", *["--a-very-long-option"] * 50])
@@ -449,14 +449,48 @@ class Top(ShowTest):
                                r"Live at the end\n.*\n *2\.9 MiB .*cache_put")
         self.assertEqual(self.json("top", self.save(example()), "--sort=allocated")["allocated"][0]["objects"], 90000)
 
-    def test_running_ones_show_the_last_moment(self):
+    def test_sizes(self):
+        profile = Profile()
+        profile.sizes([(16, 1, 3000, 48000, 65536), (32, 1, 0, 0, 65536), (48, 2, 0, 0, 131072), (0, 2, 2, 1 << 20, 1 << 21)])
+        profile.end(1)
+        path = self.save(profile)
+        text = self.shown("report", "--sizes", path)
+        self.assertRegex(text, r"\n +16 +3,000 +46\.9 KiB +64\.0 KiB +73\.2 %\n +large +2 +1\.0 MiB +2\.0 MiB +50\.0 %\n"
+                               r" +and empty 192\.0 KiB of blocks of 2 other sizes\n")
+        self.assertEqual(self.json("report", "--sizes", path)["sizes"][3],
+                         {"slot_bytes": 0, "blocks": 2, "objects": 2, "bytes": 1 << 20, "committed_bytes": 1 << 21})
+        self.assertIn("\nSizes: the profile does not have them", self.shown("report", "--sizes", self.save(example(), "y")))
+
+    def test_the_last_moment_is_the_end(self):
+        """For all that is shown, of programs that run or were killed too."""
         profile = Profile()
         stack, = places(profile, "work")
         for time_ns, reason, count in ((1, make_profile.DUMP, 5), (2, TIMER, 8), (3, PEAK, 7)):
             profile.moment(time_ns, reason, [row(stack, 1, count)])
         path = self.save(profile)
         self.assertEqual(self.json("top", path)["live"][0]["bytes"], 8)
-        self.assertEqual(json.loads(self.gcalloc("report", "--json", path).stdout)["live"]["bytes"], 5)
+        self.assertEqual(json.loads(self.gcalloc("report", "--json", path).stdout)["live"]["bytes"], 8)
+
+    def test_what_the_last_moment_leaves_out(self):
+        """The timer's moments have what lives; the rest of what was allocated is known from before, and has been freed."""
+        profile = Profile()
+        work, gone, new = places(profile, "work", "gone", "new")
+        profile.moment(1, make_profile.DUMP, [row(work, 10, 5, 2), row(gone, 100, 4, 2)])
+        profile.moment(2, TIMER, [row(work, 10, 9, 2), row(new, 1, 1)])
+        profile.moment(3, PEAK, [row(gone, 1000, 1)])
+        path = self.save(profile)
+        shown = json.loads(self.gcalloc("report", "--json", path).stdout)
+        self.assertEqual(shown["live"], {"bytes": 71, "objects": 8})
+        self.assertEqual(shown["allocated"], {"bytes": 491, "objects": 14})
+        self.assertEqual({one["where"]["function"]: one["bytes"] for one in shown["top"]["live"]}, {"work": 70, "new": 1})
+        page = os.path.join(self.scratch, "page.html")
+        self.gcalloc("report", "--html", "-o", page, path)
+        with open(page, encoding="utf-8") as file:
+            plain = file.read().split("<noscript>")[1].split("</noscript>")[0]
+        self.assertIn("70 B", plain)
+        self.assertNotIn("200 B", plain)
+        folded = self.gcalloc("export", "--format=collapsed", "--metric=live", path).stdout
+        self.assertEqual(sorted(folded.split()), ["1", "70", "new", "work"])
 
     def read_screen(self, terminal, wanted):
         shown, deadline = "", time.monotonic() + 30

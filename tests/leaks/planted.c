@@ -9,6 +9,7 @@
 #include <gcalloc.h>
 #include <gcalloc/rc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,75 +64,63 @@ static NOINLINE void indirect(void)
     look();
 }
 
-static NOINLINE void self_loop(void)
-{
-    struct node *node = new_node();
-    node->next = node;
-    look();
-}
+/* ---- Shapes: nodes that point at each other, of which the program forgets all ------------------------------------- */
 
-static NOINLINE void two_cycle(void)
-{
-    struct node *a = new_node();
-    struct node *b = new_node();
-    a->next = b;
-    b->next = a;
-    look();
-}
+#define SHAPE_NODES_MAX 7
 
-/* Two circles; the one holds the other. */
-static NOINLINE void held_cycle(void)
+/* Where the two words of each node point; nodes lie in memory in this order, or close to it. */
+static const struct shape {
+    const char *name;
+    unsigned nodes, direct; /* how many there are; how many of them nothing else holds */
+    struct link {
+        int next, other; /* number of a node, from 1; 0: none */
+    } links[SHAPE_NODES_MAX];
+} shapes[] = {
+    {"self_loop", 1, 1, {{1, 0}}},
+    {"two_cycle", 2, 1, {{2, 0}, {1, 0}}},
+    /* Two circles, the later one holds the earlier one; and the other way round. */
+    {"held_cycle", 4, 1, {{2, 0}, {1, 0}, {4, 0}, {3, 1}}},
+    {"holding_cycle", 4, 1, {{2, 0}, {1, 4}, {4, 0}, {3, 0}}},
+    /* A tail, 6 and 7, that holds a circle, 1 to 3, which holds a tail; the circle is entered where no search of it began. */
+    {"cycle_with_tails", 7, 1, {{2, 0}, {3, 0}, {1, 4}, {5, 0}, {0, 0}, {7, 0}, {2, 0}}},
+    {"two_holders", 3, 2, {{3, 0}, {3, 0}, {0, 0}}},
+};
+#define SHAPE_COUNT (sizeof shapes / sizeof shapes[0])
+
+static NOINLINE void make_shape(const struct shape *shape)
 {
-    struct node *nodes[4];
-    for (int i = 0; i < 4; i++)
+    struct node *nodes[SHAPE_NODES_MAX + 1] = {NULL};
+    for (unsigned i = 1; i <= shape->nodes; i++)
         nodes[i] = new_node();
-    nodes[0]->next = nodes[1];
-    nodes[1]->next = nodes[0];
-    nodes[2]->next = nodes[3];
-    nodes[3]->next = nodes[2];
-    nodes[3]->other = nodes[0];
+    for (unsigned i = 1; i <= shape->nodes; i++) {
+        nodes[i]->next = nodes[shape->links[i - 1].next];
+        nodes[i]->other = nodes[shape->links[i - 1].other];
+    }
     look();
 }
 
-/* The same the other way round in memory: what holds comes first. */
-static NOINLINE void holding_cycle(void)
+static void print_expected(unsigned bytes, unsigned objects, unsigned direct_bytes, unsigned direct_objects)
 {
-    struct node *nodes[4];
-    for (int i = 0; i < 4; i++)
-        nodes[i] = new_node();
-    nodes[0]->next = nodes[1];
-    nodes[1]->next = nodes[0];
-    nodes[2]->next = nodes[3];
-    nodes[3]->next = nodes[2];
-    nodes[1]->other = nodes[3];
-    look();
+    printf("%u %u %u %u\n", bytes, objects, direct_bytes, direct_objects);
+    fflush(stdout);
 }
 
-/* A tail that holds a circle which holds a tail; the circle is entered where no search of it began. */
-static NOINLINE void cycle_with_tails(void)
+/* False: there is none of this name. */
+static bool run_shape(const char *name)
 {
-    struct node *nodes[7];
-    for (int i = 0; i < 7; i++)
-        nodes[i] = new_node();
-    nodes[0]->next = nodes[1]; /* circle 0 1 2 */
-    nodes[1]->next = nodes[2];
-    nodes[2]->next = nodes[0];
-    nodes[2]->other = nodes[3]; /* tail 3 4 */
-    nodes[3]->next = nodes[4];
-    nodes[5]->next = nodes[6]; /* 5 6 into the middle of the circle */
-    nodes[6]->next = nodes[1];
-    look();
+    const unsigned bytes = sizeof(struct node);
+    for (size_t i = 0; i < SHAPE_COUNT; i++) {
+        const struct shape *shape = &shapes[i];
+        if (strcmp(name, shape->name) != 0)
+            continue;
+        print_expected(bytes * shape->nodes, shape->nodes, bytes * shape->direct, shape->direct);
+        make_shape(shape);
+        return true;
+    }
+    return false;
 }
 
-static NOINLINE void two_holders(void)
-{
-    struct node *a = new_node();
-    struct node *b = new_node();
-    struct node *shared = new_node();
-    a->next = shared;
-    b->next = shared;
-    look();
-}
+/* ---- Other leaks -------------------------------------------------------------------------------------------------- */
 
 static NOINLINE void interior(void)
 {
@@ -451,12 +440,6 @@ static const struct planted {
 } cases[] = {
     {"direct", direct, 640, 10, 640, 10},
     {"indirect", indirect, 6400, 100, 64, 1},
-    {"self_loop", self_loop, 64, 1, 64, 1},
-    {"two_cycle", two_cycle, 128, 2, 64, 1},
-    {"held_cycle", held_cycle, 256, 4, 64, 1},
-    {"holding_cycle", holding_cycle, 256, 4, 64, 1},
-    {"cycle_with_tails", cycle_with_tails, 448, 7, 64, 1},
-    {"two_holders", two_holders, 192, 3, 128, 2},
     {"interior", interior, 128, 2, 64, 1},
     {"large", large, (1 << 20) + (128 << 10), 2, 1 << 20, 1},
     {"moved", moved, 4096, 1, 4096, 1},
@@ -490,17 +473,31 @@ static const struct planted {
 };
 #define CASE_COUNT (sizeof cases / sizeof cases[0])
 
+static void print_names(void)
+{
+    for (size_t i = 0; i < SHAPE_COUNT; i++)
+        puts(shapes[i].name);
+    for (size_t i = 0; i < CASE_COUNT; i++)
+        puts(cases[i].name);
+}
+
+static void run_case(const char *name)
+{
+    for (size_t i = 0; i < CASE_COUNT; i++) {
+        const struct planted *planted = &cases[i];
+        if (strcmp(name, planted->name) != 0)
+            continue;
+        print_expected(planted->bytes, planted->objects, planted->direct_bytes, planted->direct_objects);
+        planted->run();
+    }
+}
+
 int main(int argc, char **argv)
 {
     helper_library = argc > 2 ? argv[2] : NULL;
-    for (size_t i = 0; i < CASE_COUNT; i++) {
-        if (argc == 1)
-            puts(cases[i].name);
-        else if (strcmp(argv[1], cases[i].name) == 0) {
-            printf("%u %u %u %u\n", cases[i].bytes, cases[i].objects, cases[i].direct_bytes, cases[i].direct_objects);
-            fflush(stdout);
-            cases[i].run();
-        }
-    }
+    if (argc == 1)
+        print_names();
+    else if (!run_shape(argv[1]))
+        run_case(argv[1]);
     return 0;
 }

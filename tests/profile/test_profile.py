@@ -5,6 +5,7 @@
 PROFILE_TEST_PROGRAM is the program."""
 import math
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -102,6 +103,19 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(sums["live_bytes"], 50 * sizes[4])
         self.assertEqual(profile.end[3], 0, "samples were lost")
 
+    def test_sizes(self):
+        """All objects of the heap by the size of their slots, at any level."""
+        for level in ("full", "sample"):
+            self.run_program("exact", name=level, level=level, mode="free")
+            profile = self.read(level)
+            sizes = {slot: rest for slot, *rest in profile.sizes}
+            self.assertEqual(list(sizes), sorted(sizes, key=lambda slot: slot or 1 << 40))
+            self.assertGreaterEqual(sizes[32][1], COUNT // 2)  # 24 bytes
+            self.assertGreaterEqual(sizes[160][1], COUNT // 2)  # 150 bytes
+            self.assertEqual(sizes[0][1], 10 + 50)  # from_large, and from_realloc
+            for slot, (blocks, objects, live, committed) in sizes.items():
+                self.assertTrue(0 < blocks and live <= committed and (slot == 0 or live == objects * slot), slot)
+
     def test_threads(self):
         self.run_program("exact", mode="free")
         profile = self.read()
@@ -164,6 +178,22 @@ class ProfileTest(unittest.TestCase):
                                       "nothing more is written there for now\n")
         profile = self.read(is_whole=False)
         self.assertFalse(profile.is_torn)
+
+    def test_long_paths(self):
+        """Names of modules are whole, up to what the system allows."""
+        folder = self.folder.name
+        while len(folder) < 3500:
+            folder = os.path.join(folder, "x" * 200)
+        name = os.path.join(folder, "program")
+        os.makedirs(folder)
+        shutil.copy(PROGRAM, name)
+        environment = {"GCALLOC_PROFILE": "full", "GCALLOC_PROFILE_FILE": self.path("profile"), "GCALLOC_MODE": "free",
+                       "LD_LIBRARY_PATH": os.environ["PROFILE_TEST_LIBRARIES"]}
+        subprocess.run([name, "exact"], env=environment, check=True, timeout=100)
+        profile = profile_file.read(self.path("profile"))
+        self.assertEqual(profile.words[0], os.path.realpath(name))
+        self.assertIn(os.path.realpath(name), [mapping[4] for mapping in profile.mappings])
+        shutil.rmtree(os.path.join(self.folder.name, "x" * 200))
 
     def test_no_overwriting(self):
         with open(self.path("profile"), "w", encoding="ascii") as file:

@@ -100,6 +100,8 @@ static void open_stream(struct output_file *file)
 
 int gci_file_open(struct output_file *file, const char *path, bool overwrite, bool is_binary)
 {
+    if (path && strcmp(path, "-") == 0)
+        path = NULL;
     *file = (struct output_file){.path = path};
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */
     if (!path && is_binary && isatty(STDOUT_FILENO))

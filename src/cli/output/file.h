@@ -16,7 +16,7 @@ struct output_file {
     char *destination; /* what `written` is renamed to; NULL: it has its name */
 };
 
-/* `path` NULL: standard output, which must be no terminal if `is_binary`. 0, or the exit code after one line. */
+/* `path` NULL or "-": standard output, which must be no terminal if `is_binary`. 0, or the exit code after one line. */
 int gci_file_open(struct output_file *file, const char *path, bool overwrite, bool is_binary);
 
 /* `code` is that of the writing so far: the file only stays where it is 0 and all could be written. The exit code. */

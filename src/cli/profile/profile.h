@@ -71,8 +71,11 @@ struct profile {
     size_t usage_count;
     struct profile_cycle *cycles;
     size_t cycle_count;
-    struct profile_moment_rows *moments; /* in order of time; the last of DUMP or EXIT is what reports show */
+    struct profile_moment_rows *moments; /* in order of time */
     size_t moment_count;
+    bool has_last;
+    size_t last_at;                  /* index of the moment at which the profile ends */
+    struct profile_moment_rows last; /* gci_profile_last; rows may be those of that moment */
     struct profile_leak *leaks;
     size_t leak_count;
     struct profile_object *objects;
@@ -104,8 +107,8 @@ uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, u
 /* Each look for leaks tells of all that there are, and all that were collected until then: whether this is of the last one. */
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
 
-/* The moment that reports show: the last of PROFILE_DUMP or PROFILE_EXIT (of one that is followed, PROFILE_TIMER too), else
- * the last one; NULL: there is none. */
+/* Where the profile ends, which is what everything shows: the last moment that is no peak, with a row for all that was told of
+ * until then (last.c). NULL: there is none. */
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
 const struct profile_moment_rows *
 gci_profile_peak(const struct profile *profile); /* the last of PROFILE_PEAK, or NULL */

@@ -126,7 +126,8 @@ static void say_how_it_ended(const struct profile *profile, enum outcome outcome
         gci_message_fail(0, profile->path, "breaks off in a record at byte %" PRIu64 ": what was whole is shown",
                          offset);
     else if (!profile->is_complete && !profile->source->is_growing)
-        gci_message_fail(0, profile->path, "has no end: the program still runs, or was killed");
+        gci_message_fail(0, profile->path,
+                         "has no end: the program still runs, was killed, or had no room to write it");
 }
 
 /* A record that is still being written is read once more later. */
@@ -144,6 +145,7 @@ static bool read_on(struct profile *profile)
     size_t lost = source->is_growing ? 0 : gci_records_finish(profile);
     if (lost > 0)
         gci_message_fail(0, profile->path, "%zu pointers from or to no object are left out", lost);
+    gci_last_find(profile);
     gci_names_find(profile);
     return source->offset > before;
 }
@@ -191,10 +193,10 @@ void gci_profile_forget(struct profile *profile)
     for (size_t i = 0; i < profile->moment_count; i++)
         free(profile->moments[i].rows);
     void *const arrays[] = {
-        profile->modules, profile->frames, profile->stacks,  profile->threads, profile->thread_system_ids,
-        profile->usage,   profile->cycles, profile->moments, profile->leaks,   profile->objects,
-        profile->edges,   profile->roots,  profile->sizes,   source->payload,  source->stacks,
-        source->known};
+        profile->modules, profile->frames,  profile->stacks,  profile->threads, profile->thread_system_ids,
+        profile->usage,   profile->cycles,  profile->moments, profile->leaks,   profile->objects,
+        profile->edges,   profile->roots,   profile->sizes,   source->payload,  source->stacks,
+        source->known,    source->last_rows};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         free(arrays[i]);
     gci_memory_pool_forget(&source->pool);
@@ -222,17 +224,6 @@ uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, u
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak)
 {
     return leak->time_ns == profile->source->last_look_ns[leak->is_collected ? 1 : 0];
-}
-
-const struct profile_moment_rows *gci_profile_last(const struct profile *profile)
-{
-    bool runs = profile->source->is_growing && !profile->is_complete;
-    for (size_t i = profile->moment_count; i > 0; i--) {
-        uint32_t reason = profile->moments[i - 1].moment.reason;
-        if (reason == PROFILE_DUMP || reason == PROFILE_EXIT || (runs && reason == PROFILE_TIMER))
-            return &profile->moments[i - 1];
-    }
-    return profile->moment_count > 0 ? &profile->moments[profile->moment_count - 1] : NULL;
 }
 
 const struct profile_moment_rows *gci_profile_peak(const struct profile *profile)

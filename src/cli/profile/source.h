@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What lies behind a profile while it is read, shared by reader.c, which opens and reads the file, records.c, which knows what
- * each record means, and names.c, which turns addresses into frames. */
+ * each record means, last.c, which knows where it ends, and names.c, which turns addresses into frames. */
 #ifndef GCI_CLI_SOURCE_H
 #define GCI_CLI_SOURCE_H
 
@@ -35,14 +35,15 @@ struct profile_source {
     uint64_t offset; /* of the next record */
     uint8_t *payload;
     size_t payload_room;
-    size_t open_moment;       /* to which rows belong */
-    uint64_t last_look_ns[2]; /* for leaks: that are there, and that were collected */
-    struct raw_stack *stacks; /* by number, as many as the profile has */
-    struct memory_pool pool;  /* of texts and other pieces that do not move */
+    size_t open_moment;                /* to which rows belong */
+    uint64_t last_look_ns[2];          /* for leaks: that are there, and that were collected */
+    struct profile_figures *last_rows; /* of the profile's end, where they are no moment's */
+    struct raw_stack *stacks;          /* by number, as many as the profile has */
+    struct memory_pool pool;           /* of texts and other pieces that do not move */
     struct known_address *known;
     size_t known_count, known_room; /* the room is a power of two */
     size_t module_room, frame_room, stack_room, raw_room, thread_room, thread_id_room, usage_room, cycle_room,
-        moment_room, row_room, leak_room, object_room, edge_room, root_room, size_room;
+        moment_room, row_room, last_room, leak_room, object_room, edge_room, root_room, size_room;
 };
 
 /* Takes the record whose payload is in the buffer. False: it is wrong, and nothing was taken. */
@@ -51,6 +52,9 @@ bool gci_records_take_words(struct profile *profile, size_t bytes);
 
 /* Takes out edges and roots that name no object; how many. */
 size_t gci_records_finish(struct profile *profile);
+
+/* Finds where the profile ends, so far. */
+void gci_last_find(struct profile *profile);
 
 /* Gives frames to stacks that have none. */
 void gci_names_find(struct profile *profile);

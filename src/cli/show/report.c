@@ -19,13 +19,19 @@
 #define ROWS_USUAL 10
 #define STACK_INDENT 12
 
-enum option_key { KEY_STACKS = 512, KEY_SORT, KEY_THREADS, KEY_TOP }; /* long names only, and none of view.c */
+enum option_key {
+    KEY_STACKS = 512,
+    KEY_SORT,
+    KEY_THREADS,
+    KEY_SIZES,
+    KEY_TOP
+}; /* long names only, and none of view.c */
 
 struct report {
     struct view view;
     struct save save; /* as a page */
     uint64_t rows, stacks;
-    bool threads;
+    bool threads, sizes;
     enum total only; /* TOTAL_COUNT: all lists */
 };
 
@@ -48,6 +54,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_THREADS:
         report->threads = true;
         return 0;
+    case KEY_SIZES:
+        report->sizes = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -56,6 +65,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp_option options[] = {
     {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "One list alone: " TOTAL_NAMES},
     {.name = "stacks", .key = KEY_STACKS, .arg = "NUMBER", .doc = "Show so many call stacks of each row"},
+    {.name = "sizes",
+     .key = KEY_SIZES,
+     .doc = "A table of all objects in the heap by size, and how full their blocks are"},
     {.name = "threads", .key = KEY_THREADS, .doc = "A table of threads too"},
     {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows in each list, in place of 10"},
     {0},
@@ -141,8 +153,12 @@ static void print_summary(const struct profile *profile, const struct totals *to
     gci_rows_command(profile);
     print_how(profile, totals);
     print_peak(profile);
-    print_figure("live at end", &figures[TOTAL_LIVE], "");
-    print_allocated(profile, figures);
+    if (gci_profile_last(profile)) {
+        print_figure("live at end", &figures[TOTAL_LIVE], "");
+        print_allocated(profile, figures);
+    } else {
+        puts("  no figures: the profile breaks off before the first of them");
+    }
     print_figure("leaked", &figures[TOTAL_LEAKED],
                  figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
     if (figures[TOTAL_COLLECTED].objects > 0)
@@ -218,6 +234,37 @@ static void print_threads(const struct profile *profile, const struct totals *to
             gci_print_count(figures[TOTAL_ALLOCATED].objects).text,
             gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);
     }
+    if (totals->threads[0].figures[TOTAL_ALLOCATED].objects > 0)
+        printf("several: all that came after the first %d threads, which are not told apart\n", PROFILE_THREADS_MAX);
+}
+
+static void print_size(const struct profile_size *size)
+{
+    printf("%12s %14s %12s %12s %10s\n", size->slot_bytes > 0 ? gci_print_count(size->slot_bytes).text : "large",
+           gci_print_count(size->live_objects).text, gci_print_bytes(size->live_bytes).text,
+           gci_print_bytes(size->committed_bytes).text,
+           gci_print_share((double)size->live_bytes, (double)size->committed_bytes).text);
+}
+
+static void print_sizes(const struct profile *profile)
+{
+    uint64_t empty = 0, empty_bytes = 0;
+    if (profile->size_count == 0)
+        puts("\nSizes: the profile does not have them: its program was killed, or still runs");
+    else
+        printf("\nSizes at the end, of all objects in the heap\n%12s %14s %12s %12s %10s\n", "slot bytes", "objects",
+               "bytes", "of blocks", "full");
+    for (size_t i = 0; i < profile->size_count; i++) {
+        if (profile->sizes[i].live_objects > 0) {
+            print_size(&profile->sizes[i]);
+            continue;
+        }
+        empty++;
+        empty_bytes += profile->sizes[i].committed_bytes;
+    }
+    if (empty > 0)
+        printf("%12s %s of blocks of %s other size%s\n", "and empty", gci_print_bytes(empty_bytes).text,
+               gci_print_count(empty).text, gci_print_plural(empty));
 }
 
 /* ---- JSON ---- */
@@ -309,6 +356,22 @@ static void print_threads_json(const struct profile *profile, const struct total
     gci_json_close(']');
 }
 
+static void print_sizes_json(const struct profile *profile)
+{
+    gci_json_open("sizes", '[');
+    for (size_t i = 0; i < profile->size_count; i++) {
+        const struct profile_size *size = &profile->sizes[i];
+        gci_json_open(NULL, '{');
+        gci_json_number("slot_bytes", size->slot_bytes);
+        gci_json_number("blocks", size->blocks);
+        gci_json_number("objects", size->live_objects);
+        gci_json_number("bytes", size->live_bytes);
+        gci_json_number("committed_bytes", size->committed_bytes);
+        gci_json_close('}');
+    }
+    gci_json_close(']');
+}
+
 static void print_json(const struct report *report, const struct profile *profile, const struct totals *totals)
 {
     gci_json_open(NULL, '{');
@@ -317,6 +380,8 @@ static void print_json(const struct report *report, const struct profile *profil
     print_cycles_json(profile);
     if (report->threads)
         print_threads_json(profile, totals);
+    if (report->sizes)
+        print_sizes_json(profile);
     gci_json_open("top", '{');
     for (int i = 0; i < TOTAL_NAMED; i++) {
         if (report->only != TOTAL_COUNT && report->only != (enum total)i)
@@ -346,6 +411,8 @@ static void print_text(const struct report *report, const struct profile *profil
     }
     if (report->threads)
         print_threads(profile, totals);
+    if (report->sizes)
+        print_sizes(profile);
 }
 
 static void show(const struct report *report, const struct profile *profile)

@@ -129,9 +129,6 @@ static const struct column figure_columns[] = {
     COLUMN("reclaimed", profile_figures, reclaimed_bytes),
     COLUMN("reclaims", profile_figures, reclaimed_objects),
     COLUMN("temporary", profile_figures, temporary_objects),
-};
-
-static const struct column live_columns[] = {
     COLUMN("live", profile_figures, live_bytes),
     COLUMN("objects", profile_figures, live_objects),
 };
@@ -144,14 +141,12 @@ static uint64_t figure_at(const struct page_row *row, size_t offset)
     return value;
 }
 
-static void write_figures(struct json *json, const struct page_rows *rows, const struct column *columns, size_t count,
-                          bool of_last)
+static void write_figures(struct json *json, const struct page_rows *rows, const struct column *columns, size_t count)
 {
     for (size_t c = 0; c < count; c++) {
         gci_columns_open_column(json, columns[c].name);
         for (uint32_t i = 0; i < rows->count; i++)
-            gci_columns_value(json,
-                              of_last && !rows->rows[i].is_last ? 0 : figure_at(&rows->rows[i], columns[c].offset));
+            gci_columns_value(json, figure_at(&rows->rows[i], columns[c].offset));
         gci_columns_close_column(json);
     }
 }
@@ -190,8 +185,7 @@ static void write_rows(struct json *json, const struct page_names *names, const 
     for (uint32_t i = 0; i < rows->count; i++)
         gci_columns_value(json, rows->rows[i].thread);
     gci_columns_close_column(json);
-    write_figures(json, rows, figure_columns, COUNT_OF(figure_columns), false);
-    write_figures(json, rows, live_columns, COUNT_OF(live_columns), true);
+    write_figures(json, rows, figure_columns, COUNT_OF(figure_columns));
     write_bins(json, "lifetimes", rows, offsetof(struct profile_figures, lifetimes));
     write_bins(json, "ages", rows, offsetof(struct profile_figures, ages));
     gci_columns_close(json, '}');

@@ -100,7 +100,7 @@ static void write_course(struct json *json, const struct profile *profile, struc
     size_t distance = choose_distance(profile);
     for (size_t i = 0; i < profile->moment_count; i++) {
         const struct profile_moment_rows *moment = &profile->moments[i];
-        bool is_spare = moment->moment.reason == PROFILE_TIMER && i % distance != 0 && i + 1 < profile->moment_count;
+        bool is_spare = moment->moment.reason == PROFILE_TIMER && i % distance != 0 && i != profile->last_at;
         if (moment->moment.reason == PROFILE_PEAK || is_spare)
             continue;
         uint32_t count = find_changes(writing, moment);

@@ -43,20 +43,15 @@ static struct page_row *row_for(struct page_rows *rows, const struct profile_fig
 
 void gci_rows_gather(struct page_rows *rows, const struct profile *profile)
 {
-    size_t last = profile->moment_count;
+    const struct profile_moment_rows *last = gci_profile_last(profile);
     *rows = (struct page_rows){0};
-    while (last > 0 && profile->moments[last - 1].moment.reason == PROFILE_PEAK)
-        last--;
     for (size_t i = 0; i < profile->moment_count; i++) {
         const struct profile_moment_rows *moment = &profile->moments[i];
-        for (size_t j = 0; j < moment->count; j++) {
-            struct page_row *row = row_for(rows, &moment->rows[j]);
-            if (moment->moment.reason != PROFILE_PEAK)
-                row->figures = &moment->rows[j];
-            if (i + 1 == last)
-                row->is_last = true;
-        }
+        for (size_t j = 0; j < moment->count; j++)
+            row_for(rows, &moment->rows[j]);
     }
+    for (size_t j = 0; last && j < last->count; j++)
+        row_for(rows, &last->rows[j])->figures = &last->rows[j];
 }
 
 uint32_t gci_rows_find(const struct page_rows *rows, const struct profile_figures *figures)

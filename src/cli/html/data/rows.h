@@ -7,14 +7,11 @@
 #ifndef GCI_CLI_HTML_DATA_ROWS_H
 #define GCI_CLI_HTML_DATA_ROWS_H
 
-#include <stdbool.h>
-
 #include "cli/profile/profile.h"
 
 struct page_row {
     uint32_t stack, thread;
-    bool is_last;                          /* the last moment has it: it may have something alive then */
-    const struct profile_figures *figures; /* the latest that are not of a peak; NULL: there are none */
+    const struct profile_figures *figures; /* where the profile ends; NULL: only a peak has the row */
 };
 
 struct page_rows {

@@ -210,8 +210,8 @@ class Details {
       el(
         'p',
         {class: 'lead'},
-        'By the thread that allocated. Where a stack was used by more threads than the profile tells apart, it ' +
-          'counts for “several”.'
+        'By the thread that allocated. A profile tells the first 1,024 threads apart; what later ones do counts for ' +
+          '“several”.'
       ),
       this.threadTable.element
     )

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/profile/progress.h"
+#include "cli/print/progress.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a profile ends, as everything that shows one takes it: the last moment that is not a peak. One that the timer made has
+ * only what lives then; for the rest, what was last told of a stack and thread stays, with all that lived of it freed since.
+ */
+#include <stdlib.h>
+
+#include "cli/profile/source.h"
+
+/* Rows so far by stack: the first in `heads`, the next one of the same stack, and another thread, in `nexts`. */
+struct merging {
+    struct profile_source *source;
+    uint32_t *heads; /* index + 1 */
+    uint32_t *nexts;
+    size_t nexts_room;
+    size_t count;
+};
+
+static struct profile_figures *row_of(struct merging *merging, const struct profile_figures *figures)
+{
+    struct profile_source *source = merging->source;
+    uint32_t *link = &merging->heads[figures->stack];
+    for (; *link != 0; link = &merging->nexts[*link - 1]) {
+        if (source->last_rows[*link - 1].thread == figures->thread)
+            return &source->last_rows[*link - 1];
+    }
+    *link = (uint32_t)++merging->count;
+    source->last_rows =
+        gci_memory_grow(source->last_rows, &source->last_room, merging->count, sizeof *source->last_rows);
+    merging->nexts = gci_memory_grow(merging->nexts, &merging->nexts_room, merging->count, sizeof *merging->nexts);
+    merging->nexts[merging->count - 1] = 0;
+    return &source->last_rows[merging->count - 1];
+}
+
+static void end_life(struct profile_figures *row)
+{
+    row->freed_objects += row->live_objects;
+    row->freed_bytes += row->live_bytes;
+    row->live_objects = row->live_bytes = 0;
+    for (unsigned i = 0; i < PROFILE_LIFETIMES; i++)
+        row->ages[i] = 0;
+}
+
+static void merge(struct merging *merging, const struct profile_moment_rows *moment)
+{
+    for (size_t i = 0; i < merging->count; i++)
+        end_life(&merging->source->last_rows[i]);
+    for (size_t i = 0; i < moment->count; i++)
+        *row_of(merging, &moment->rows[i]) = moment->rows[i];
+}
+
+static void merge_all(struct profile *profile)
+{
+    struct merging merging = {.source = profile->source,
+                              .heads = gci_memory_take(profile->stack_count, sizeof *merging.heads)};
+    for (size_t i = 0; i <= profile->last_at; i++) {
+        if (profile->moments[i].moment.reason != PROFILE_PEAK)
+            merge(&merging, &profile->moments[i]);
+    }
+    profile->last.rows = profile->source->last_rows;
+    profile->last.count = merging.count;
+    free(merging.heads);
+    free(merging.nexts);
+}
+
+void gci_last_find(struct profile *profile)
+{
+    size_t count = profile->moment_count;
+    while (count > 0 && profile->moments[count - 1].moment.reason == PROFILE_PEAK)
+        count--;
+    profile->has_last = count > 0;
+    if (count == 0)
+        return;
+    profile->last_at = count - 1;
+    profile->last = profile->moments[count - 1];
+    if (profile->last.moment.reason == PROFILE_TIMER)
+        merge_all(profile);
+}
+
+const struct profile_moment_rows *gci_profile_last(const struct profile *profile)
+{
+    return profile->has_last ? &profile->last : NULL;
+}
