@@ -10,17 +10,15 @@
 #include "platform/sync.h"
 #include "world/critical.h"
 
-__thread uint32_t gci_count_self TLS_INITIAL_EXEC = COUNT_NOBODY;
+__thread struct count_self gci_count_self TLS_INITIAL_EXEC = {.owner = COUNT_NOBODY};
 
 volatile u32_shared gci_count_has_runner;
 
 static struct lock count_lock; /* inboxes, and who is owner */
 static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
-__thread volatile shared_word gci_count_busy TLS_INITIAL_EXEC;
-
 /* The object of another thread that the calling thread has counted last, and how often in a row. */
-static __thread const struct counted *last_shared TLS_INITIAL_EXEC;
+static __thread uintptr_t last_shared TLS_INITIAL_EXEC; /* complemented: thread-local storage is a root */
 static __thread uint32_t last_shared_times TLS_INITIAL_EXEC;
 #define TIMES_TO_MERGE 64u /* so that an owner who does most of the counting is not asked to merge */
 
@@ -117,12 +115,13 @@ static bool leave_owner(struct counted *counted)
     return false;
 }
 
-/* By the owner, or for an owner that has ended with the lock held; `cleared` is SHARED_QUEUED for what comes out of an inbox.
+/* By the owner, or for an owner that has ended with the lock held; `less` is what goes on the way: the owner's last reference, or
+ * SHARED_QUEUE_STEP for what comes out of an inbox.
  * Where the flag stays set, and where a reference is left, the object is no longer the caller's to touch. Returns what `shared`
  * is then. */
-static uint32_t merge(struct counted *counted, uint32_t cleared)
+static uint32_t merge(struct counted *counted, uint32_t less)
 {
-    uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - cleared;
+    uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - less;
     if (!leave_owner(counted))
         return SHARED_ONE;
     counted_set_local(counted, 0);
@@ -134,9 +133,9 @@ static uint32_t merge(struct counted *counted, uint32_t cleared)
 static uint32_t clear_queued(struct counted *counted)
 {
     uint32_t seen = u32_load(&counted->shared);
-    while (!u32_compare_and_swap(&counted->shared, seen, seen & ~SHARED_QUEUED))
+    while (!u32_compare_and_swap(&counted->shared, seen, seen - SHARED_QUEUE_STEP))
         seen = u32_load(&counted->shared);
-    return seen & ~SHARED_QUEUED;
+    return seen - SHARED_QUEUE_STEP;
 }
 
 /* Lock of counts held. True: no reference is left. */
@@ -145,7 +144,7 @@ static bool settle_queued(struct counted *counted)
     uint32_t state = counted_state(counted);
     if (state == COUNTED_IMMORTAL)
         return false;
-    uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUED);
+    uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUE_STEP);
     if (UNLIKELY(shared & SHARED_MERGED && shared_count(shared) < 0))
         gci_count_die(data_of(counted), "gca_release", "released too often");
     return is_dead(shared);
@@ -226,7 +225,7 @@ static void empty_inboxes(void)
 /* The flag stays set where that cannot be: the short way to a new object relies on an owner. */
 static void become_owner(void)
 {
-    if (gci_count_self != COUNT_NOBODY)
+    if (gci_count_self.owner != COUNT_NOBODY)
         return;
     if (gci_cache_self.id >= COUNTED_OWNERS_END) {
         u32_store(&gci_cache_self.cache->errands, 1);
@@ -234,7 +233,7 @@ static void become_owner(void)
     }
     lock_counts();
     u32_store(&gci_cache_self.cache->counts, 1);
-    gci_count_self = gci_cache_self.id;
+    gci_count_self.owner = gci_cache_self.id;
     unlock_counts();
 }
 
@@ -245,18 +244,18 @@ static void end_busy(void)
         return;
     lock_counts();
     gci_cache_self.cache->busy_at = NULL;
-    word_store(&gci_count_busy, 0);
+    word_store(&gci_count_self.busy, 0);
     unlock_counts();
 }
 
 void gci_count_thread_ends(void)
 {
-    if (gci_count_self != COUNT_NOBODY) {
+    if (gci_count_self.owner != COUNT_NOBODY) {
         empty_inbox(gci_cache_self.cache);
         lock_counts();
         u32_store(&gci_cache_self.cache->counts, 0);
         u32_store(&gci_cache_self.cache->errands, 1);
-        gci_count_self = COUNT_NOBODY;
+        gci_count_self.owner = COUNT_NOBODY;
         unlock_counts();
         empty_inbox(gci_cache_self.cache);
     }
@@ -283,17 +282,17 @@ static void do_errands(void)
 /* A thread without a cache owns nothing. */
 void *gci_count_new(size_t bytes, const struct counted_type *type)
 {
-    if (u32_load(&gci_cache_self.cache->errands) != 0 || gci_count_self == COUNT_NOBODY)
+    if (u32_load(&gci_cache_self.cache->errands) != 0 || gci_count_self.owner == COUNT_NOBODY)
         do_errands();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
     struct counted *counted = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (counted == NULL)
         return NULL;
-    bool is_owned = gci_count_self != COUNT_NOBODY;
+    bool is_owned = gci_count_self.owner != COUNT_NOBODY;
     counted_set_local(counted, is_owned ? 1 : 0);
     u32_store(&counted->shared, is_owned ? 0 : SHARED_ONE | SHARED_MERGED);
-    counted_set_type_and_state(counted, type, is_owned ? gci_count_self : COUNTED_MERGED);
+    counted_set_type_and_state(counted, type, is_owned ? gci_count_self.owner : COUNTED_MERGED);
     return data_of(counted);
 }
 
@@ -331,8 +330,8 @@ void gci_count_retain_end(struct counted *counted)
 /* Whether the calling thread has counted this object often and no other in between. */
 static bool is_often(const struct counted *counted)
 {
-    if (counted != last_shared) {
-        last_shared = counted;
+    if (~(uintptr_t)counted != last_shared) {
+        last_shared = ~(uintptr_t)counted;
         last_shared_times = 0;
     }
     return ++last_shared_times >= TIMES_TO_MERGE;
@@ -347,10 +346,10 @@ static void make_busy(struct counted *counted, uint32_t shared)
         u32_compare_and_swap(&counted->shared, shared, shared | SHARED_BUSY);
         shared = u32_load(&counted->shared);
     }
-    word_store(&gci_count_busy, (uintptr_t)(counted + 1));
+    word_store(&gci_count_self.busy, (uintptr_t)(counted + 1));
     if (gci_cache_self.cache->busy_at == NULL) {
         lock_counts();
-        gci_cache_self.cache->busy_at = &gci_count_busy;
+        gci_cache_self.cache->busy_at = &gci_count_self.busy;
         unlock_counts();
     }
 }
@@ -363,13 +362,14 @@ static void retain_shared(struct counted *counted)
         make_busy(counted, shared);
 }
 
-/* Half of the owner's count goes where there is more room. */
-static void move_to_shared(struct counted *counted)
+/* The owner has retained as often as `taken` can tell. Of what it has not released, more than a half of what fits goes where
+ * there is more room. */
+static void begin_again(struct counted *counted)
 {
-    uint16_t half = LOCAL_COUNT_MAX / 2;
-    uint32_t before = u32_add(&counted->shared, half * SHARED_ONE);
-    u16_store(&counted->given, (uint16_t)(u16_load(&counted->given) + half));
-    if (UNLIKELY((int32_t)before > INT32_MAX / 2))
+    uint16_t local = counted_local(counted);
+    uint16_t moved = local > LOCAL_COUNT_MAX / 2 ? local / 2 : 0;
+    counted_set_local(counted, local - moved);
+    if (moved != 0 && UNLIKELY((int32_t)u32_add(&counted->shared, moved * SHARED_ONE) > INT32_MAX / 2))
         gci_count_retain_end(counted);
 }
 
@@ -380,12 +380,12 @@ void gci_count_retain_slow(struct counted *counted)
         check_retain(counted, state);
     if (state == COUNTED_IMMORTAL)
         return;
-    if (state != gci_count_self) {
+    if (state != gci_count_self.owner) {
         retain_shared(counted);
         return;
     }
-    if (counted_local(counted) == LOCAL_COUNT_MAX)
-        move_to_shared(counted);
+    if (u16_load(&counted->taken) == LOCAL_COUNT_MAX)
+        begin_again(counted);
     u16_store(&counted->taken, u16_load(&counted->taken) + 1);
 }
 
@@ -404,24 +404,26 @@ static bool is_beyond_release(struct counted *counted, uint32_t state)
 /* Not known to be merged: a step below 0 and the flag that says so are one. True: done. */
 static bool release_by_steps(struct counted *counted)
 {
-    uint32_t more = is_often(counted) ? SHARED_QUEUED : 0;
+    bool is_to_merge = is_often(counted);
     uint32_t seen = u32_load(&counted->shared);
     for (; !(seen & (SHARED_MERGED | SHARED_QUEUED)); seen = u32_load(&counted->shared)) {
         uint32_t wanted = seen - SHARED_ONE;
-        wanted |= shared_count(wanted) < 0 ? SHARED_QUEUED : more;
+        if (shared_count(wanted) < 0 || is_to_merge)
+            wanted += SHARED_QUEUE_STEP;
         if (u32_compare_and_swap(&counted->shared, seen, wanted)) {
             if (wanted & SHARED_QUEUED)
                 put_into_inbox(counted);
             return true;
         }
-        more = SHARED_QUEUED; /* others count it at the same time: once it is merged an addition will do */
+        is_to_merge = true; /* others count it at the same time: once it is merged an addition will do */
     }
     return false;
 }
 
 void gci_count_release_end(struct counted *counted, uint32_t after)
 {
-    if (!(after & SHARED_MERGED) || counted_state(counted) == COUNTED_IMMORTAL)
+    bool is_others = (after & (SHARED_MERGED | SHARED_QUEUED)) != SHARED_MERGED; /* and may be gone */
+    if (is_others || counted_state(counted) == COUNTED_IMMORTAL)
         return;
     if (is_dead(after))
         dispose(counted);
@@ -438,10 +440,7 @@ static void release_shared(struct counted *counted)
 /* The owner's last reference, while others have some or may get one. */
 static void release_own(struct counted *counted)
 {
-    if (UNLIKELY(counted_local(counted) == 0))
-        gci_count_die(data_of(counted), "gca_release", "released too often");
-    counted_set_local(counted, 0);
-    uint32_t shared = merge(counted, 0);
+    uint32_t shared = merge(counted, SHARED_ONE);
     if (is_dead(shared))
         dispose(counted);
     else if (shared & SHARED_QUEUED)
@@ -455,7 +454,7 @@ void gci_count_release_slow(struct counted *counted)
     uint32_t state = counted_state(counted);
     if (UNLIKELY(state >= COUNTED_OWNERS_END) && is_beyond_release(counted, state))
         return;
-    if (state == gci_count_self)
+    if (state == gci_count_self.owner)
         release_own(counted);
     else
         release_shared(counted);
@@ -526,7 +525,7 @@ void *gci_count_weak_entry(struct counted *counted)
 static bool retain_if_alive(struct counted *counted)
 {
     uint32_t state = counted_state(counted);
-    if (state == gci_count_self || state == COUNTED_IMMORTAL) {
+    if (state == gci_count_self.owner || state == COUNTED_IMMORTAL) {
         count_retain(data_of(counted));
         return true;
     }
