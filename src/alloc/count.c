@@ -37,41 +37,29 @@ void gci_count_die(const void *object, const char *function, const char *cause)
 
 /* ---- The end of a count ------------------------------------------------------------------------------------------- */
 
-static void lock_counts(void)
+static void enter(struct lock *lock)
 {
     critical_enter();
-    gci_lock_acquire(&count_lock);
+    gci_lock_acquire(lock);
 }
 
-static void unlock_counts(void)
+static void leave(struct lock *lock)
 {
-    gci_lock_release(&count_lock);
-    critical_leave();
-}
-
-static void lock_weak(void)
-{
-    critical_enter();
-    gci_lock_acquire(&weak_lock);
-}
-
-static void unlock_weak(void)
-{
-    gci_lock_release(&weak_lock);
+    gci_lock_release(lock);
     critical_leave();
 }
 
 /* From here on nobody finds the object. */
 static void cut_entry(struct counted *counted)
 {
-    lock_weak();
+    enter(&weak_lock);
     gci_special_lock();
     const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
     if (special != NULL)
         *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
     gci_special_unlock();
     counted_set_state(counted, COUNTED_DYING);
-    unlock_weak();
+    leave(&weak_lock);
 }
 
 /* No reference is left for good; who has found that out calls this. */
@@ -83,13 +71,13 @@ static bool is_dead(uint32_t shared)
 /* No thread can be in the middle of counting it. */
 static void forget_busy(const struct counted *counted)
 {
-    lock_counts();
+    enter(&count_lock);
     for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         volatile shared_word *at = gci_heap.caches[id]->busy_at;
         if (at != NULL && word_load(at) == (uintptr_t)(counted + 1))
             word_store(at, 0);
     }
-    unlock_counts();
+    leave(&count_lock);
 }
 
 static void dispose(struct counted *counted)
@@ -180,7 +168,7 @@ static struct counted *take_from(struct inbox *inbox)
 static void put_into_inbox(struct counted *counted)
 {
     bool is_over = false;
-    lock_counts();
+    enter(&count_lock);
     struct cache *owner = gci_cache_by_id(&gci_heap, counted_state(counted));
     if (owner == NULL || u32_load(&owner->counts) == 0) {
         is_over = settle_queued(counted);
@@ -190,25 +178,39 @@ static void put_into_inbox(struct counted *counted)
         u32_store(&owner->inbox.count, count + 1);
         u32_store_release(&owner->errands, 1);
     }
-    unlock_counts();
+    leave(&count_lock);
     if (is_over)
         dispose(counted);
 }
 
 /* For the owner itself, or for one that has ended. */
-static void empty_inbox(struct cache *owner)
+static void empty_inbox(struct cache *owner, size_t most)
 {
     bool goes_on = u32_load(&owner->inbox.count) != 0;
-    while (goes_on) {
-        lock_counts();
+    for (; goes_on && most != 0; most--) {
+        enter(&count_lock);
         bool is_ours = owner == gci_cache_self.cache || u32_load(&owner->counts) == 0;
         struct counted *counted = is_ours ? take_from(&owner->inbox) : NULL;
         bool is_over = counted != NULL && settle_queued(counted);
-        unlock_counts();
+        leave(&count_lock);
         if (is_over)
             dispose(counted);
         goes_on = counted != NULL;
     }
+}
+
+/* Of all that ends no more than a step is destroyed at once. */
+static void empty_own_inbox(bool with_due)
+{
+    struct cache *own = gci_cache_self.cache;
+    bool is_nested = destroy_is_running();
+    if (!is_nested)
+        gci_destroy_hold();
+    empty_inbox(own, DESTROY_STEP);
+    if (u32_load(&own->inbox.count) != 0)
+        u32_store(&own->errands, 1);
+    if (!is_nested)
+        gci_destroy_go(with_due);
 }
 
 static void empty_inboxes(void)
@@ -216,7 +218,7 @@ static void empty_inboxes(void)
     for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         struct cache *cache = gci_heap.caches[id];
         if (cache == gci_cache_self.cache || u32_load(&cache->counts) == 0)
-            empty_inbox(cache);
+            empty_inbox(cache, SIZE_MAX);
     }
 }
 
@@ -231,10 +233,10 @@ static void become_owner(void)
         u32_store(&gci_cache_self.cache->errands, 1);
         return;
     }
-    lock_counts();
+    enter(&count_lock);
     u32_store(&gci_cache_self.cache->counts, 1);
     gci_count_self.owner = gci_cache_self.id;
-    unlock_counts();
+    leave(&count_lock);
 }
 
 /* After the last function of the program's that may count: nobody else clears it from here on. */
@@ -242,22 +244,22 @@ static void end_busy(void)
 {
     if (gci_cache_self.cache->busy_at == NULL)
         return;
-    lock_counts();
+    enter(&count_lock);
     gci_cache_self.cache->busy_at = NULL;
     word_store(&gci_count_self.busy, 0);
-    unlock_counts();
+    leave(&count_lock);
 }
 
 void gci_count_thread_ends(void)
 {
     if (gci_count_self.owner != COUNT_NOBODY) {
-        empty_inbox(gci_cache_self.cache);
-        lock_counts();
+        empty_inbox(gci_cache_self.cache, SIZE_MAX);
+        enter(&count_lock);
         u32_store(&gci_cache_self.cache->counts, 0);
         u32_store(&gci_cache_self.cache->errands, 1);
         gci_count_self.owner = COUNT_NOBODY;
-        unlock_counts();
-        empty_inbox(gci_cache_self.cache);
+        leave(&count_lock);
+        empty_inbox(gci_cache_self.cache, SIZE_MAX);
     }
     gci_destroy_thread_ends();
     end_busy();
@@ -265,7 +267,7 @@ void gci_count_thread_ends(void)
 
 /* ---- New objects -------------------------------------------------------------------------------------------------- */
 
-/* Bounded, but for what a collection has set aside. What comes while it is under way sets the flag again. */
+/* One step. What comes while it is under way, or is left, sets the flag again. */
 static void do_errands(void)
 {
     if (destroy_is_running() || critical_is_inside() || !gci_alloc_attach_thread())
@@ -273,10 +275,7 @@ static void do_errands(void)
     u32_store(&gci_cache_self.cache->errands, 0);
     fence_full();
     become_owner();
-    empty_inbox(gci_cache_self.cache);
-    gci_destroy_some();
-    if (u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0)
-        gci_count_run_due();
+    empty_own_inbox(u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0);
 }
 
 /* A thread without a cache owns nothing. */
@@ -348,9 +347,9 @@ static void make_busy(struct counted *counted, uint32_t shared)
     }
     word_store(&gci_count_self.busy, (uintptr_t)(counted + 1));
     if (gci_cache_self.cache->busy_at == NULL) {
-        lock_counts();
+        enter(&count_lock);
         gci_cache_self.cache->busy_at = &gci_count_self.busy;
-        unlock_counts();
+        leave(&count_lock);
     }
 }
 
@@ -444,7 +443,7 @@ static void release_own(struct counted *counted)
     if (is_dead(shared))
         dispose(counted);
     else if (shared & SHARED_QUEUED)
-        empty_inbox(gci_cache_self.cache);
+        empty_own_inbox(false);
     else if (UNLIKELY(shared_count(shared) < 0))
         gci_count_die(data_of(counted), "gca_release", "released too often");
 }
@@ -492,14 +491,14 @@ static uintptr_t *find_entry(const struct counted *counted)
 /* The entry that there is, or `fresh`, which holds the object's address from then on. NULL: no memory for the record. */
 static uintptr_t *find_or_add_entry(struct counted *counted, uintptr_t *fresh)
 {
-    lock_weak();
+    enter(&weak_lock);
     uintptr_t *entry = find_entry(counted);
     if (entry == NULL && fresh != NULL) {
         *fresh = ~(uintptr_t)counted;
         struct object object = gci_resolve(&gci_heap, (uintptr_t)counted);
         entry = gci_special_add(&gci_heap, object, SPECIAL_WEAK, (uintptr_t)fresh, 0) ? fresh : NULL;
     }
-    unlock_weak();
+    leave(&weak_lock);
     return entry;
 }
 
@@ -542,11 +541,11 @@ static bool retain_if_alive(struct counted *counted)
 void *gci_count_weak_get(const void *entry)
 {
     const uintptr_t *hidden = entry;
-    lock_weak();
+    enter(&weak_lock);
     struct counted *counted = (struct counted *)~*hidden; // NOLINT(performance-no-int-to-ptr)
     if (*hidden == 0 || !retain_if_alive(counted))
         counted = NULL;
-    unlock_weak();
+    leave(&weak_lock);
     return counted == NULL ? NULL : data_of(counted);
 }
 
