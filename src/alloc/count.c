@@ -4,6 +4,8 @@
 
 #include "alloc/alloc.h"
 #include "alloc/misuse.h"
+#include "alloc/torture.h"
+#include "base/assert.h"
 #include "collect/bound.h"
 #include "heap/special/special.h"
 #include "platform/env.h"
@@ -37,14 +39,19 @@ void gci_count_die(const void *object, const char *function, const char *cause)
 
 /* ---- The end of a count ------------------------------------------------------------------------------------------- */
 
+static __thread bool has_weak TLS_INITIAL_EXEC; /* within that lock no other of these is taken */
+
 static void enter(struct lock *lock)
 {
+    GCI_ASSERT(!has_weak);
     critical_enter();
     gci_lock_acquire(lock);
+    has_weak = lock == &weak_lock;
 }
 
 static void leave(struct lock *lock)
 {
+    has_weak = false;
     gci_lock_release(lock);
     critical_leave();
 }
@@ -95,6 +102,7 @@ static void dispose(struct counted *counted)
 static bool leave_owner(struct counted *counted)
 {
     uint64_t seen = word_load(&counted->type_and_state);
+    torture_point(TORTURE_LEAVES_OWNER);
     while (seen >> COUNTED_STATE_SHIFT != COUNTED_IMMORTAL) {
         if (word_compare_and_swap(&counted->type_and_state, seen, seen & COUNTED_TYPE_MASK))
             return true;
@@ -112,6 +120,7 @@ static uint32_t merge(struct counted *counted, uint32_t less)
     uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - less;
     if (!leave_owner(counted))
         return SHARED_ONE;
+    torture_point(TORTURE_LEFT_OWNER);
     counted_set_local(counted, 0);
     return u32_add(&counted->shared, change) + change;
 }
@@ -207,6 +216,7 @@ static void empty_own_inbox(bool with_due)
     if (!is_nested)
         gci_destroy_hold();
     empty_inbox(own, DESTROY_STEP);
+    torture_point(TORTURE_ERRANDS);
     if (u32_load(&own->inbox.count) != 0)
         u32_store(&own->errands, 1);
     if (!is_nested)
@@ -297,7 +307,9 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
 
-static void make_immortal(struct counted *counted)
+/* For a retain at half of what fits, so that additions that are under way do not overflow. Counted as busy it may be from here
+ * on, which changes nothing; the lock of weak references may be held, so the names are left alone. */
+void gci_count_retain_end(struct counted *counted)
 {
     critical_enter();
     gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
@@ -317,13 +329,6 @@ static void check_retain(struct counted *counted, uint32_t state)
     if (!object_is_allocated(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted)) ||
         gci_resolve(&gci_heap, (uintptr_t)counted).start != (uintptr_t)counted)
         gci_count_die(data_of(counted), "gca_retain", "not a counted object");
-}
-
-/* At half of what fits, so that additions that are under way do not overflow. Counted as busy it may be from here on, which
- * changes nothing; the lock of weak references may be held, so the names are left alone. */
-void gci_count_retain_end(struct counted *counted)
-{
-    make_immortal(counted);
 }
 
 /* Whether the calling thread has counted this object often and no other in between. */
@@ -410,6 +415,7 @@ static bool release_by_steps(struct counted *counted)
         if (shared_count(wanted) < 0 || is_to_merge)
             wanted += SHARED_QUEUE_STEP;
         if (u32_compare_and_swap(&counted->shared, seen, wanted)) {
+            torture_point(TORTURE_QUEUES);
             if (wanted & SHARED_QUEUED)
                 put_into_inbox(counted);
             return true;
@@ -472,7 +478,7 @@ size_t gci_count_references(const struct counted *counted)
 
 void gci_count_make_immortal(struct counted *counted)
 {
-    make_immortal(counted);
+    gci_count_retain_end(counted);
     if (u32_load(&counted->shared) & SHARED_BUSY)
         forget_busy(counted);
 }

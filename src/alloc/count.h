@@ -7,8 +7,9 @@
  * back, and nobody adds to a sum of 0 (gci_count_weak_get does not). Without MERGED the sum is not known to other threads: who
  * brings `shared` below 0 sets QUEUED in the same compare-and-swap and puts the object into the owner's inbox; the owner merges
  * when it looks there. With QUEUED set nobody else destroys it, so the inbox never holds a dead one, and additions are safe
- * again, which never find a sum of 0 (SHARED_QUEUE_STEP). Where the owner has ended, the thread that would put it into the inbox merges itself, under the lock, which a thread
- * needs to become owner again. Where the owner has let go of it meanwhile, who finds MERGED when it clears QUEUED decides.
+ * again, which never find a sum of 0 (SHARED_QUEUE_STEP). Where the owner has ended, the thread that would put it into the
+ * inbox merges itself, under the lock, which a thread needs to become owner again. Where the owner has let go of it meanwhile,
+ * who finds MERGED when it clears QUEUED decides.
  *
  * An object that several threads count at the same time is `busy` for each of them: its steps are one addition, and nothing of it
  * is loaded before, since a processor that loads early what another one is about to take has to begin again. Only objects with
@@ -56,6 +57,11 @@ void gci_count_thread_ends(void);
 
 NORETURN COLD void gci_count_die(const void *object, const char *function, const char *cause);
 
+/* For fork. The child lacks the other threads, whatever step they were in, and each step is such that an object is at worst
+ * kept too long. An owned one has a local count of 1 or more (the last reference and the merging are one addition), so whoever
+ * becomes owner next counts on. One that its owner has left, but not added to, has neither MERGED nor an owner, and one that
+ * never came into an inbox stays QUEUED: nobody destroys them, and the collector finds them. It also looks for the states
+ * between, and so finds what was left of a list or a batch. */
 void gci_count_lock(void);
 void gci_count_unlock(void);
 void gci_count_reset_lock(void);
