@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* counted_pair WAY THREADS PAIRS: one reference more and one less, of an object that each thread made (own) or that the first one
- * made (shared). Reports nanoseconds of CPU for each pair.
+ * made (shared). Reports nanoseconds of CPU for each pair; and beside it, by turns in the same run, the least that it could
+ * take: where each thread has its object, that of one addition to memory, where they share it, of two atomic additions.
  */
 #include "counted.h"
 
 #include <pthread.h>
 
+#define TURNS 20
+#define THREADS_MAX 16
+
+static size_t thread_count;
 static size_t pairs;
 static bool is_shared;
 static struct counted_node *common;
 
 /* The analyser takes each release for the last one. */
 /* NOLINTBEGIN(clang-analyzer-unix.Malloc) */
-static void *run(void *unused)
+static void *count(void *unused)
 {
     struct counted_node *node = is_shared ? common : counted_node_new();
     (void)unused;
@@ -28,21 +33,57 @@ static void *run(void *unused)
 }
 /* NOLINTEND(clang-analyzer-unix.Malloc) */
 
-int main(int count, char **words)
+static void *add_to_own(void *unused)
 {
-    pthread_t threads[16];
-    size_t thread_count = bench_number(count, words, 2);
-    pairs = bench_number(count, words, 3);
+    volatile uint32_t number = 0;
+    for (size_t i = 0; i < pairs; i++)
+        number++;
+    return unused;
+}
+
+static void *add_to_common(void *unused)
+{
+    static _Alignas(64) atomic_uint number = 1;
+    for (size_t i = 0; i < pairs; i++) {
+        atomic_fetch_add_explicit(&number, 1, memory_order_relaxed);
+        COUNTED_BETWEEN();
+        if (atomic_fetch_sub_explicit(&number, 1, memory_order_acq_rel) == 1)
+            bench_fail("an addition was lost");
+        COUNTED_BETWEEN();
+    }
+    return unused;
+}
+
+static double run(void *(*work)(void *))
+{
+    pthread_t threads[THREADS_MAX];
+    double start = bench_cpu_seconds();
+    for (size_t i = 0; i < thread_count; i++)
+        if (pthread_create(&threads[i], NULL, work, NULL) != 0)
+            bench_fail("no thread");
+    for (size_t i = 0; i < thread_count; i++)
+        pthread_join(threads[i], NULL);
+    return bench_cpu_seconds() - start;
+}
+
+int main(int word_count, char **words)
+{
+    double seconds = 0;
+    double limit = 0;
+    thread_count = bench_number(word_count, words, 2);
+    pairs = bench_number(word_count, words, 3) / TURNS;
     is_shared = strcmp(words[1], "shared") == 0;
+    if (thread_count > THREADS_MAX)
+        bench_fail("too many threads");
     counted_start();
     common = counted_node_new();
-    double start = bench_cpu_seconds();
-    for (size_t i = 0; i < thread_count && i < 16; i++)
-        if (pthread_create(&threads[i], NULL, run, NULL) != 0)
-            bench_fail("no thread");
-    for (size_t i = 0; i < thread_count && i < 16; i++)
-        pthread_join(threads[i], NULL);
-    bench_report("ns_per_operation", (bench_cpu_seconds() - start) * 1e9 / (double)(pairs * thread_count));
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        seconds += run(count);
+        limit += run(is_shared ? add_to_common : add_to_own);
+    }
+    double each = 1e9 / (double)(pairs * thread_count * TURNS);
+    bench_report("ns_per_operation", seconds * each);
+    bench_report("limit_ns", limit * each);
     counted_release(common);
     return 0;
 }

@@ -18,7 +18,8 @@
  * length takes constant stack. One call destroys a thousand objects at most; the rest follows, as much each time, when the
  * thread makes another counted object or releases one, and all of it in gca_finalize_run, gca_collect or at the thread's end.
  * Objects that only refer to each other are found by the collector and destroyed together: all destroy functions run, in no
- * particular order, then all memory goes; releases among such objects do nothing.
+ * particular order, then all memory goes; releases among such objects do nothing. That, and finalizers, go in the same steps,
+ * in the next gca_rc_new of any thread, and all of it in gca_finalize_run and gca_collect.
  *
  * Thread safety: every function may be called from any thread, not from signal handlers. A gca_weak_t is, like any variable,
  * used by one thread at a time. Misuse (a pointer that is no counted object, one release too many, a retain of a dying
@@ -91,14 +92,18 @@ GCA_API void gca_release_end_(void *object, uint32_t shared);
 #define GCA_INLINE_ extern __inline__ __attribute__((__gnu_inline__, __always_inline__, __artificial__))
 
 #define GCA_ATTR_TLS_ __attribute__((tls_model("initial-exec")))
-GCA_API extern __thread uint32_t gca_rc_owner_ GCA_ATTR_TLS_;
-GCA_API extern __thread uintptr_t gca_rc_busy_ GCA_ATTR_TLS_;
+struct gca_rc_self_ {
+    uintptr_t busy_;
+    uint32_t owner_;
+};
+GCA_API extern __thread struct gca_rc_self_ gca_rc_self_ GCA_ATTR_TLS_;
 #define GCA_RC_SHARED_ONE_ 16u
 extern void *gca_retain_call_(void *) __asm__("gca_retain");
 extern void gca_release_call_(void *) __asm__("gca_release");
 
 struct gca_rc_header_ {
-    uint64_t type_and_owner_;
+    uint16_t type_[3];
+    uint16_t owner_;
     uint16_t taken_;
     uint16_t given_;
     uint32_t shared_;
@@ -113,24 +118,23 @@ GCA_INLINE_ struct gca_rc_header_ *gca_rc_header_of_(void *object)
 
 GCA_INLINE_ int gca_rc_is_own_(const struct gca_rc_header_ *header)
 {
-    return __atomic_load_n(&header->type_and_owner_, __ATOMIC_RELAXED) >> 48 == gca_rc_owner_;
+    return __atomic_load_n(&header->owner_, __ATOMIC_RELAXED) == gca_rc_self_.owner_;
 }
 
 /* An object that several threads count: nothing of it is loaded before. */
 GCA_INLINE_ int gca_rc_is_busy_(const void *object)
 {
-    return (uintptr_t)object == __atomic_load_n(&gca_rc_busy_, __ATOMIC_RELAXED);
+    return (uintptr_t)object == __atomic_load_n(&gca_rc_self_.busy_, __ATOMIC_RELAXED);
 }
 
-GCA_INLINE_ uint16_t gca_rc_local_(const struct gca_rc_header_ *header)
+/* One more in `count`, which does not reach `end`; false: it would. */
+GCA_INLINE_ int gca_rc_step_(uint16_t *count, uint16_t end)
 {
-    return (uint16_t)(__atomic_load_n(&header->taken_, __ATOMIC_RELAXED) -
-                      __atomic_load_n(&header->given_, __ATOMIC_RELAXED));
-}
-
-GCA_INLINE_ void gca_rc_step_(uint16_t *count)
-{
-    __atomic_store_n(count, (uint16_t)(__atomic_load_n(count, __ATOMIC_RELAXED) + 1), __ATOMIC_RELAXED);
+    uint16_t more = (uint16_t)(__atomic_load_n(count, __ATOMIC_RELAXED) + 1);
+    if (__builtin_expect(more == end, 0))
+        return 0;
+    __atomic_store_n(count, more, __ATOMIC_RELAXED);
+    return 1;
 }
 
 GCA_INLINE_ void *gca_retain(void *object)
@@ -144,10 +148,9 @@ GCA_INLINE_ void *gca_retain(void *object)
             gca_retain_end_(object);
         return object;
     }
-    if (!__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) != UINT16_MAX, 1))
-        return gca_retain_call_(object);
-    gca_rc_step_(&header->taken_);
-    return object;
+    if (__builtin_expect(gca_rc_is_own_(header), 1) && gca_rc_step_(&header->taken_, 0))
+        return object;
+    return gca_retain_call_(object);
 }
 
 GCA_INLINE_ void gca_release(void *object)
@@ -161,10 +164,10 @@ GCA_INLINE_ void gca_release(void *object)
             gca_release_end_(object, shared);
         return;
     }
-    if (__builtin_expect(gca_rc_is_own_(header) && gca_rc_local_(header) > 1, 1))
-        gca_rc_step_(&header->given_);
-    else
-        gca_release_call_(object);
+    if (__builtin_expect(gca_rc_is_own_(header), 1) &&
+        gca_rc_step_(&header->given_, __atomic_load_n(&header->taken_, __ATOMIC_RELAXED)))
+        return;
+    gca_release_call_(object);
 }
 #endif
 

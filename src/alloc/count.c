@@ -4,23 +4,23 @@
 
 #include "alloc/alloc.h"
 #include "alloc/misuse.h"
+#include "alloc/torture.h"
+#include "base/assert.h"
 #include "collect/bound.h"
 #include "heap/special/special.h"
 #include "platform/env.h"
 #include "platform/sync.h"
 #include "world/critical.h"
 
-__thread uint32_t gci_count_self TLS_INITIAL_EXEC = COUNT_NOBODY;
+__thread struct count_self gci_count_self TLS_INITIAL_EXEC = {.owner = COUNT_NOBODY};
 
 volatile u32_shared gci_count_has_runner;
 
 static struct lock count_lock; /* inboxes, and who is owner */
 static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
-__thread volatile shared_word gci_count_busy TLS_INITIAL_EXEC;
-
 /* The object of another thread that the calling thread has counted last, and how often in a row. */
-static __thread const struct counted *last_shared TLS_INITIAL_EXEC;
+static __thread uintptr_t last_shared TLS_INITIAL_EXEC; /* complemented: thread-local storage is a root */
 static __thread uint32_t last_shared_times TLS_INITIAL_EXEC;
 #define TIMES_TO_MERGE 64u /* so that an owner who does most of the counting is not asked to merge */
 
@@ -39,41 +39,34 @@ void gci_count_die(const void *object, const char *function, const char *cause)
 
 /* ---- The end of a count ------------------------------------------------------------------------------------------- */
 
-static void lock_counts(void)
+static __thread bool has_weak TLS_INITIAL_EXEC; /* within that lock no other of these is taken */
+
+static void enter(struct lock *lock)
 {
+    GCI_ASSERT(!has_weak);
     critical_enter();
-    gci_lock_acquire(&count_lock);
+    gci_lock_acquire(lock);
+    has_weak = lock == &weak_lock;
 }
 
-static void unlock_counts(void)
+static void leave(struct lock *lock)
 {
-    gci_lock_release(&count_lock);
-    critical_leave();
-}
-
-static void lock_weak(void)
-{
-    critical_enter();
-    gci_lock_acquire(&weak_lock);
-}
-
-static void unlock_weak(void)
-{
-    gci_lock_release(&weak_lock);
+    has_weak = false;
+    gci_lock_release(lock);
     critical_leave();
 }
 
 /* From here on nobody finds the object. */
 static void cut_entry(struct counted *counted)
 {
-    lock_weak();
+    enter(&weak_lock);
     gci_special_lock();
     const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
     if (special != NULL)
         *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
     gci_special_unlock();
     counted_set_state(counted, COUNTED_DYING);
-    unlock_weak();
+    leave(&weak_lock);
 }
 
 /* No reference is left for good; who has found that out calls this. */
@@ -85,13 +78,13 @@ static bool is_dead(uint32_t shared)
 /* No thread can be in the middle of counting it. */
 static void forget_busy(const struct counted *counted)
 {
-    lock_counts();
+    enter(&count_lock);
     for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         volatile shared_word *at = gci_heap.caches[id]->busy_at;
         if (at != NULL && word_load(at) == (uintptr_t)(counted + 1))
             word_store(at, 0);
     }
-    unlock_counts();
+    leave(&count_lock);
 }
 
 static void dispose(struct counted *counted)
@@ -109,6 +102,7 @@ static void dispose(struct counted *counted)
 static bool leave_owner(struct counted *counted)
 {
     uint64_t seen = word_load(&counted->type_and_state);
+    torture_point(TORTURE_LEAVES_OWNER);
     while (seen >> COUNTED_STATE_SHIFT != COUNTED_IMMORTAL) {
         if (word_compare_and_swap(&counted->type_and_state, seen, seen & COUNTED_TYPE_MASK))
             return true;
@@ -117,14 +111,16 @@ static bool leave_owner(struct counted *counted)
     return false;
 }
 
-/* By the owner, or for an owner that has ended with the lock held; `cleared` is SHARED_QUEUED for what comes out of an inbox.
+/* By the owner, or for an owner that has ended with the lock held; `less` is what goes on the way: the owner's last reference, or
+ * SHARED_QUEUE_STEP for what comes out of an inbox.
  * Where the flag stays set, and where a reference is left, the object is no longer the caller's to touch. Returns what `shared`
  * is then. */
-static uint32_t merge(struct counted *counted, uint32_t cleared)
+static uint32_t merge(struct counted *counted, uint32_t less)
 {
-    uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - cleared;
+    uint32_t change = counted_local(counted) * SHARED_ONE + SHARED_MERGED - less;
     if (!leave_owner(counted))
         return SHARED_ONE;
+    torture_point(TORTURE_LEFT_OWNER);
     counted_set_local(counted, 0);
     return u32_add(&counted->shared, change) + change;
 }
@@ -134,9 +130,9 @@ static uint32_t merge(struct counted *counted, uint32_t cleared)
 static uint32_t clear_queued(struct counted *counted)
 {
     uint32_t seen = u32_load(&counted->shared);
-    while (!u32_compare_and_swap(&counted->shared, seen, seen & ~SHARED_QUEUED))
+    while (!u32_compare_and_swap(&counted->shared, seen, seen - SHARED_QUEUE_STEP))
         seen = u32_load(&counted->shared);
-    return seen & ~SHARED_QUEUED;
+    return seen - SHARED_QUEUE_STEP;
 }
 
 /* Lock of counts held. True: no reference is left. */
@@ -145,7 +141,7 @@ static bool settle_queued(struct counted *counted)
     uint32_t state = counted_state(counted);
     if (state == COUNTED_IMMORTAL)
         return false;
-    uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUED);
+    uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUE_STEP);
     if (UNLIKELY(shared & SHARED_MERGED && shared_count(shared) < 0))
         gci_count_die(data_of(counted), "gca_release", "released too often");
     return is_dead(shared);
@@ -181,7 +177,7 @@ static struct counted *take_from(struct inbox *inbox)
 static void put_into_inbox(struct counted *counted)
 {
     bool is_over = false;
-    lock_counts();
+    enter(&count_lock);
     struct cache *owner = gci_cache_by_id(&gci_heap, counted_state(counted));
     if (owner == NULL || u32_load(&owner->counts) == 0) {
         is_over = settle_queued(counted);
@@ -191,25 +187,40 @@ static void put_into_inbox(struct counted *counted)
         u32_store(&owner->inbox.count, count + 1);
         u32_store_release(&owner->errands, 1);
     }
-    unlock_counts();
+    leave(&count_lock);
     if (is_over)
         dispose(counted);
 }
 
 /* For the owner itself, or for one that has ended. */
-static void empty_inbox(struct cache *owner)
+static void empty_inbox(struct cache *owner, size_t most)
 {
     bool goes_on = u32_load(&owner->inbox.count) != 0;
-    while (goes_on) {
-        lock_counts();
+    for (; goes_on && most != 0; most--) {
+        enter(&count_lock);
         bool is_ours = owner == gci_cache_self.cache || u32_load(&owner->counts) == 0;
         struct counted *counted = is_ours ? take_from(&owner->inbox) : NULL;
         bool is_over = counted != NULL && settle_queued(counted);
-        unlock_counts();
+        leave(&count_lock);
         if (is_over)
             dispose(counted);
         goes_on = counted != NULL;
     }
+}
+
+/* Of all that ends no more than a step is destroyed at once. */
+static void empty_own_inbox(bool with_due)
+{
+    struct cache *own = gci_cache_self.cache;
+    bool is_nested = destroy_is_running();
+    if (!is_nested)
+        gci_destroy_hold();
+    empty_inbox(own, DESTROY_STEP);
+    torture_point(TORTURE_ERRANDS);
+    if (u32_load(&own->inbox.count) != 0)
+        u32_store(&own->errands, 1);
+    if (!is_nested)
+        gci_destroy_go(with_due);
 }
 
 static void empty_inboxes(void)
@@ -217,7 +228,7 @@ static void empty_inboxes(void)
     for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
         struct cache *cache = gci_heap.caches[id];
         if (cache == gci_cache_self.cache || u32_load(&cache->counts) == 0)
-            empty_inbox(cache);
+            empty_inbox(cache, SIZE_MAX);
     }
 }
 
@@ -226,16 +237,16 @@ static void empty_inboxes(void)
 /* The flag stays set where that cannot be: the short way to a new object relies on an owner. */
 static void become_owner(void)
 {
-    if (gci_count_self != COUNT_NOBODY)
+    if (gci_count_self.owner != COUNT_NOBODY)
         return;
     if (gci_cache_self.id >= COUNTED_OWNERS_END) {
         u32_store(&gci_cache_self.cache->errands, 1);
         return;
     }
-    lock_counts();
+    enter(&count_lock);
     u32_store(&gci_cache_self.cache->counts, 1);
-    gci_count_self = gci_cache_self.id;
-    unlock_counts();
+    gci_count_self.owner = gci_cache_self.id;
+    leave(&count_lock);
 }
 
 /* After the last function of the program's that may count: nobody else clears it from here on. */
@@ -243,22 +254,22 @@ static void end_busy(void)
 {
     if (gci_cache_self.cache->busy_at == NULL)
         return;
-    lock_counts();
+    enter(&count_lock);
     gci_cache_self.cache->busy_at = NULL;
-    word_store(&gci_count_busy, 0);
-    unlock_counts();
+    word_store(&gci_count_self.busy, 0);
+    leave(&count_lock);
 }
 
 void gci_count_thread_ends(void)
 {
-    if (gci_count_self != COUNT_NOBODY) {
-        empty_inbox(gci_cache_self.cache);
-        lock_counts();
+    if (gci_count_self.owner != COUNT_NOBODY) {
+        empty_inbox(gci_cache_self.cache, SIZE_MAX);
+        enter(&count_lock);
         u32_store(&gci_cache_self.cache->counts, 0);
         u32_store(&gci_cache_self.cache->errands, 1);
-        gci_count_self = COUNT_NOBODY;
-        unlock_counts();
-        empty_inbox(gci_cache_self.cache);
+        gci_count_self.owner = COUNT_NOBODY;
+        leave(&count_lock);
+        empty_inbox(gci_cache_self.cache, SIZE_MAX);
     }
     gci_destroy_thread_ends();
     end_busy();
@@ -266,7 +277,7 @@ void gci_count_thread_ends(void)
 
 /* ---- New objects -------------------------------------------------------------------------------------------------- */
 
-/* Bounded, but for what a collection has set aside. What comes while it is under way sets the flag again. */
+/* One step. What comes while it is under way, or is left, sets the flag again. */
 static void do_errands(void)
 {
     if (destroy_is_running() || critical_is_inside() || !gci_alloc_attach_thread())
@@ -274,32 +285,31 @@ static void do_errands(void)
     u32_store(&gci_cache_self.cache->errands, 0);
     fence_full();
     become_owner();
-    empty_inbox(gci_cache_self.cache);
-    gci_destroy_some();
-    if (u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0)
-        gci_count_run_due();
+    empty_own_inbox(u32_load(&gci_bound_is_due) != 0 && u32_load(&gci_count_has_runner) == 0);
 }
 
 /* A thread without a cache owns nothing. */
 void *gci_count_new(size_t bytes, const struct counted_type *type)
 {
-    if (u32_load(&gci_cache_self.cache->errands) != 0 || gci_count_self == COUNT_NOBODY)
+    if (u32_load(&gci_cache_self.cache->errands) != 0 || gci_count_self.owner == COUNT_NOBODY)
         do_errands();
     if (bytes > PTRDIFF_MAX - COUNTED_HEADER_BYTES)
         return NULL;
     struct counted *counted = gci_alloc_zeroed(counted_slot_bytes(bytes), KIND_HEADED);
     if (counted == NULL)
         return NULL;
-    bool is_owned = gci_count_self != COUNT_NOBODY;
+    bool is_owned = gci_count_self.owner != COUNT_NOBODY;
     counted_set_local(counted, is_owned ? 1 : 0);
     u32_store(&counted->shared, is_owned ? 0 : SHARED_ONE | SHARED_MERGED);
-    counted_set_type_and_state(counted, type, is_owned ? gci_count_self : COUNTED_MERGED);
+    counted_set_type_and_state(counted, type, is_owned ? gci_count_self.owner : COUNTED_MERGED);
     return data_of(counted);
 }
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
 
-static void make_immortal(struct counted *counted)
+/* For a retain at half of what fits, so that additions that are under way do not overflow. Counted as busy it may be from here
+ * on, which changes nothing; the lock of weak references may be held, so the names are left alone. */
+void gci_count_retain_end(struct counted *counted)
 {
     critical_enter();
     gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
@@ -321,18 +331,11 @@ static void check_retain(struct counted *counted, uint32_t state)
         gci_count_die(data_of(counted), "gca_retain", "not a counted object");
 }
 
-/* At half of what fits, so that additions that are under way do not overflow. Counted as busy it may be from here on, which
- * changes nothing; the lock of weak references may be held, so the names are left alone. */
-void gci_count_retain_end(struct counted *counted)
-{
-    make_immortal(counted);
-}
-
 /* Whether the calling thread has counted this object often and no other in between. */
 static bool is_often(const struct counted *counted)
 {
-    if (counted != last_shared) {
-        last_shared = counted;
+    if (~(uintptr_t)counted != last_shared) {
+        last_shared = ~(uintptr_t)counted;
         last_shared_times = 0;
     }
     return ++last_shared_times >= TIMES_TO_MERGE;
@@ -347,11 +350,11 @@ static void make_busy(struct counted *counted, uint32_t shared)
         u32_compare_and_swap(&counted->shared, shared, shared | SHARED_BUSY);
         shared = u32_load(&counted->shared);
     }
-    word_store(&gci_count_busy, (uintptr_t)(counted + 1));
+    word_store(&gci_count_self.busy, (uintptr_t)(counted + 1));
     if (gci_cache_self.cache->busy_at == NULL) {
-        lock_counts();
-        gci_cache_self.cache->busy_at = &gci_count_busy;
-        unlock_counts();
+        enter(&count_lock);
+        gci_cache_self.cache->busy_at = &gci_count_self.busy;
+        leave(&count_lock);
     }
 }
 
@@ -363,13 +366,14 @@ static void retain_shared(struct counted *counted)
         make_busy(counted, shared);
 }
 
-/* Half of the owner's count goes where there is more room. */
-static void move_to_shared(struct counted *counted)
+/* The owner has retained as often as `taken` can tell. Of what it has not released, more than a half of what fits goes where
+ * there is more room. */
+static void begin_again(struct counted *counted)
 {
-    uint16_t half = LOCAL_COUNT_MAX / 2;
-    uint32_t before = u32_add(&counted->shared, half * SHARED_ONE);
-    u16_store(&counted->given, (uint16_t)(u16_load(&counted->given) + half));
-    if (UNLIKELY((int32_t)before > INT32_MAX / 2))
+    uint16_t local = counted_local(counted);
+    uint16_t moved = local > LOCAL_COUNT_MAX / 2 ? local / 2 : 0;
+    counted_set_local(counted, local - moved);
+    if (moved != 0 && UNLIKELY((int32_t)u32_add(&counted->shared, moved * SHARED_ONE) > INT32_MAX / 2))
         gci_count_retain_end(counted);
 }
 
@@ -380,12 +384,12 @@ void gci_count_retain_slow(struct counted *counted)
         check_retain(counted, state);
     if (state == COUNTED_IMMORTAL)
         return;
-    if (state != gci_count_self) {
+    if (state != gci_count_self.owner) {
         retain_shared(counted);
         return;
     }
-    if (counted_local(counted) == LOCAL_COUNT_MAX)
-        move_to_shared(counted);
+    if (u16_load(&counted->taken) == LOCAL_COUNT_MAX)
+        begin_again(counted);
     u16_store(&counted->taken, u16_load(&counted->taken) + 1);
 }
 
@@ -404,24 +408,27 @@ static bool is_beyond_release(struct counted *counted, uint32_t state)
 /* Not known to be merged: a step below 0 and the flag that says so are one. True: done. */
 static bool release_by_steps(struct counted *counted)
 {
-    uint32_t more = is_often(counted) ? SHARED_QUEUED : 0;
+    bool is_to_merge = is_often(counted);
     uint32_t seen = u32_load(&counted->shared);
     for (; !(seen & (SHARED_MERGED | SHARED_QUEUED)); seen = u32_load(&counted->shared)) {
         uint32_t wanted = seen - SHARED_ONE;
-        wanted |= shared_count(wanted) < 0 ? SHARED_QUEUED : more;
+        if (shared_count(wanted) < 0 || is_to_merge)
+            wanted += SHARED_QUEUE_STEP;
         if (u32_compare_and_swap(&counted->shared, seen, wanted)) {
+            torture_point(TORTURE_QUEUES);
             if (wanted & SHARED_QUEUED)
                 put_into_inbox(counted);
             return true;
         }
-        more = SHARED_QUEUED; /* others count it at the same time: once it is merged an addition will do */
+        is_to_merge = true; /* others count it at the same time: once it is merged an addition will do */
     }
     return false;
 }
 
 void gci_count_release_end(struct counted *counted, uint32_t after)
 {
-    if (!(after & SHARED_MERGED) || counted_state(counted) == COUNTED_IMMORTAL)
+    bool is_others = (after & (SHARED_MERGED | SHARED_QUEUED)) != SHARED_MERGED; /* and may be gone */
+    if (is_others || counted_state(counted) == COUNTED_IMMORTAL)
         return;
     if (is_dead(after))
         dispose(counted);
@@ -438,14 +445,11 @@ static void release_shared(struct counted *counted)
 /* The owner's last reference, while others have some or may get one. */
 static void release_own(struct counted *counted)
 {
-    if (UNLIKELY(counted_local(counted) == 0))
-        gci_count_die(data_of(counted), "gca_release", "released too often");
-    counted_set_local(counted, 0);
-    uint32_t shared = merge(counted, 0);
+    uint32_t shared = merge(counted, SHARED_ONE);
     if (is_dead(shared))
         dispose(counted);
     else if (shared & SHARED_QUEUED)
-        empty_inbox(gci_cache_self.cache);
+        empty_own_inbox(false);
     else if (UNLIKELY(shared_count(shared) < 0))
         gci_count_die(data_of(counted), "gca_release", "released too often");
 }
@@ -455,7 +459,7 @@ void gci_count_release_slow(struct counted *counted)
     uint32_t state = counted_state(counted);
     if (UNLIKELY(state >= COUNTED_OWNERS_END) && is_beyond_release(counted, state))
         return;
-    if (state == gci_count_self)
+    if (state == gci_count_self.owner)
         release_own(counted);
     else
         release_shared(counted);
@@ -474,7 +478,7 @@ size_t gci_count_references(const struct counted *counted)
 
 void gci_count_make_immortal(struct counted *counted)
 {
-    make_immortal(counted);
+    gci_count_retain_end(counted);
     if (u32_load(&counted->shared) & SHARED_BUSY)
         forget_busy(counted);
 }
@@ -493,14 +497,14 @@ static uintptr_t *find_entry(const struct counted *counted)
 /* The entry that there is, or `fresh`, which holds the object's address from then on. NULL: no memory for the record. */
 static uintptr_t *find_or_add_entry(struct counted *counted, uintptr_t *fresh)
 {
-    lock_weak();
+    enter(&weak_lock);
     uintptr_t *entry = find_entry(counted);
     if (entry == NULL && fresh != NULL) {
         *fresh = ~(uintptr_t)counted;
         struct object object = gci_resolve(&gci_heap, (uintptr_t)counted);
         entry = gci_special_add(&gci_heap, object, SPECIAL_WEAK, (uintptr_t)fresh, 0) ? fresh : NULL;
     }
-    unlock_weak();
+    leave(&weak_lock);
     return entry;
 }
 
@@ -526,7 +530,7 @@ void *gci_count_weak_entry(struct counted *counted)
 static bool retain_if_alive(struct counted *counted)
 {
     uint32_t state = counted_state(counted);
-    if (state == gci_count_self || state == COUNTED_IMMORTAL) {
+    if (state == gci_count_self.owner || state == COUNTED_IMMORTAL) {
         count_retain(data_of(counted));
         return true;
     }
@@ -543,11 +547,11 @@ static bool retain_if_alive(struct counted *counted)
 void *gci_count_weak_get(const void *entry)
 {
     const uintptr_t *hidden = entry;
-    lock_weak();
+    enter(&weak_lock);
     struct counted *counted = (struct counted *)~*hidden; // NOLINT(performance-no-int-to-ptr)
     if (*hidden == 0 || !retain_if_alive(counted))
         counted = NULL;
-    unlock_weak();
+    leave(&weak_lock);
     return counted == NULL ? NULL : data_of(counted);
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference counts: the two hot functions, and what stands behind them. States and header: heap/special/counted.h.
  *
- * Argument. `taken` and `given` are written by the owner only; a thread is owner while its id is gci_count_self, which it
+ * Argument. `taken` and `given` are written by the owner only; a thread is owner while its id is gci_count_self.owner, which it
  * becomes under the lock of counts and stops being under it (gci_count_thread_ends). The owner merges: its count becomes part
  * of `shared` in the addition that sets MERGED. Whoever brings the sum to 0 by an addition to `shared` sees it in what comes
  * back, and nobody adds to a sum of 0 (gci_count_weak_get does not). Without MERGED the sum is not known to other threads: who
  * brings `shared` below 0 sets QUEUED in the same compare-and-swap and puts the object into the owner's inbox; the owner merges
  * when it looks there. With QUEUED set nobody else destroys it, so the inbox never holds a dead one, and additions are safe
- * again. Where the owner has ended, the thread that would put it into the inbox merges itself, under the lock, which a thread
- * needs to become owner again. Where the owner has let go of it meanwhile, who finds MERGED when it clears QUEUED decides.
+ * again, which never find a sum of 0 (SHARED_QUEUE_STEP). Where the owner has ended, the thread that would put it into the
+ * inbox merges itself, under the lock, which a thread needs to become owner again. Where the owner has let go of it meanwhile,
+ * who finds MERGED when it clears QUEUED decides.
  *
  * An object that several threads count at the same time is `busy` for each of them: its steps are one addition, and nothing of it
  * is loaded before, since a processor that loads early what another one is about to take has to begin again. Only objects with
@@ -23,10 +24,13 @@
 #include "heap/resolve.h"
 #include "heap/special/counted.h"
 
-/* The id under which the calling thread owns counted objects; no state of one until it has made any. Public as
- * gca_rc_owner_, for the inline functions of gcalloc/rc.h. */
+/* Public as gca_rc_self_, for the inline functions of gcalloc/rc.h. */
 #define COUNT_NOBODY 0x10000u
-extern __thread uint32_t gci_count_self __asm__("gca_rc_owner_") EXPORT TLS_INITIAL_EXEC;
+struct count_self {
+    volatile shared_word busy; /* the calling thread's busy object, or 0; set by itself, cleared by anybody */
+    uint32_t owner;            /* the id under which it owns counted objects; no state of one until it has made any */
+};
+extern __thread struct count_self gci_count_self __asm__("gca_rc_self_") EXPORT TLS_INITIAL_EXEC;
 
 typedef void *(*count_new_fn)(size_t bytes, const struct counted_type *type);
 void *gci_count_new(size_t bytes, const struct counted_type *type);
@@ -53,12 +57,14 @@ void gci_count_thread_ends(void);
 
 NORETURN COLD void gci_count_die(const void *object, const char *function, const char *cause);
 
+/* For fork. The child lacks the other threads, whatever step they were in, and each step is such that an object is at worst
+ * kept too long. An owned one has a local count of 1 or more (the last reference and the merging are one addition), so whoever
+ * becomes owner next counts on. One that its owner has left, but not added to, has neither MERGED nor an owner, and one that
+ * never came into an inbox stays QUEUED: nobody destroys them, and the collector finds them. It also looks for the states
+ * between, and so finds what was left of a list or a batch. */
 void gci_count_lock(void);
 void gci_count_unlock(void);
 void gci_count_reset_lock(void);
-
-/* The calling thread's busy object, or 0. Set by itself, cleared by anybody. Public as gca_rc_busy_. */
-extern __thread volatile shared_word gci_count_busy __asm__("gca_rc_busy_") EXPORT TLS_INITIAL_EXEC;
 
 /* What is left to do where the addition has brought a busy object's count to an end. */
 void gci_count_retain_end(struct counted *counted);
@@ -99,13 +105,13 @@ ALWAYS_INLINE void *count_new(size_t bytes, const struct counted_type *type, cou
     struct counted *counted = window_take(window, bits);
     zero_slot(counted + 1, window->slot_bytes - COUNTED_HEADER_BYTES);
     counted->link = COUNTED_FIRST_REFERENCE;
-    counted_set_type_and_state(counted, type, gci_count_self);
+    counted_set_type_and_state(counted, type, gci_count_self.owner);
     return counted + 1;
 }
 
 ALWAYS_INLINE bool count_is_busy(const void *object)
 {
-    return UNLIKELY((uintptr_t)object == word_load(&gci_count_busy));
+    return UNLIKELY((uintptr_t)object == word_load(&gci_count_self.busy));
 }
 
 ALWAYS_INLINE void count_retain_shared(struct counted *counted)
@@ -122,14 +128,27 @@ ALWAYS_INLINE void count_release_shared(struct counted *counted)
         gci_count_release_end(counted, after);
 }
 
+ALWAYS_INLINE bool count_is_own(const struct counted *counted)
+{
+    return counted_owner(counted) == gci_count_self.owner;
+}
+
+/* One more in the owner's `count`, which never reaches `end`; false: it would. */
+ALWAYS_INLINE bool count_step(volatile u16_shared *count, uint16_t end)
+{
+    uint16_t more = (uint16_t)(u16_load(count) + 1);
+    if (UNLIKELY(more == end))
+        return false;
+    u16_store(count, more);
+    return true;
+}
+
 ALWAYS_INLINE void count_retain(void *object)
 {
     struct counted *counted = counted_perhaps(object);
     if (count_is_busy(object))
         count_retain_shared(counted);
-    else if (LIKELY(counted_state(counted) == gci_count_self) && LIKELY(counted_local(counted) != LOCAL_COUNT_MAX))
-        u16_store(&counted->taken, u16_load(&counted->taken) + 1);
-    else
+    else if (UNLIKELY(!count_is_own(counted)) || UNLIKELY(!count_step(&counted->taken, 0)))
         gci_count_retain_slow(counted_of(object, "gca_retain"));
 }
 
@@ -141,13 +160,10 @@ ALWAYS_INLINE void count_release(void *object)
         count_release_shared(counted);
         return;
     }
-    uint16_t local = counted_local(counted);
-    if (LIKELY(counted_state(counted) == gci_count_self)) {
-        if (local > 1) {
-            u16_store(&counted->given, u16_load(&counted->given) + 1);
+    if (LIKELY(count_is_own(counted))) {
+        if (count_step(&counted->given, u16_load(&counted->taken)))
             return;
-        }
-        if (LIKELY(local == 1 && u32_load_acquire(&counted->shared) == 0)) {
+        if (LIKELY(u32_load_acquire(&counted->shared) == 0)) {
             destroy_now_or_later(counted);
             return;
         }

@@ -87,39 +87,45 @@ void gci_destroy_step(struct counted *counted)
     errno = saved;
 }
 
-void gci_destroy_some(void)
+void gci_destroy_hold(void)
 {
-    uintptr_t first = gci_destroying.is_running ? 0 : take_left(gci_cache_self.cache);
-    if (first == 0)
-        return;
-    word_store_release(&gci_cache_self.cache->left, counted_at(first)->link);
-    gci_destroy_step(counted_at(first));
+    gci_destroying.is_running = true;
+    gci_destroying.pending = take_left(gci_cache_self.cache);
+    gci_destroying.place = &gci_destroying.pending;
 }
 
 /* ---- What is due -------------------------------------------------------------------------------------------------- */
 
-/* All destroy functions, then all memory: they may look at one another. */
-static size_t destroy_batch(struct counted *head)
+/* They may look at one another, so none goes before all destroy functions were called. Returns for how many. */
+static size_t destroy_batch(struct batch *batch, size_t *most)
 {
     size_t calls = 0;
-    for (struct counted *at = head; at != NULL; at = counted_at(at->link), calls++) {
+    struct counted *at;
+    for (; *most != 0 && (at = gci_bound_list_take(&batch->waiting)) != NULL; --*most, calls++) {
         const struct counted_type *type = counted_type(at);
+        gci_bound_list_put(&batch->destroyed, at);
         if (has_destroy(type) && counted_state(at) != COUNTED_BATCH_DESTROYED)
             call_destroy(at, type, COUNTED_BATCH_DESTROYED);
     }
-    for (struct counted *next; head != NULL; head = next) {
-        next = counted_at(head->link);
-        free_memory(head);
-    }
+    if (batch->waiting.first == NULL)
+        for (; *most != 0 && (at = gci_bound_list_take(&batch->destroyed)) != NULL; --*most)
+            free_memory(at);
     return calls;
 }
 
-static struct counted *take_batch(void)
+static bool take_batch(struct batch *batch)
 {
     critical_enter();
-    struct counted *head = gci_bound_take_counted();
+    bool taken = gci_bound_take_batch(batch);
     critical_leave();
-    return head;
+    return taken;
+}
+
+static void give_batch(struct batch *batch)
+{
+    critical_enter();
+    gci_bound_give_batch(&gci_heap, batch);
+    critical_leave();
 }
 
 static bool take_finalizer(struct due_finalizer *due)
@@ -144,16 +150,39 @@ static size_t destroy_left(void)
     return count;
 }
 
-static size_t destroy_set_aside(void)
+static size_t destroy_set_aside(size_t *most)
 {
+    struct batch batch;
     struct due_finalizer due;
-    size_t calls = destroy_batch(take_batch());
-    destroy_pending(SIZE_MAX);
-    for (; take_finalizer(&due); calls++) {
+    size_t calls = 0;
+    if (take_batch(&batch)) {
+        calls = destroy_batch(&batch, most);
+        give_batch(&batch);
+    }
+    for (; *most != 0 && take_finalizer(&due); --*most, calls++) {
         gci_destroying.place = &gci_destroying.pending;
         due.run((void *)due.object, due.data); // NOLINT(performance-no-int-to-ptr)
-        destroy_pending(SIZE_MAX);
     }
+    return calls;
+}
+
+void gci_destroy_go(bool with_due)
+{
+    int saved = errno;
+    size_t most = DESTROY_STEP;
+    if (with_due)
+        destroy_set_aside(&most);
+    destroy_pending(most);
+    leave_rest();
+    gci_destroying.is_running = false;
+    errno = saved;
+}
+
+static size_t destroy_all_set_aside(void)
+{
+    size_t most = SIZE_MAX;
+    size_t calls = destroy_set_aside(&most);
+    destroy_pending(SIZE_MAX);
     return calls;
 }
 
@@ -174,7 +203,7 @@ size_t gci_destroy_rest(void)
 
 size_t gci_destroy_due(void)
 {
-    return run(destroy_set_aside);
+    return run(destroy_all_set_aside);
 }
 
 void gci_destroy_thread_ends(void)

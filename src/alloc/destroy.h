@@ -6,6 +6,9 @@
  * release, each of which goes on as far, or for its gca_finalize_run, gca_collect or end, which finish it. Between, it hangs on
  * the cache of its thread (heap/cache.h: left). Only that thread puts something there, and only when nothing is there; once it
  * has ended anybody takes it, all at once.
+ *
+ * What collections have set aside goes in such steps too, but in anybody's gca_rc_new: a thread takes it, goes one step, and
+ * gives back what is left.
  */
 #ifndef GCI_ALLOC_DESTROY_H
 #define GCI_ALLOC_DESTROY_H
@@ -42,8 +45,11 @@ ALWAYS_INLINE void destroy_now_or_later(struct counted *counted)
     self->place = &counted->link;
 }
 
-/* A step of what earlier releases of this thread have left. */
-void gci_destroy_some(void);
+/* From the first on what ends waits, as within a destroy function, behind what earlier releases of this thread have left; the
+ * second goes a step. With `with_due`, what collections have set aside comes first. Not within each other, nor within a
+ * destroy function. */
+void gci_destroy_hold(void);
+void gci_destroy_go(bool with_due);
 
 /* All that releases of this thread and of those that have ended have left, and what collections have set aside: cycles as one
  * batch, finalizers. Both return for how many objects. Not inside a function of the program's that one of these calls. */

@@ -4,12 +4,22 @@
 
 #if defined(GCI_TORTURE)
 
+#include <stddef.h>
+
 #include "base/atomic.h"
 #include "collect/cycle.h"
 #include "world/critical.h"
 
 static uint64_t interval;
 static shared_word ticks;
+
+void (*gci_torture_hook)(enum torture_point point);
+
+void torture_point(enum torture_point point)
+{
+    if (gci_torture_hook != NULL)
+        gci_torture_hook(point);
+}
 
 void gci_torture_collect_every(uint64_t allocations)
 {

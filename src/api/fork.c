@@ -16,6 +16,7 @@
 #include "alloc/count.h"
 #include "api/init.h"
 #include "collect/cycle.h"
+#include "heap/cache.h"
 #include "platform/stop.h"
 #include "profile/profile.h"
 #include "world/critical.h"
@@ -102,6 +103,7 @@ static void child(void)
     gci_cycle_reset();
     gci_profile_reset();
     gci_runner_reset();
+    gci_cache_forget_names(&gci_heap, gci_cache_self.cache);
     if (!leaves)
         return;
     gci_alloc_reset_lock();

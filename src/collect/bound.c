@@ -13,7 +13,7 @@ static struct lock due_lock;
 static struct due_finalizer *due;
 static size_t due_count;
 static size_t due_capacity;
-static struct counted *due_counted;
+static struct batch due_batch;
 
 /* One collection's state: the world is stopped, and there is one. */
 struct bound {
@@ -25,6 +25,49 @@ struct bound {
     uintptr_t readable_page;
     struct bound_figures figures;
 };
+
+/* ---- Lists ----------------------------------------------------------------------------------------------------------- */
+
+void gci_bound_list_put(struct counted_list *list, struct counted *counted)
+{
+    counted->link = (uintptr_t)list->first;
+    list->first = counted;
+    if (list->last == NULL)
+        list->last = counted;
+}
+
+struct counted *gci_bound_list_take(struct counted_list *list)
+{
+    struct counted *first = list->first;
+    if (first == NULL)
+        return NULL;
+    list->first = (struct counted *)first->link; // NOLINT(performance-no-int-to-ptr)
+    if (list->first == NULL)
+        list->last = NULL;
+    return first;
+}
+
+static void join(struct counted_list *list, struct counted_list *front)
+{
+    if (front->first == NULL)
+        return;
+    front->last->link = (uintptr_t)list->first;
+    list->first = front->first;
+    if (list->last == NULL)
+        list->last = front->last;
+    *front = (struct counted_list){NULL, NULL};
+}
+
+static void join_batch(struct batch *batch, struct batch *front)
+{
+    join(&batch->waiting, &front->waiting);
+    join(&batch->destroyed, &front->destroyed);
+}
+
+static bool batch_is_empty(const struct batch *batch)
+{
+    return batch->waiting.first == NULL && batch->destroyed.first == NULL;
+}
 
 /* ---- Marking more ------------------------------------------------------------------------------------------------- */
 
@@ -118,7 +161,8 @@ void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address
         visit(due[i].object, data);
         visit((uintptr_t)due[i].data, data);
     }
-    visit((uintptr_t)due_counted, data); /* which leads to the rest */
+    visit((uintptr_t)due_batch.waiting.first, data); /* which leads to the rest */
+    visit((uintptr_t)due_batch.destroyed.first, data);
     for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
         const struct inbox *inbox = &heap->caches[id]->inbox;
         visit(word_load(&heap->caches[id]->left), data); /* which leads to the rest */
@@ -171,9 +215,17 @@ static bool hide_link(struct special *special, void *data)
     return true;
 }
 
+static void forget_busy(const struct heap *heap)
+{
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+        if (heap->caches[id]->busy_at != NULL)
+            word_store(heap->caches[id]->busy_at, 0);
+}
+
 void gci_bound_hide(struct heap *heap, const struct page_reader *pages)
 {
     struct bound bound = {.heap = heap, .pages = pages};
+    forget_busy(heap);
     if (word_load(&gci_special_count) != 0)
         gci_special_each(hide_link, &bound);
 }
@@ -249,8 +301,7 @@ static void set_aside(struct bound *bound, uintptr_t start)
         return;
     if (counted_state(counted) != COUNTED_BATCH_DESTROYED)
         counted_set_state(counted, COUNTED_BATCH);
-    counted->link = (uintptr_t)due_counted;
-    due_counted = counted;
+    gci_bound_list_put(&due_batch.waiting, counted);
     bound->figures.due++;
 }
 
@@ -291,7 +342,7 @@ static void set_counted_aside(struct bound *bound)
     drain(bound);
     settle(bound);
     each_dead_counted(bound, false, set_aside);
-    mark(bound, (uintptr_t)due_counted);
+    mark(bound, (uintptr_t)due_batch.waiting.first);
     drain(bound);
     settle(bound);
 }
@@ -377,6 +428,18 @@ static void set_finalizers_aside(struct bound *bound)
     settle(bound);
 }
 
+static void note_due(void)
+{
+    u32_store(&gci_bound_is_due, due_count != 0 || !batch_is_empty(&due_batch));
+}
+
+/* Whoever makes a counted object next looks whether something is due. */
+static void send_errands(const struct heap *heap)
+{
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+        u32_store(&heap->caches[id]->errands, 1);
+}
+
 /* ---- In order ----------------------------------------------------------------------------------------------------- */
 
 static bool has_counted(const struct heap *heap)
@@ -407,13 +470,8 @@ struct bound_figures gci_bound_resolve(struct marking *marking, enum simd simd, 
         gci_special_each(forget_if_dead, &bound);
     }
     gci_bound_show();
-    u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
-    for (uint32_t id = 1; id <= u32_load_acquire(&marking->heap->cache_count); id++) {
-        struct cache *cache = marking->heap->caches[id];
-        u32_store(&cache->errands, 1);
-        if (cache->busy_at != NULL)
-            word_store(cache->busy_at, 0); /* the object may go */
-    }
+    note_due();
+    send_errands(marking->heap);
     gci_mark_end(marking);
     return bound.figures;
 }
@@ -470,11 +528,6 @@ void gci_bound_reset_lock(void)
     gci_lock_reset(&due_lock);
 }
 
-static void note_due(void)
-{
-    u32_store(&gci_bound_is_due, due_count != 0 || due_counted != NULL);
-}
-
 bool gci_bound_take_finalizer(struct due_finalizer *taken)
 {
     gci_lock_acquire(&due_lock);
@@ -488,12 +541,23 @@ bool gci_bound_take_finalizer(struct due_finalizer *taken)
     return any;
 }
 
-struct counted *gci_bound_take_counted(void)
+bool gci_bound_take_batch(struct batch *batch)
 {
     gci_lock_acquire(&due_lock);
-    struct counted *taken = due_counted;
-    due_counted = NULL;
+    *batch = due_batch;
+    due_batch = (struct batch){{NULL, NULL}, {NULL, NULL}};
     note_due();
     gci_lock_release(&due_lock);
-    return taken;
+    return !batch_is_empty(batch);
+}
+
+void gci_bound_give_batch(const struct heap *heap, struct batch *batch)
+{
+    if (batch_is_empty(batch))
+        return;
+    gci_lock_acquire(&due_lock);
+    join_batch(&due_batch, batch);
+    note_due();
+    gci_lock_release(&due_lock);
+    send_errands(heap);
 }

@@ -23,7 +23,8 @@ struct due_finalizer {
 /* Something is due; read by everybody as a hint. */
 extern volatile u32_shared gci_bound_is_due HIDDEN;
 
-/* Before the roots are marked: weak slots hold nothing from here to the end of the next. */
+/* Before the roots are marked: weak slots hold nothing from here to the end of the next, and no thread names an object busy
+ * (alloc/count.h), which the name would keep. */
 void gci_bound_hide(struct heap *heap, const struct page_reader *pages);
 
 /* Objects that this collection has set aside for their finalizers and destroy functions, and unreachable ones whose finalizers
@@ -49,10 +50,28 @@ bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page
 /* Addresses in what waits to be told of its end, and in what it needs for that. */
 void gci_bound_each_due(const struct heap *heap, void (*visit)(uintptr_t address, void *data), void *data);
 
-/* Takes out one that is due, or all counted objects that are (a list by `link`, state BATCH); the caller's frame is what keeps
- * them from then on. Critical section. */
+/* Counted objects, by `link`. */
+struct counted_list {
+    struct counted *first;
+    struct counted *last;
+};
+
+/* Unreachable counted objects: all destroy functions are called before the memory of any goes. */
+struct batch {
+    struct counted_list waiting;   /* state BATCH, or BATCH_DESTROYED where the thread that took it was lost */
+    struct counted_list destroyed; /* state BATCH_DESTROYED */
+};
+
+void gci_bound_list_put(struct counted_list *list, struct counted *counted); /* in front */
+struct counted *gci_bound_list_take(struct counted_list *list);              /* the first, or NULL */
+
+/* Takes out one that is due, or all counted objects that are; the caller's frame is what keeps them from then on. Where it is
+ * lost, with its thread or by a fork, the next collection finds them again. Critical section. */
 bool gci_bound_take_finalizer(struct due_finalizer *due);
-struct counted *gci_bound_take_counted(void);
+bool gci_bound_take_batch(struct batch *batch);
+
+/* What is left of it, for any thread to go on with. Critical section. */
+void gci_bound_give_batch(const struct heap *heap, struct batch *batch);
 
 void gci_bound_reset_lock(void); /* fork child */
 void gci_bound_lock(void);

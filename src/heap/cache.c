@@ -210,6 +210,13 @@ static void orphan_block(struct heap *heap, uint32_t unit)
     gci_lock_release(&heap->class_locks[hot_class(hot)]);
 }
 
+void gci_cache_forget_names(struct heap *heap, const struct cache *kept)
+{
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+        if (heap->caches[id] != kept)
+            heap->caches[id]->busy_at = NULL;
+}
+
 /* A window's bits are in `free` itself, so nothing of a lost cache matters but which blocks named it. A slot that its
  * thread was about to take or free stays allocated: the collector finds it. */
 void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)

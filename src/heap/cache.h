@@ -105,6 +105,9 @@ ALWAYS_INLINE void cache_become_self(struct cache *cache)
 /* The cache for chosen objects of the thread that `cache` is of; NULL when memory or ids have run out. */
 struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache);
 
+/* Fork child: what the others had in their thread-local storage is no longer there. */
+void gci_cache_forget_names(struct heap *heap, const struct cache *kept);
+
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);
 

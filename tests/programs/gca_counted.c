@@ -132,6 +132,59 @@ static void test_cycles(void)
     gca_release(survivor);
 }
 
+#define COUNTERS 16
+
+static struct node *held[COUNTERS];
+static pthread_barrier_t counters;
+
+static NOINLINE void make_held(void)
+{
+    for (size_t i = 0; i < COUNTERS; i++) {
+        struct node *other = new_node();
+        held[i] = new_node();
+        gca_set(&held[i]->next, other);
+        gca_set(&other->next, held[i]);
+        gca_release(other);
+    }
+}
+
+static NOINLINE void count_often(struct node *const *place)
+{
+    for (int i = 0; i < 200; i++) {
+        gca_retain(*place);
+        gca_release(*place);
+    }
+}
+
+static void *count_and_stay(void *place)
+{
+    count_often(place);
+    overwrite_stack();
+    pthread_barrier_wait(&counters);
+    pthread_barrier_wait(&counters);
+    return NULL;
+}
+
+/* What a thread has counted last, and often, it keeps nothing of. */
+static void test_counted_last(void)
+{
+    pthread_t threads[COUNTERS];
+    size_t before = destroyed;
+    pthread_barrier_init(&counters, NULL, COUNTERS + 1);
+    make_held();
+    for (size_t i = 0; i < COUNTERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, count_and_stay, &held[i]) == 0);
+    pthread_barrier_wait(&counters);
+    gca_finalize_run();
+    for (size_t i = 0; i < COUNTERS; i++)
+        gca_clear(&held[i]);
+    collect_cleanly();
+    CHECK(destroyed - before >= COUNTERS); /* the half of them: stacks hold old words too */
+    pthread_barrier_wait(&counters);
+    for (size_t i = 0; i < COUNTERS; i++)
+        pthread_join(threads[i], NULL);
+}
+
 static void test_weak(void)
 {
     gca_weak_t first;
@@ -277,6 +330,7 @@ int main(void)
     test_fields();
     test_order();
     test_cycles();
+    test_counted_last();
     test_weak();
     test_many_references();
     test_immortal();

@@ -188,6 +188,101 @@ static void test_wide(void)
     CHECK(destroyed - before == 5 * STEP_MAX + 1);
 }
 
+/* Many that wait for one thread, ended by another. */
+#define LISTS 20
+#define LISTS_LENGTH (STEP_MAX / 2)
+
+static void *release_lists(void *lists)
+{
+    for (size_t i = 0; i < LISTS; i++)
+        gca_release(((struct node **)lists)[i]);
+    return NULL;
+}
+
+static void test_inbox(void)
+{
+    static struct node *lists[LISTS];
+    size_t before = destroyed;
+    for (size_t i = 0; i < LISTS; i++)
+        lists[i] = make_list(LISTS_LENGTH);
+    on_small_stack(release_lists, lists);
+    CHECK(destroyed == before);
+    size_t calls = 0;
+    for (; destroyed - before < LISTS * LISTS_LENGTH && calls <= LISTS; calls++) {
+        size_t before_call = destroyed;
+        gca_rc_make_immortal(gca_rc_new(16, &plain_type));
+        CHECK(destroyed - before_call <= STEP_MAX);
+    }
+    CHECK(destroyed - before == LISTS * LISTS_LENGTH && calls == LISTS * LISTS_LENGTH / STEP_MAX);
+}
+
+/* Cycles that a collection in the middle of the program has found, all one batch: in steps too, first all destroy functions,
+ * then the memory, whoever goes on. */
+#define PAIRS (25 * STEP_MAX)
+#define KEPT_MAX STEP_MAX /* pairs that words left somewhere, and places where the next objects come, may keep */
+
+static struct node *one_of_pairs; /* complemented */
+
+static NOINLINE void drop_pairs(void)
+{
+    for (size_t i = 0; i < PAIRS; i++) {
+        struct node *one = make_list(2);
+        one->next->next = gca_retain(one);
+        if (i == PAIRS / 2)
+            one_of_pairs = (struct node *)~(uintptr_t)one;
+        gca_release(one);
+    }
+}
+
+static uint64_t collections(void)
+{
+    struct gca_stats stats = {.size = sizeof stats};
+    gca_stats_get(&stats);
+    return stats.cycles;
+}
+
+/* gca_collect would finish what it finds. */
+static NOINLINE void collect_by_growth(void)
+{
+    uint64_t before = collections();
+    overwrite_stack();
+    gca_enable();
+    while (collections() == before)
+        (void)unknown(gca_malloc_atomic(64 << 10));
+    gca_disable();
+}
+
+static void *go_on_with_batch(void *unused)
+{
+    gca_rc_make_immortal(gca_rc_new(16, &plain_type)); /* becomes an owner */
+    for (int i = 0; i < 4; i++) {
+        size_t before = destroyed;
+        gca_rc_make_immortal(gca_rc_new(16, &plain_type));
+        CHECK(destroyed - before <= STEP_MAX);
+    }
+    return unused;
+}
+
+static void test_batch(void)
+{
+    drop_pairs();
+    size_t before = destroyed;
+    collect_by_growth();
+    CHECK(destroyed == before);
+    for (size_t before_call = before - 1, calls = 0; destroyed != before_call; calls++) {
+        if (destroyed - before < 2 * (PAIRS - KEPT_MAX)) /* the memory of all is there */
+            CHECK(gca_rc_type((void *)~(uintptr_t)one_of_pairs) == &node_type);
+        if (calls == 3)
+            on_small_stack(go_on_with_batch, NULL);
+        before_call = destroyed;
+        gca_rc_make_immortal(gca_rc_new(16, &plain_type));
+        CHECK(destroyed - before_call <= STEP_MAX);
+    }
+    CHECK(destroyed - before >= 2 * (PAIRS - KEPT_MAX) && destroyed - before <= 2 * PAIRS);
+    before = destroyed;
+    CHECK(gca_finalize_run() == 0 && destroyed == before);
+}
+
 /* Far more references of others than the count holds. */
 #define TOO_MANY 70000000
 
@@ -229,6 +324,8 @@ int main(int count, char **words)
     CHECK(destroyed - before == length / 10);
     test_release_by_fresh_thread();
     test_wide();
+    test_inbox();
+    test_batch();
     test_overflow();
     return check_result();
 }

@@ -5,6 +5,8 @@
 #include <gcalloc/rc.h>
 #include <pthread.h>
 
+#include "alloc/count.h"
+#include "alloc/torture.h"
 #include "base/atomic.h"
 #include "support.h"
 
@@ -164,4 +166,257 @@ START_TEST(an_object_that_all_count_goes_once)
 }
 END_TEST
 
-MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once)
+/* ---- At the end of a thread, and of the count ------------------------------------------------------------------------- */
+
+#define BEHIND_A_STEP 1500 /* DESTROY_STEP and more (alloc/destroy.h) */
+
+static struct item *counted_at_the_end;
+
+static void count_at_the_end(void *object)
+{
+    if (((struct item *)object)->number == BEHIND_A_STEP)
+        for (int i = 0; i < TIMES; i++) {
+            gca_retain(counted_at_the_end);
+            gca_release(counted_at_the_end);
+        }
+    gca_clear(&((struct item *)object)->next);
+}
+
+static const gca_type last_type = {.name = "last", .destroy = count_at_the_end};
+
+static void *leave_a_list(void *unused)
+{
+    struct item *list = NULL;
+    for (uint64_t i = BEHIND_A_STEP; i > 0; i--) {
+        struct item *item = gca_rc_new(sizeof *item, &last_type);
+        item->number = i;
+        item->next = list;
+        list = item;
+    }
+    gca_release(list); /* the rest is destroyed at the end */
+    ck_assert_uint_eq(word_load(&gci_count_self.busy), 0);
+    gca_thread_unregister();
+    ck_assert_uint_eq(word_load(&gci_count_self.busy), 0);
+    return unused;
+}
+
+/* What a destroy function has made busy at the end of its thread is no name that outlives it. */
+START_TEST(a_thread_that_ends_names_nothing_busy)
+{
+    pthread_t thread;
+    gca_disable();
+    counted_at_the_end = make_item(1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, leave_a_list, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    gca_finalize_run(); /* what it has queued is merged */
+    ck_assert_uint_eq(gca_rc_count(counted_at_the_end), 1);
+    gca_release(counted_at_the_end);
+}
+END_TEST
+
+static struct counted *header_of(void *object)
+{
+    void *volatile start = object; /* it lies in front of what the compiler knows of */
+    return (struct counted *)start - 1;
+}
+
+/* With the lock of weak references held, when others may name it busy: no other lock is taken then (asserted in enter). */
+START_TEST(a_weak_load_at_the_end_of_the_count_makes_immortal)
+{
+    gca_weak_t weak;
+    gca_disable();
+    struct item *item = make_item(1);
+    ck_assert_int_eq(gca_weak_init(&weak, item), 0);
+    struct counted *header = header_of(item);
+    u32_store(&header->shared, (u32_load(&header->shared) + INT32_MAX / 2 + 2 * SHARED_ONE) | SHARED_BUSY);
+    counted_set_local(header, LOCAL_COUNT_MAX);
+    ck_assert_ptr_eq(gca_weak_get(&weak), item);
+    ck_assert_uint_eq(gca_rc_count(item), SIZE_MAX);
+}
+END_TEST
+
+/* The owner's words come to their end many times, whatever the count is: that of others gets a part of it, once it is large. */
+START_TEST(the_owner_counts_beyond_its_words)
+{
+    static const uint32_t most[] = {1, 3, LOCAL_COUNT_MAX / 2, LOCAL_COUNT_MAX, 3 * LOCAL_COUNT_MAX};
+    gca_disable();
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        uint64_t before = word_load(&destroyed);
+        struct item *item = make_item(i);
+        for (uint32_t round = 0; round < 3 * UINT16_MAX / most[i] + 2; round++) {
+            for (uint32_t n = 0; n < most[i]; n++)
+                gca_retain(item);
+            ck_assert_uint_eq(gca_rc_count(item), most[i] + 1);
+            for (uint32_t n = 0; n < most[i]; n++)
+                gca_release(item);
+            ck_assert_uint_eq(gca_rc_count(item), 1);
+        }
+        ck_assert_uint_eq(word_load(&destroyed), before);
+        gca_release(item);
+        ck_assert_uint_eq(word_load(&destroyed), before + 1);
+    }
+}
+END_TEST
+
+/* ---- Another thread in the middle of a step -------------------------------------------------------------------------- */
+
+#if defined(GCI_TORTURE)
+
+static enum torture_point point_wanted;
+static pthread_t hooked_thread;
+static void *(*between)(void *item);
+
+/* Once, and only on the thread that the test means. */
+static void come_between(enum torture_point point)
+{
+    pthread_t other;
+    if (point != point_wanted || between == NULL || !pthread_equal(pthread_self(), hooked_thread))
+        return;
+    void *(*work)(void *) = between;
+    between = NULL;
+    ck_assert_int_eq(pthread_create(&other, NULL, work, common), 0);
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+}
+
+static void expect_between(enum torture_point point, void *(*work)(void *item))
+{
+    gca_disable();
+    point_wanted = point;
+    hooked_thread = pthread_self();
+    between = work;
+    gci_torture_hook = come_between;
+}
+
+static void check_came_between(uint64_t destroyed_before, uint64_t count)
+{
+    ck_assert(between == NULL);
+    gci_torture_hook = NULL;
+    gca_finalize_run();
+    ck_assert_uint_eq(word_load(&destroyed), destroyed_before + count);
+}
+
+static void *retain_it(void *item)
+{
+    gca_retain(item);
+    return NULL;
+}
+
+static void *release_it(void *item)
+{
+    gca_release(item);
+    return NULL;
+}
+
+static void *make_it_immortal(void *item)
+{
+    gca_rc_make_immortal(item);
+    return NULL;
+}
+
+static void on_other_thread(void *(*work)(void *))
+{
+    pthread_t other;
+    ck_assert_int_eq(pthread_create(&other, NULL, work, common), 0);
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+}
+
+START_TEST(an_owner_that_lets_go_does_not_undo_immortality)
+{
+    uint64_t before = word_load(&destroyed);
+    common = make_item(1);
+    on_other_thread(retain_it);
+    expect_between(TORTURE_LEAVES_OWNER, make_it_immortal);
+    gca_release(common);
+    check_came_between(before, 0);
+    ck_assert_uint_eq(gca_rc_count(common), SIZE_MAX);
+    on_other_thread(release_it);
+    gca_release(common);
+    check_came_between(before, 0);
+}
+END_TEST
+
+/* The owner's count is nowhere for a moment: nobody takes the object for dead. */
+START_TEST(an_owner_that_has_let_go_is_the_one_who_sees_the_end)
+{
+    uint64_t before = word_load(&destroyed);
+    common = make_item(1);
+    on_other_thread(retain_it);
+    expect_between(TORTURE_LEFT_OWNER, release_it);
+    gca_release(common);
+    check_came_between(before, 1);
+}
+END_TEST
+
+static pthread_barrier_t step;
+
+/* On the thread that has queued the object and not yet put it into the inbox; the owner, which waits, lets go. */
+static void let_owner_go(enum torture_point point)
+{
+    if (point != TORTURE_QUEUES)
+        return;
+    pthread_barrier_wait(&step);
+    pthread_barrier_wait(&step);
+}
+
+static void *release_with_hook(void *item)
+{
+    gci_torture_hook = let_owner_go;
+    gca_release(item);
+    gci_torture_hook = NULL;
+    return NULL;
+}
+
+/* The last reference of all is the owner's, and the object on its way to the inbox: one of the two ends it. */
+START_TEST(what_the_owner_lets_go_on_its_way_to_the_inbox_goes_once)
+{
+    pthread_t other;
+    uint64_t before = word_load(&destroyed);
+    gca_disable();
+    pthread_barrier_init(&step, NULL, 2);
+    common = make_item(1);
+    gca_retain(common); /* the other thread's */
+    ck_assert_int_eq(pthread_create(&other, NULL, release_with_hook, common), 0);
+    pthread_barrier_wait(&step);
+    on_other_thread(retain_it);
+    gca_release(common); /* a local count of 1 is left, for what the third thread has */
+    ck_assert_uint_eq(gca_rc_count(common), 1);
+    gca_release(common); /* which it hands over */
+    gca_finalize_run();
+    ck_assert_uint_eq(word_load(&destroyed), before);
+    pthread_barrier_wait(&step);
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+    ck_assert_uint_eq(word_load(&destroyed), before + 1);
+    gca_finalize_run();
+    ck_assert_uint_eq(word_load(&destroyed), before + 1);
+}
+END_TEST
+
+/* What comes into the inbox when it has just been emptied is not forgotten until something else comes. */
+START_TEST(an_errand_that_comes_late_is_done_next)
+{
+    uint64_t before = word_load(&destroyed);
+    struct item *queued = make_item(1);
+    struct item *late = make_item(2);
+    common = queued;
+    on_other_thread(release_it);
+    ck_assert_uint_eq(word_load(&destroyed), before);
+    common = late;
+    expect_between(TORTURE_ERRANDS, release_it);
+    gca_release(make_item(3));
+    ck_assert(between == NULL);
+    gca_release(make_item(4));
+    ck_assert_uint_eq(word_load(&destroyed), before + 4);
+    check_came_between(before, 4);
+}
+END_TEST
+
+#define WITH_HOOKS                                                                                                     \
+    , an_owner_that_lets_go_does_not_undo_immortality, an_owner_that_has_let_go_is_the_one_who_sees_the_end,           \
+        what_the_owner_lets_go_on_its_way_to_the_inbox_goes_once, an_errand_that_comes_late_is_done_next
+#else
+#define WITH_HOOKS
+#endif
+
+MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once,
+           a_thread_that_ends_names_nothing_busy, a_weak_load_at_the_end_of_the_count_makes_immortal,
+           the_owner_counts_beyond_its_words WITH_HOOKS)

@@ -10,8 +10,9 @@
  *   OWNED, MERGED --- gca_rc_make_immortal, or a count that overflows ---> IMMORTAL
  *   TYPED (no counts: the lower bits are the address of a layout) --- free ---> FREED
  *
- * `taken` and `given` are the owner's alone: how often it has retained and released, modulo 2^16, the first of them one ahead
- * for the reference that the object is made with. Their difference is its local count. `shared` holds a signed count and flags.
+ * `taken` and `given` are the owner's alone: how often it has retained and released, the first of them one ahead for the
+ * reference that the object is made with. Their difference is its local count, at least 1 while it is owned. When `taken` is at
+ * its end, both begin again. `shared` holds a signed count and flags.
  * From BATCH on all three are the link of a list. The object has shared + local references; the flag MERGED says that local is 0
  * for good.
  *
@@ -26,7 +27,13 @@
 #include "heap/heap.h"
 
 struct counted {
-    volatile shared_word type_and_state;
+    union {
+        volatile shared_word type_and_state;
+        struct {
+            u16_shared type_parts[3];
+            volatile u16_shared owner; /* all that the owner's steps need */
+        };
+    };
     union {
         struct {
             volatile u16_shared taken;
@@ -80,13 +87,23 @@ enum counted_state {
 #define SHARED_BUSY 8u   /* some thread's `busy` may name it (alloc/count.h) */
 #define SHARED_ONE 16u
 
+/* What sets and clears the flag: its count is ahead meanwhile, by more than owners count in a local count. So who counts a
+ * queued object, by addition, never sees an end that is none of its business. */
+#define SHARED_QUEUE_STEP (SHARED_QUEUED + (UINT32_C(1) << 21) * SHARED_ONE)
+
 /* Of `link`: one reference, the owner's, and nothing in `shared`. */
 #define COUNTED_FIRST_REFERENCE ((uintptr_t)1)
 #define LOCAL_COUNT_MAX UINT16_MAX
 
 ALWAYS_INLINE int32_t shared_count(uint32_t shared)
 {
-    return (int32_t)shared / (int32_t)SHARED_ONE - ((int32_t)shared < 0 && shared % SHARED_ONE != 0);
+    int32_t signed_shared = (int32_t)(shared & SHARED_QUEUED ? shared - SHARED_QUEUE_STEP : shared);
+    return signed_shared / (int32_t)SHARED_ONE - (signed_shared < 0 && signed_shared % (int32_t)SHARED_ONE != 0);
+}
+
+ALWAYS_INLINE uint32_t counted_owner(const struct counted *counted)
+{
+    return u16_load(&counted->owner);
 }
 
 ALWAYS_INLINE uint16_t counted_local(const struct counted *counted)
