@@ -38,37 +38,21 @@ void gci_context_callers_init(void);
  * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
 size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 
-/* What a walk has read: words of the stack, by their distance from where it began. As long as all of them hold what they held, a
- * walk that begins there gives the same addresses. */
-#define TRAIL_WORDS_MAX 88u
-struct trail {
-    uintptr_t start;  /* 0: none yet */
-    uintptr_t closed; /* how often libraries had been closed */
-    uint32_t count;   /* a multiple of TRAIL_STEP: the first may be there more than once */
-    uint32_t reach;   /* bytes from the start on that were looked at */
-    void *result;     /* the caller's; NULL in one that is new */
-    struct trail_word {
-        uintptr_t word;
-        uintptr_t distance; /* in bytes */
-    } words[TRAIL_WORDS_MAX];
-};
-#define TRAIL_STEP 4u
+/* What one thread's last walk has found, for one that calls this function again and again: only what has changed since is
+ * walked, and for each stack a result of the caller's is kept, for a time. Zeroed memory of so many bytes is an empty one. */
+struct trail;
+size_t gci_context_trail_bytes(void);
 
-/* Of one thread. Zeroed, it is empty. */
-#define TRAILS_LOG2 7
-#define TRAILS (1u << TRAILS_LOG2)
-#define TRAIL_HINTS 64u
-struct trails {
-    uint64_t owner; /* the caller's */
-    uint32_t hints[TRAIL_HINTS];
-    struct trail trails[TRAILS];
-};
+/* Where the result for the callers of the calling function is kept: NULL in it, none yet. Returns NULL where the walk cannot be
+ * told from others. Results of another `owner` than that of the call before are forgotten. Frames of our own code on top,
+ * CONTEXT_OWN_FRAMES_MAX at most, do not count. Not in a signal handler while the trail is in use. */
+void **gci_context_trail_result(struct trail *trail, uint64_t owner);
+#define CONTEXT_OWN_FRAMES_MAX 16u
 
-/* As gci_context_callers, but walks only where the stack has changed. A trail whose result is not NULL: this walk was made
- * before, and there are no addresses. One whose result is NULL: the addresses are there, and the caller sets the result for the
- * next time. NULL: they are there, and the walk cannot be told from others. The limit is always the same. Not in a signal
- * handler while the trails are in use. */
-struct trail *gci_context_callers_trail(struct trails *trails, uintptr_t *addresses, size_t limit, size_t *count);
+/* The callers that the last result was of, as gci_context_callers has them, without those of our own code; `limit` is
+ * TRAIL_ADDRESSES at most: two walks that agree in so many may have one result. */
+size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit);
+#define TRAIL_ADDRESSES 64u
 
 /* To be called when libraries have been closed: others may lie at their addresses from now on. */
 void gci_context_forget_closed(void);

@@ -70,7 +70,7 @@ struct cache {
     volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
     volatile shared_word *busy_at; /* the thread's gci_count_busy, once it was set; under the lock of alloc/count.c */
     volatile shared_word left;     /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
-    void *trails;                  /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
+    struct trail *trail;           /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };
 
 /* `class_offset` is what size_class_window says. */

@@ -315,13 +315,10 @@ static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address
 
 /* ---- Choosing ----------------------------------------------------------------------------------------------------- */
 
-/* Frames of this library on top of the program's: the longest way, of realloc, has nine. */
-#define OWN_FRAMES_MAX 16u
-
 static struct site_row *row_of_stack(const uintptr_t *addresses, size_t count, size_t wanted)
 {
     size_t own = 0;
-    while (own < count && own < OWN_FRAMES_MAX && gci_context_is_own_code(addresses[own]))
+    while (own < count && own < CONTEXT_OWN_FRAMES_MAX && gci_context_is_own_code(addresses[own]))
         own++;
     size_t depth = count - own < wanted ? count - own : wanted;
     return gci_sites_find(addresses + own, depth, gci_sampler_place, self.number);
@@ -329,74 +326,55 @@ static struct site_row *row_of_stack(const uintptr_t *addresses, size_t count, s
 
 static NOINLINE struct site_row *find_row(void)
 {
-    uintptr_t addresses[SITE_FRAMES_MAX + OWN_FRAMES_MAX];
+    uintptr_t addresses[SITE_FRAMES_MAX + CONTEXT_OWN_FRAMES_MAX];
     size_t wanted = gci_session.level == PROFILE_LEVEL_SITE ? 1 : SITE_FRAMES_MAX;
-    size_t count = gci_context_callers(addresses, wanted + OWN_FRAMES_MAX);
+    size_t count = gci_context_callers(addresses, wanted + CONTEXT_OWN_FRAMES_MAX);
     return row_of_stack(addresses, count, wanted);
 }
 
-/* Trails name rows, and these are of one thread and session. A cache goes from thread to thread and takes them along. */
-ALWAYS_INLINE uint64_t trails_owner(void)
+/* Trails name rows, and these are of one thread and session. A cache goes from thread to thread and takes its trail along. */
+ALWAYS_INLINE uint64_t trail_owner(void)
 {
     return (uint64_t)gci_session.number << 32 | self.number;
 }
 
-/* Caches with trails, 140 KiB each: so many take 36 MiB. */
+/* Caches with trails, 150 KiB each: so many take 38 MiB. */
 #define TRAILED_CACHES_MAX 256u
 static volatile u32_shared trailed_caches;
 
-static void *take_trails(void)
+static NOINLINE struct trail *take_trail(struct cache *cache)
 {
-    if (u32_load(&trailed_caches) >= TRAILED_CACHES_MAX)
+    if (cache == &gci_cache_empty || u32_load(&trailed_caches) >= TRAILED_CACHES_MAX)
         return NULL;
     u32_add(&trailed_caches, 1);
     critical_enter();
-    void *trails = gci_heap_take_meta(&gci_heap, sizeof(struct trails));
+    cache->trail = gci_heap_take_meta(&gci_heap, gci_context_trail_bytes());
     critical_leave();
-    return trails;
+    return cache->trail;
 }
 
-static NOINLINE struct trails *prepare_trails(struct cache *cache)
+STATIC_ASSERT(SITE_FRAMES_MAX <= TRAIL_ADDRESSES, "a trail has the whole stack of a row");
+
+static NOINLINE struct site_row *find_row_of_trail(const struct trail *trail)
 {
-    if (cache == &gci_cache_empty || self.number == 0)
-        return NULL;
-    if (cache->trails == NULL)
-        cache->trails = take_trails();
-    struct trails *trails = cache->trails;
-    if (trails != NULL && trails->owner != 0)
-        for (size_t i = 0; i < TRAILS; i++)
-            trails->trails[i].start = 0;
-    if (trails != NULL)
-        trails->owner = trails_owner();
-    return trails;
+    uintptr_t addresses[SITE_FRAMES_MAX];
+    size_t count = gci_context_trail_addresses(trail, addresses, SITE_FRAMES_MAX);
+    return gci_sites_find(addresses, count, gci_sampler_place, self.number);
 }
 
-/* NULL: none, for now. */
-ALWAYS_INLINE struct trails *own_trails(void)
-{
-    struct cache *cache = gci_cache_self.cache;
-    struct trails *trails = cache->trails;
-    return LIKELY(trails != NULL && trails->owner == trails_owner()) ? trails : prepare_trails(cache);
-}
-
-/* Where every object is chosen, most come from a place that another has come from not long ago. */
-ALWAYS_INLINE struct site_row *find_row_again(struct trails *trails)
-{
-    uintptr_t addresses[SITE_FRAMES_MAX + OWN_FRAMES_MAX];
-    size_t count;
-    struct trail *trail = gci_context_callers_trail(trails, addresses, SITE_FRAMES_MAX + OWN_FRAMES_MAX, &count);
-    if (LIKELY(trail != NULL && trail->result != NULL))
-        return trail->result;
-    struct site_row *row = row_of_stack(addresses, count, SITE_FRAMES_MAX);
-    if (trail != NULL)
-        trail->result = row;
-    return row;
-}
-
+/* Where every object is chosen, most stacks were seen not long ago. */
 static NOINLINE struct site_row *find_row_of_any(void)
 {
-    struct trails *trails = own_trails();
-    return trails != NULL ? find_row_again(trails) : find_row();
+    struct cache *cache = gci_cache_self.cache;
+    struct trail *trail = cache->trail;
+    if (UNLIKELY(trail == NULL))
+        trail = take_trail(cache);
+    void **result = trail != NULL && self.number != 0 ? gci_context_trail_result(trail, trail_owner()) : NULL;
+    if (UNLIKELY(result == NULL))
+        return find_row();
+    if (UNLIKELY(*result == NULL))
+        *result = find_row_of_trail(trail);
+    return *result;
 }
 
 static bool on_choose(size_t bytes, struct sample *sample)

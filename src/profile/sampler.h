@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the profiler does when an object is chosen, is born and goes: the hooks of heap/special/sample.h.
  *
- * choose: stack → row (sites.h) → a record; at level full by a trail, if the stack has one (platform/context.h). born: into the
+ * choose: stack → row (sites.h) → a record; at level full by a trail (platform/context.h). born: into the
  * row of the thread. gone: out of the row that the record names. An origin is the row, the session and the time of birth;
  * records of an earlier session are not counted any more.
  * Time is counted in processor ticks, which cost a third of a clock; the session knows how long one takes.

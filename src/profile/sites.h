@@ -24,8 +24,9 @@
 #define SITE_OBJECT 1024u
 #define SITE_FRAMES_MAX 64u
 
-/* What is kept for a stack and thread. */
-struct site_row {
+/* What is kept for a stack and thread. All that a sample changes, and its end where it does not grow old, is in one cache
+ * line. */
+struct CACHE_ALIGNED site_row {
     uint64_t key;    /* of stack and thread; set before the row can be found, like the next two */
     uint32_t stack;  /* number of its stack, from 1 */
     uint32_t thread; /* 0: several */
@@ -46,6 +47,8 @@ struct site_row {
     uint64_t peak_objects; /* these two: live at the peak (profile/moment.h) */
     uint64_t peak_bytes;
 };
+
+STATIC_ASSERT(offsetof(struct site_row, own.lifetimes[1]) == CACHE_LINE_BYTES, "the first ages are in the first line");
 
 /* The call as gcalloc/replace.h knows it: struct gca_site of that header. */
 struct site_place {

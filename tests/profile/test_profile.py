@@ -16,6 +16,8 @@ import profile_file
 PROGRAM = os.environ["PROFILE_TEST_PROGRAM"]
 COUNT = 1000
 MIB = 1 << 20
+ESTIMATED_BYTES = 16 * MIB
+RUNS = 100
 
 
 def functions():
@@ -217,6 +219,25 @@ class ProfileTest(unittest.TestCase):
         profile = self.check_estimates("sample", 0)
         self.assertEqual((profile.header["level"], profile.header["rate"]), (1, 512 << 10))
         self.check_estimates("sample", 65536)
+
+    def is_inside(self, profile, function):
+        """Whether the truth is inside the interval of 95 %: n samples that stand for w objects each make an estimate of n w
+        with a variance of n w (w - 1)."""
+        sums = self.by_function(profile, profile.last("EXIT"), function)
+        weight = sums["allocated_objects"] / sums["samples"]
+        deviation = math.sqrt(sums["samples"] * weight * max(weight - 1, 0)) * sums["allocated_bytes"] / sums[
+            "allocated_objects"]
+        return abs(sums["allocated_bytes"] - ESTIMATED_BYTES) <= 1.96 * deviation
+
+    def test_confidence(self):
+        """Of 300 such intervals 285 hold the truth, give or take 3.8: fewer than 268 or more than 298 do so once in 30,000."""
+        inside = 0
+        for run in range(RUNS):
+            name = f"profile{run}"
+            self.run_program("estimated", level="sample", profile_rate=32 << 10, name=name)
+            profile = self.read(name)
+            inside += sum(self.is_inside(profile, function) for function in ("of_small", "of_middle", "of_large"))
+        self.assertTrue(268 <= inside <= 298, f"{inside} of {3 * RUNS} intervals hold the truth")
 
     def test_sites(self):
         profile = self.check_estimates("site", 0)

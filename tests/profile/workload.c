@@ -251,6 +251,34 @@ static NOINLINE void sampled(size_t bytes, size_t count)
     }
 }
 
+/* The same bytes in sizes of which a sample stands for many, for some, and for hardly more than one. */
+#define ESTIMATED_BYTES (16 * MIB)
+
+static NOINLINE void of_small(void)
+{
+    sampled(64, ESTIMATED_BYTES / 64);
+}
+
+static NOINLINE void of_middle(void)
+{
+    sampled(4096, ESTIMATED_BYTES / 4096);
+}
+
+static NOINLINE void of_large(void)
+{
+    sampled(MIB / 32, ESTIMATED_BYTES / (MIB / 32));
+}
+
+static void estimated(void)
+{
+    of_small();
+    KEEP(kept);
+    of_middle();
+    KEEP(kept);
+    of_large();
+    KEEP(kept);
+}
+
 static void many(void)
 {
     static const size_t sizes[] = {16, 200, 5000, 100000};
@@ -312,6 +340,8 @@ int main(int count, char **words)
         takes_signal();
     else if (strcmp(what, "many") == 0)
         many();
+    else if (strcmp(what, "estimated") == 0)
+        estimated();
     else if (strcmp(what, "by_hand") == 0 && count > 2)
         by_hand(words[2]);
     else

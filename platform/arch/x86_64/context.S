@@ -79,5 +79,5 @@ gci_context_call_on:
         .endm
 
         callers gci_context_callers, gci_frames_walk, %rdx
-        callers gci_context_callers_trail, gci_frames_trail, %r8
+        callers gci_context_trail_result, gci_trail_result, %rdx
         .section .note.GNU-stack, "", @progbits

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The callers of a function (platform/context.h), by the rules of frame_rule.h.
- *
- * A walk holds a place in the code and its stack pointer, and where the caller's rbp and rbx are. Each step finds the rule of
- * the place, in a cache or in the module's tables, and computes the next frame. Plain rules in the cache are followed right in
- * the loop of gci_frames_walk; all else is done by step().
+/* The callers of a function (platform/context.h), by the rules of frame_rule.h. How a walk goes on is in frames.h.
  *
  * What may be read. Frames only go up, so on a stack of known bounds everything between the stack pointer and its top can
  * be: the calling thread's own stack, and that of the main thread. On others (alternate stacks, coroutines) each page is tried
@@ -12,8 +8,6 @@
  * The cache is a table of pairs without a lock. Writers may mix their pairs; a reader sees it, as one word of a pair is the
  * place mixed with the other word. The place alone is the key in modules that stay for good; in others their identity is part
  * of it, and how often libraries were closed, so what was noted of a module that has gone is not found for the next one.
- *
- * A trail (platform/context.h) notes what the steps of a walk read. Which rule a step follows depends on the place alone.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,104 +17,53 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/range.h"
-#include "frame_rule.h"
+#include "frames.h"
 #include "platform/context.h"
 #include "platform/image.h"
 #include "platform/pages.h"
 #include "platform/thread.h"
 
-typedef const uintptr_t MAY_ALIAS stack_word;
+struct frames_entry gci_frames_cache[FRAMES_CACHE_ENTRIES] CACHE_ALIGNED;
 
 /* ---- Cache -------------------------------------------------------------------------------------------------------- */
 
-/* gcc's own compiler allocates from 6,000 places, most programs from a few hundred. A set is a cache line. */
-#define WAYS 4u
-#define ENTRIES_LOG2 14
-#define ENTRIES (1u << ENTRIES_LOG2)
-
-struct entry {
-    shared_word tag; /* place ^ identity ^ mixed(rule) */
-    shared_word rule;
-};
-static struct entry cache[ENTRIES] CACHE_ALIGNED;
-
-#define ODD UINT64_C(0x9e3779b97f4a7c15) /* 2^64 divided by the golden ratio */
-
-/* Two rules that differ give words that differ in the upper bits, which no place has. */
-ALWAYS_INLINE uint64_t mixed(uint64_t rule)
-{
-    return rule * ODD;
-}
-
-ALWAYS_INLINE size_t index_of(uintptr_t at)
-{
-    return at & (ENTRIES - 1);
-}
-
-ALWAYS_INLINE bool look_into(const struct entry *entry, uint64_t key, struct frame_rule *rule)
-{
-    uint64_t word = word_load(&entry->rule);
-    memcpy(rule, &word, sizeof *rule);
-    return (word_load(&entry->tag) ^ mixed(word)) == key;
-}
-
 static bool look_up(uintptr_t at, uint64_t identity, struct frame_rule *rule)
 {
-    for (size_t way = 0; way < WAYS; way++)
-        if (look_into(&cache[index_of(at) ^ way], at ^ identity, rule))
+    for (size_t way = 0; way < FRAMES_CACHE_WAYS; way++)
+        if (frames_look_into(&gci_frames_cache[frames_index(at) ^ way], at ^ identity, rule))
             return true;
     return false;
 }
 
 static void remember(uintptr_t at, uint64_t identity, struct frame_rule rule)
 {
-    struct entry *entry = &cache[index_of(at)];
-    for (size_t way = 0; way < WAYS; way++)
-        if (word_load(&cache[index_of(at) ^ way].tag) == 0) {
-            entry = &cache[index_of(at) ^ way];
+    struct frames_entry *entry = &gci_frames_cache[frames_index(at)];
+    for (size_t way = 0; way < FRAMES_CACHE_WAYS; way++)
+        if (word_load(&gci_frames_cache[frames_index(at) ^ way].tag) == 0) {
+            entry = &gci_frames_cache[frames_index(at) ^ way];
             break;
         }
     uint64_t word;
     memcpy(&word, &rule, sizeof word);
     word_store(&entry->rule, word);
-    word_store(&entry->tag, at ^ identity ^ mixed(word));
+    word_store(&entry->tag, at ^ identity ^ frames_mixed(word));
 }
 
-static shared_word times_closed;
+shared_word gci_frames_closed;
 
 void gci_context_forget_closed(void)
 {
-    word_add(&times_closed, 1);
+    word_add(&gci_frames_closed, 1);
 }
 
 /* ---- A walk ------------------------------------------------------------------------------------------------------- */
 
-struct frame {
-    uintptr_t at; /* in the instruction that runs */
-    uintptr_t sp;
-    stack_word *rbp; /* where they are now; can be read */
-    stack_word *rbx;
-};
-
-struct walk {
-    struct frame frame;
-    uintptr_t top;         /* everything from sp to here can be read */
-    bool may_rise;         /* the top is only how far pages were tried */
-    const greg_t *context; /* of a frame that a signal has interrupted: its registers; or NULL */
-    uintptr_t rbp;         /* what frame.rbp and frame.rbx point at where the stack does not hold them for good */
-    uintptr_t rbx;
-    struct module module; /* one that was found, or empty */
-};
-
-#define WORD_BYTES sizeof(uintptr_t)
-#define STACK_ALIGNMENT 16u
 #define RED_ZONE_BYTES 128 /* System V ABI, x86-64, section 3.2.2 */
 
-/* A stack whose bounds this thread knows, in two words that a signal handler may see half written: empty then. */
-static __thread volatile uintptr_t known_lo TLS_INITIAL_EXEC;
-static __thread volatile uintptr_t known_hi TLS_INITIAL_EXEC;
+__thread volatile uintptr_t gci_frames_stack_lo TLS_INITIAL_EXEC;
+__thread volatile uintptr_t gci_frames_stack_hi TLS_INITIAL_EXEC;
 
-static NOINLINE bool learn_stack(uintptr_t sp)
+NOINLINE bool gci_frames_learn_stack(uintptr_t sp)
 {
     bool is_kept;
     struct range stack = gci_thread_main_stack();
@@ -128,21 +71,16 @@ static NOINLINE bool learn_stack(uintptr_t sp)
         stack = gci_thread_stack(&is_kept);
     if (!range_contains(stack, sp))
         return false;
-    known_hi = 0;
-    known_lo = stack.lo;
-    known_hi = stack.hi;
+    gci_frames_stack_hi = 0;
+    gci_frames_stack_lo = stack.lo;
+    gci_frames_stack_hi = stack.hi;
     return true;
-}
-
-ALWAYS_INLINE bool is_known(uintptr_t sp)
-{
-    return sp >= known_lo && sp < known_hi;
 }
 
 ALWAYS_INLINE void enter_stack(struct walk *walk, uintptr_t sp)
 {
-    walk->may_rise = UNLIKELY(!is_known(sp)) && !learn_stack(sp);
-    walk->top = walk->may_rise ? sp : known_hi;
+    walk->may_rise = UNLIKELY(!frames_is_known(sp)) && !gci_frames_learn_stack(sp);
+    walk->top = walk->may_rise ? sp : gci_frames_stack_hi;
 }
 
 #define PAGE_BYTES 4096u
@@ -189,12 +127,12 @@ static bool find_module(struct walk *walk, uintptr_t at)
         return false;
     }
     if (module->identity != 0)
-        module->identity ^= word_load(&times_closed) * ODD;
+        module->identity ^= word_load(&gci_frames_closed) * FRAMES_ODD;
     return true;
 }
 
 /* Rule of the current place. walk->module is then the module that holds it, if the tables had to be asked. */
-static struct frame_rule find_rule(struct walk *walk)
+struct frame_rule gci_frames_rule(struct walk *walk)
 {
     const struct frame_rule rule_unknown = {.how = FRAME_UNKNOWN};
     struct frame_rule rule;
@@ -321,9 +259,9 @@ READS_RAW_MEMORY static bool step_by_frame_pointer(struct walk *walk)
     return return_address != 0;
 }
 
-static NOINLINE bool step(struct walk *walk)
+NOINLINE bool gci_frames_step(struct walk *walk)
 {
-    struct frame_rule rule = find_rule(walk);
+    struct frame_rule rule = gci_frames_rule(walk);
     switch (frame_kind(rule)) {
     case FRAME_UNKNOWN:
         return step_by_frame_pointer(walk);
@@ -358,239 +296,48 @@ bool gci_context_is_own_code(uintptr_t address)
     return range_contains(own_code, address);
 }
 
-/* ---- Notes for a trail -------------------------------------------------------------------------------------------- */
-
-struct notes {
-    struct trail
-        *trail; /* its count is past TRAIL_WORDS_MAX when the walk cannot be told by words of the stack alone */
-    const struct walk *walk;
-    uintptr_t start;
-    uintptr_t top;
-    uint32_t hint; /* distance of the first return address that is not our own code's */
-};
-
-static void give_up(struct notes *notes)
-{
-    notes->trail->count = TRAIL_WORDS_MAX + 1;
-}
-
-/* What a step that is not plain has restored lies in the walk, and was noted where it came from. */
-static void note(struct notes *notes, stack_word *at)
-{
-    struct trail *trail = notes->trail;
-    uintptr_t address = (uintptr_t)at;
-    if (at == &notes->walk->rbp || at == &notes->walk->rbx)
-        return;
-    if (trail->count >= TRAIL_WORDS_MAX || address < notes->start || address > notes->top - WORD_BYTES ||
-        address - notes->start > UINT32_MAX / 2) {
-        give_up(notes);
-        return;
-    }
-    uint32_t distance = (uint32_t)(address - notes->start);
-    if (trail->reach < distance + WORD_BYTES)
-        trail->reach = distance + WORD_BYTES;
-    trail->words[trail->count++] = (struct trail_word){.word = *at, .distance = distance};
-}
-
-static void note_at(struct notes *notes, uintptr_t address)
-{
-    note(notes, (stack_word *)address); // NOLINT(performance-no-int-to-ptr)
-}
-
-static void note_return(struct notes *notes, const struct frame *to)
-{
-    note_at(notes, to->sp - WORD_BYTES);
-    if (notes->hint == 0 && !gci_context_is_own_code(to->at))
-        notes->hint = (uint32_t)(to->sp - WORD_BYTES - notes->start);
-}
-
-static void note_plain(struct notes *notes, const struct frame *from, const struct frame *to, struct frame_rule rule)
-{
-    if (rule.how != FRAME_BY_RSP)
-        note(notes, rule.how == FRAME_BY_RBP ? from->rbp : from->rbx);
-    note_return(notes, to);
-}
-
-/* The register that the CFA is found by. */
-static void note_base(struct notes *notes, const struct frame *from, struct frame_rule rule)
-{
-    enum frame_kind kind = frame_kind(rule);
-    unsigned number = rule.how >> FRAME_REGISTER_SHIFT;
-    if (kind == FRAME_BY_RBP || (kind >= FRAME_DIRECT && number == FRAME_RBP))
-        note(notes, from->rbp);
-    else if (kind == FRAME_BY_RBX || (kind >= FRAME_DIRECT && number == FRAME_RBX))
-        note(notes, from->rbx);
-    else if (kind != FRAME_BY_RSP && number != FRAME_RSP)
-        give_up(notes);
-}
-
-/* Of a step by any rule that computes a CFA; what it may have restored is noted, used or not. */
-static void note_by_rule(struct notes *notes, const struct frame *from, uintptr_t rbp, const struct frame *to,
-                         struct frame_rule rule)
-{
-    bool is_by_rbp = (rule.how & FRAME_SLOTS_BY_RBP) != 0;
-    note_base(notes, from, rule);
-    if (is_by_rbp)
-        note(notes, from->rbp);
-    uintptr_t top_slot = is_by_rbp ? rbp + WORD_BYTES : to->sp;
-    if (rule.rbp_slot != 0)
-        note_at(notes, top_slot - rule.rbp_slot * WORD_BYTES);
-    if (rule.rbx_slot != 0)
-        note_at(notes, top_slot - rule.rbx_slot * WORD_BYTES);
-    note_return(notes, to);
-}
-
-/* Does the step that walk->frame is due for. */
-static bool step_noted(struct walk *walk, struct notes *notes)
-{
-    struct frame_rule rule = find_rule(walk);
-    enum frame_kind kind = frame_kind(rule);
-    struct frame from = walk->frame;
-    uintptr_t rbp = *from.rbp; /* may lie in the walk, which the step changes */
-    bool is_done = step(walk);
-    if (!is_done && kind == FRAME_END)
-        return false;
-    if (!is_done || kind == FRAME_UNKNOWN || kind == FRAME_SIGNAL || kind == FRAME_INDIRECT)
-        give_up(notes);
-    else
-        note_by_rule(notes, &from, rbp, &walk->frame, rule);
-    return is_done;
-}
-
 /* ---- The loop ----------------------------------------------------------------------------------------------------- */
 
-/* Follows a plain rule if all that it reads lies between sp and top. */
-READS_RAW_MEMORY ALWAYS_INLINE bool step_plainly(struct frame *frame, uintptr_t top, struct frame_rule rule)
+void gci_frames_begin(struct walk *walk, struct frames_pass *pass, const uintptr_t *registers)
 {
-    uintptr_t base = frame->sp;
-    if (rule.how != FRAME_BY_RSP) {
-        if (UNLIKELY((uint8_t)(rule.how - 1) >= FRAME_BY_RBX))
-            return false;
-        base = rule.how == FRAME_BY_RBP ? *frame->rbp : *frame->rbx;
-    }
-    stack_word *cfa = (stack_word *)(base + (uintptr_t)(intptr_t)rule.offset); // NOLINT(performance-no-int-to-ptr)
-    intptr_t bytes = (intptr_t)((uintptr_t)cfa - frame->sp);
-    if (UNLIKELY((uintptr_t)cfa > top || bytes < (intptr_t)(rule.reach * WORD_BYTES)))
-        return false;
-    frame->rbp = rule.rbp_slot != 0 ? cfa - rule.rbp_slot : frame->rbp;
-    frame->rbx = rule.rbx_slot != 0 ? cfa - rule.rbx_slot : frame->rbx;
-    frame->sp = (uintptr_t)cfa;
-    frame->at = cfa[-1] - 1;
-    return true;
+    walk->frame = (struct frame){registers[2] - 1, (uintptr_t)(registers + 3), &registers[0], &registers[1]};
+    walk->context = NULL;
+    walk->module.range = (struct range){0, 0};
+    walk->module.identity = 0;
+    enter_stack(walk, walk->frame.sp);
+    frames_enter_pass(walk, pass);
 }
 
-/* registers: rbp, rbx and the return address of the first frame, on the stack. */
-READS_RAW_MEMORY ALWAYS_INLINE size_t walk_from(uintptr_t *addresses, size_t limit, const uintptr_t *registers,
-                                                struct notes *notes)
+void gci_frames_resume(struct walk *walk, const struct frames_pass *pass)
 {
-    struct frame frame = {registers[2] - 1, (uintptr_t)(registers + 3), &registers[0], &registers[1]};
-    struct walk walk;
-    walk.context = NULL;
-    walk.module.range = (struct range){0, 0};
-    walk.frame = frame;
-    enter_stack(&walk, frame.sp);
-    if (notes != NULL)
-        notes->walk = &walk;
-    struct range module = {0, 0};
-    uint64_t identity = 0;
-    size_t count = 0;
-    for (uintptr_t top = walk.top; count < limit; count++) {
-        struct frame_rule rule;
-        struct frame from = frame;
-        uint64_t key = frame.at ^ (range_contains(module, frame.at) ? identity : 0);
-        if (UNLIKELY(!look_into(&cache[index_of(frame.at)], key, &rule) || !step_plainly(&frame, top, rule))) {
-            walk.frame = frame;
-            if (!(notes != NULL ? step_noted(&walk, notes) : step(&walk)))
-                break;
-            frame = walk.frame;
-            module = walk.module.range;
-            identity = walk.module.identity;
-            top = walk.context == NULL ? walk.top : frame.sp; /* step() takes what a signal has interrupted, too */
-        } else if (notes != NULL) {
-            note_plain(notes, &from, &frame, rule);
-        }
-        if (frame.at == (uintptr_t)-1)
-            break;
-        addresses[count] = frame.at + 1;
-    }
-    if (notes != NULL)
-        notes->walk = NULL;
-    return count;
+    walk->frame = pass->frame;
+    walk->context = NULL;
+    walk->may_rise = false;
+    walk->top = pass->top;
+    walk->module.range = (struct range){0, 0};
+    walk->module.identity = 0;
 }
 
 HIDDEN size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers);
 
+/* registers: rbp, rbx and the return address of the first frame, on the stack. */
 size_t gci_frames_walk(uintptr_t *addresses, size_t limit, const uintptr_t *registers)
 {
-    return walk_from(addresses, limit, registers, NULL);
-}
-
-/* ---- Trails ------------------------------------------------------------------------------------------------------- */
-
-STATIC_ASSERT(TRAIL_WORDS_MAX % TRAIL_STEP == 0, "whole steps");
-
-/* Four words at a time, without a branch. Whatever lies at the distances, they are on the stack. */
-READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct trail *trail, uintptr_t start)
-{
-    if (trail->start != start || trail->closed != word_load(&times_closed) || trail->reach > known_hi - start)
-        return false;
-    const char *at = (const char *)start; // NOLINT(performance-no-int-to-ptr)
-    const struct trail_word *end = trail->words + trail->count;
-    for (const struct trail_word *word = trail->words; word < end; word += TRAIL_STEP) {
-        uintptr_t changes = 0;
-        for (unsigned i = 0; i < TRAIL_STEP; i++)
-            changes |= *(stack_word *)(at + word[i].distance) ^ word[i].word;
-        if (changes != 0)
-            return false;
+    struct walk walk;
+    struct frames_pass pass;
+    size_t count = 0;
+    gci_frames_begin(&walk, &pass, registers);
+    for (; count < limit; count++) {
+        struct frame_rule rule;
+        if (UNLIKELY(!frames_step_plainly(&pass, &rule))) {
+            frames_leave_pass(&walk, &pass);
+            if (!gci_frames_step(&walk))
+                break;
+            frames_enter_pass(&walk, &pass);
+        }
+        if (pass.frame.at == (uintptr_t)-1)
+            break;
+        addresses[count] = pass.frame.at + 1;
     }
-    return true;
-}
-
-/* Trails from one place on the stack are told apart by who has called us: where that address lies, the last walk from there
- * has found out. */
-READS_RAW_MEMORY ALWAYS_INLINE struct trail *trail_of(struct trails *trails, uintptr_t start)
-{
-    uint32_t hint = trails->hints[start / STACK_ALIGNMENT % TRAIL_HINTS];
-    uintptr_t caller = 0;
-    if (known_hi - start >= hint + WORD_BYTES)
-        caller = *(stack_word *)(start + hint); // NOLINT(performance-no-int-to-ptr)
-    return &trails->trails[(start + caller) * ODD >> (64 - TRAILS_LOG2)];
-}
-
-static NOINLINE struct trail *walk_noted(struct trails *trails, struct trail *trail, uintptr_t *addresses, size_t limit,
-                                         size_t *count, const uintptr_t *registers)
-{
-    uintptr_t start = (uintptr_t)registers;
-    struct notes notes = {.trail = trail, .start = start, .top = known_hi};
-    trail->start = 0;
-    trail->result = NULL;
-    trail->count = 0;
-    trail->reach = 0;
-    trail->closed = word_load(&times_closed);
-    note(&notes, &registers[2]);
-    *count = walk_from(addresses, limit, registers, &notes);
-    trails->hints[start / STACK_ALIGNMENT % TRAIL_HINTS] = notes.hint;
-    if (trail->count > TRAIL_WORDS_MAX)
-        return NULL;
-    for (; trail->count % TRAIL_STEP != 0; trail->count++)
-        trail->words[trail->count] = trail->words[0];
-    trail->start = start;
-    return trail;
-}
-
-HIDDEN struct trail *gci_frames_trail(struct trails *trails, uintptr_t *addresses, size_t limit, size_t *count,
-                                      const uintptr_t *registers);
-
-struct trail *gci_frames_trail(struct trails *trails, uintptr_t *addresses, size_t limit, size_t *count,
-                               const uintptr_t *registers)
-{
-    uintptr_t start = (uintptr_t)registers;
-    if (UNLIKELY(!is_known(start) && !learn_stack(start))) {
-        *count = gci_frames_walk(addresses, limit, registers);
-        return NULL;
-    }
-    struct trail *trail = trail_of(trails, start);
-    if (LIKELY(is_unchanged(trail, start)))
-        return trail;
-    return walk_noted(trails, trail, addresses, limit, count, registers);
+    return count;
 }

@@ -68,37 +68,69 @@ static inline bool is_same_stack(const struct stack *a, const struct stack *b)
     return a->count == b->count && memcmp(a->addresses, b->addresses, a->count * sizeof *a->addresses) == 0;
 }
 
-/* What the walk of each trail has found. Threads share them: which one a trail is of, its place on the stack says. */
-static struct trails shared_trails;
-static struct stack trail_stacks[TRAILS];
+/* One trail for all threads, each its owner in turn. The result of a stack is a digest of the walk that was made when it was
+ * new. */
+#define TRAIL_BYTES_MAX (1u << 20)
+static char trail_memory[TRAIL_BYTES_MAX] __attribute__((aligned(64)));
+static struct trail *const trail = (struct trail *)trail_memory;
 static unsigned long trails_followed;
-static bool trails_in_use;
+static bool trail_in_use;
+static __thread char trail_owner;
 
-static inline bool is_same_by_trail(const struct stack *stack, struct trail *trail, struct stack *walked)
+static inline size_t told_of(const struct stack *stack, size_t own)
 {
-    struct stack *known = trail != NULL ? &trail_stacks[trail - shared_trails.trails] : walked;
-    if (trail != NULL && trail->result != NULL) {
-        trails_followed++;
-        return is_same_stack(stack, known);
-    }
-    if (trail != NULL) {
-        *known = *walked;
-        trail->result = known;
-    }
-    return is_same_stack(stack, walked);
+    return stack->count - own < TRAIL_ADDRESSES ? stack->count - own : TRAIL_ADDRESSES;
 }
 
-/* Both begin with the caller of the function that calls these two. A walk that differs from that by trail is none. */
+static inline size_t own_of(const struct stack *stack)
+{
+    size_t own = 0;
+    while (own < stack->count && own < CONTEXT_OWN_FRAMES_MAX && gci_context_is_own_code(stack->addresses[own]))
+        own++;
+    return own;
+}
+
+/* Never NULL. */
+static inline void *digest_of(const struct stack *stack)
+{
+    size_t own = own_of(stack);
+    size_t told = told_of(stack, own);
+    uintptr_t digest = told;
+    for (size_t i = 0; i < told; i++)
+        digest = (digest ^ stack->addresses[own + i]) * 1099511628211u; /* FNV-1a, a word at a time */
+    return (void *)(digest | 1);
+}
+
+/* What the trail tells is the beginning of the stack, without our own code. */
+static inline bool is_told(const struct stack *stack)
+{
+    uintptr_t told[TRAIL_ADDRESSES];
+    size_t own = own_of(stack);
+    size_t count = gci_context_trail_addresses(trail, told, TRAIL_ADDRESSES);
+    return count == told_of(stack, own) && memcmp(told, stack->addresses + own, count * sizeof *told) == 0;
+}
+
+static inline bool is_same_by_trail(const struct stack *stack, void **result)
+{
+    if (result == NULL)
+        return true;
+    if (*result == NULL)
+        *result = digest_of(stack);
+    else
+        trails_followed++;
+    return *result == digest_of(stack) && is_told(stack);
+}
+
+/* Both begin with the caller of the function that calls these two. A walk that differs from what the trail tells is none. */
 static NOINLINE void walk_ours(struct stack *stack)
 {
-    static struct stack walked;
     stack->count = gci_context_callers(stack->addresses, FRAMES_MAX);
-    if (__atomic_test_and_set(&trails_in_use, __ATOMIC_ACQUIRE))
+    if (__atomic_test_and_set(&trail_in_use, __ATOMIC_ACQUIRE))
         return;
-    struct trail *trail = gci_context_callers_trail(&shared_trails, walked.addresses, FRAMES_MAX, &walked.count);
-    if (!is_same_by_trail(stack, trail, &walked))
+    if (gci_context_trail_bytes() > TRAIL_BYTES_MAX ||
+        !is_same_by_trail(stack, gci_context_trail_result(trail, (uintptr_t)&trail_owner)))
         stack->count = 0;
-    __atomic_clear(&trails_in_use, __ATOMIC_RELEASE);
+    __atomic_clear(&trail_in_use, __ATOMIC_RELEASE);
 }
 
 static NOINLINE void walk_theirs(struct stack *stack)

@@ -314,6 +314,89 @@ static void walk_noise(void)
     raise(SIGTRAP);
 }
 
+/* Calls and returns at random, as a program does between two requests: a trail has to see each frame that is another. */
+#define WANDER_STEPS 4000
+#define WANDER_DEPTH 200  /* more than a trail keeps, less than FRAMES_MAX: two frames each */
+#define WANDER_COMPARED 4 /* one step in so many */
+static unsigned wander_steps;
+static uint64_t wander_state = 88172645463325252u;
+
+static unsigned wander_random(unsigned limit)
+{
+    wander_state ^= wander_state << 13;
+    wander_state ^= wander_state >> 7;
+    wander_state ^= wander_state << 17;
+    return (unsigned)(wander_state >> 33) % limit;
+}
+
+static void wander(int depth);
+
+static NOINLINE void wander_plainly(int depth)
+{
+    volatile int local = depth;
+    wander(depth);
+    local++;
+}
+
+static NOINLINE void wander_on_dynamic_frame(int depth)
+{
+    volatile char bytes[16 + wander_random(4) * 16];
+    bytes[0] = 1;
+    wander(depth);
+    bytes[1] = bytes[0];
+}
+
+static NOINLINE void wander_on_aligned_frame(int depth)
+{
+    volatile _Alignas(64) char bytes[64];
+    bytes[0] = 1;
+    wander(depth);
+    bytes[1] = bytes[0];
+}
+
+static NOINLINE void wander_with_registers(int depth)
+{
+    int kept[6];
+    for (int i = 0; i < 6; i++)
+        kept[i] = (int)wander_random(100);
+    wander(depth);
+    __asm__ volatile("" : : "r"(kept[0]), "r"(kept[1]), "r"(kept[2]), "r"(kept[3]), "r"(kept[4]), "r"(kept[5]));
+}
+
+/* Deeper or back, now and then far. */
+static NOINLINE void wander(int depth)
+{
+    unsigned calls = 1 + wander_random(3);
+    for (unsigned i = 0; i < calls && wander_steps < WANDER_STEPS; i++) {
+        wander_steps++;
+        if (wander_random(WANDER_COMPARED) == 0)
+            compare("wandering");
+        if (depth == 0)
+            return;
+        switch (wander_random(8)) {
+        case 0:
+            wander_on_dynamic_frame(depth - 1);
+            break;
+        case 1:
+            wander_on_aligned_frame(depth - 1);
+            break;
+        case 2:
+            wander_with_registers(depth - 1);
+            break;
+        default:
+            wander_plainly(depth - 1);
+        }
+    }
+}
+
+static void wander_about(void)
+{
+    static const int depths[] = {3, 20, 40, 90, WANDER_DEPTH};
+    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++)
+        for (wander_steps = 0; wander_steps < WANDER_STEPS;)
+            wander(depths[i]);
+}
+
 /* Of which all but the first may go by trails. */
 #define SAME_WALKS 50
 
@@ -322,6 +405,7 @@ int main(void)
     gci_context_callers_init();
     for (int i = 0; i < SAME_WALKS; i++)
         call_all();
+    wander_about();
     run_threads();
     run_coroutine();
     raise_signals();

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* The callers of a function, known again (platform/context.h: trail).
+ *
+ * A trail holds the frames of the last walk, outermost first, and for each what the step into it has read: the return address
+ * below its stack pointer, and where rbp and rbx were restored from if the rest of the walk uses them. The next walk first
+ * looks how many frames, from the outermost on, still are what they were. Then it steps as any walk does, until it stands
+ * at one of those with the same place, stack pointer and, where they are used, registers: as a step depends on those and the
+ * words that it reads, the rest would be the same, and is not walked. A program that calls and returns between two walks
+ * changes a few frames of many.
+ *
+ * Frames of our own code, on top, are passed in one comparison: the way that a request takes through it is one of a few, of
+ * fixed size. The hash of a frame is of all places from the outermost to it, so those of kept frames hold.
+ *
+ * Walks over signals, unknown stacks or code without tables are not kept. Of stacks deeper than WALK_FRAMES a trail holds the
+ * inner part, and as long as that has what a caller wants to know it does not matter what is further out.
+ */
+#include "base/bits.h"
+#include "frames.h"
+#include "platform/context.h"
+
+#define FRAMES_KEPT 256u
+#define WALK_FRAMES 96u
+STATIC_ASSERT(WALK_FRAMES >= TRAIL_ADDRESSES, "one walk finds what is wanted");
+
+/* The rest of the walk uses the register; it was restored by the step into the frame. */
+enum { NEEDS_RBP = 1, NEEDS_RBX = 2, NEEDS_ANY = 3, CAME_RBP = 4, CAME_RBX = 8, CAME_ANY = 12 };
+
+struct kept_frame {
+    uintptr_t sp;
+    uintptr_t returns_to; /* the word below it; 0: no frame, but where that was found */
+    uint64_t hash;
+    uint64_t flags;
+};
+
+struct kept_registers { /* set where a flag says so */
+    uintptr_t rbp;
+    uintptr_t rbx;
+    stack_word *rbp_at;
+    stack_word *rbx_at;
+};
+
+/* A frame on the way to the first that is kept. Its registers lie where the caller's do, unless the step out of it has found
+ * those where it saved them. */
+struct passed_frame {
+    struct frame frame;
+    uint64_t needs; /* of the step out of it */
+};
+
+/* Through our own code: words at those distances from the start are the return addresses into it. */
+#define WAYS 4u
+#define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
+struct own_way {
+    uint32_t count;
+    uint32_t sp; /* of the first frame behind it, and where its registers are: distances; 0: no way yet */
+    uint32_t rbp;
+    uint32_t rbx;
+    uintptr_t words[WAY_WORDS];
+    uint32_t distances[WAY_WORDS];
+};
+
+#define SET_RESULTS 4u /* a cache line */
+#define SETS_LOG2 11
+struct kept_result {
+    uint64_t hash;
+    void *result;
+};
+
+struct trail {
+    uint64_t owner;
+    uintptr_t stack_hi;
+    uintptr_t closed;
+    bool is_whole; /* frames[0] is the last that a walk finds */
+    uint32_t last_way;
+    size_t count;
+    size_t passed_count;
+    struct own_way ways[WAYS];
+    struct passed_frame passed[WALK_FRAMES + 1]; /* and where the walk has come to */
+    struct kept_frame frames[FRAMES_KEPT];
+    struct kept_registers registers[FRAMES_KEPT];
+    struct kept_result results[1u << SETS_LOG2][SET_RESULTS] CACHE_ALIGNED;
+};
+
+size_t gci_context_trail_bytes(void)
+{
+    return sizeof(struct trail);
+}
+
+ALWAYS_INLINE stack_word *word_at(uintptr_t address)
+{
+    return (stack_word *)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* ---- Steps that are not plain ------------------------------------------------------------------------------------- */
+
+enum outcome {
+    GOES_ON,
+    MET,     /* a frame that is kept */
+    ENDED,   /* at the last one */
+    IS_LONG, /* WALK_FRAMES passed */
+    UNTOLD   /* the walk cannot be kept */
+};
+
+/* A step that was not plain has copied a register. False: from outside its frame, where it may not be readable again. */
+static bool name_slot(stack_word **place, const uintptr_t *copy, uintptr_t slot, uintptr_t sp, uintptr_t cfa)
+{
+    if (*place != copy)
+        return true;
+    *place = word_at(slot);
+    return slot >= sp && slot < cfa;
+}
+
+static bool name_slots(struct walk *walk, const struct frame *from, uintptr_t rbp, struct frame_rule rule)
+{
+    struct frame *to = &walk->frame;
+    uintptr_t top_slot = (rule.how & FRAME_SLOTS_BY_RBP) != 0 ? rbp + WORD_BYTES : to->sp;
+    return name_slot(&to->rbp, &walk->rbp, top_slot - rule.rbp_slot * WORD_BYTES, from->sp, to->sp) &&
+           name_slot(&to->rbx, &walk->rbx, top_slot - rule.rbx_slot * WORD_BYTES, from->sp, to->sp);
+}
+
+/* Afterwards the registers are named by where the stack holds them. */
+READS_RAW_MEMORY static NOINLINE enum outcome step_by_tables(struct frames_pass *pass, struct frame_rule *rule)
+{
+    struct walk walk;
+    const struct frame from = pass->frame;
+    gci_frames_resume(&walk, pass);
+    *rule = gci_frames_rule(&walk);
+    uintptr_t rbp = *from.rbp;
+    if (frame_kind(*rule) == FRAME_END)
+        return ENDED;
+    if (!gci_frames_step(&walk) || !name_slots(&walk, &from, rbp, *rule))
+        return UNTOLD;
+    frames_enter_pass(&walk, pass);
+    return GOES_ON;
+}
+
+/* ---- Our own code ------------------------------------------------------------------------------------------------- */
+
+/* Whatever lies at the distances, they are on the stack. */
+READS_RAW_MEMORY ALWAYS_INLINE bool follow(const struct own_way *way, uintptr_t start, struct frames_pass *pass)
+{
+    if (way->sp == 0 || way->sp > pass->top - start)
+        return false;
+    for (uint32_t i = 0; i < way->count; i++)
+        if (*word_at(start + way->distances[i]) != way->words[i])
+            return false;
+    uintptr_t sp = start + way->sp;
+    uintptr_t at = *word_at(sp - WORD_BYTES) - 1;
+    if (UNLIKELY(gci_context_is_own_code(at)))
+        return false;
+    pass->frame = (struct frame){at, sp, word_at(start + way->rbp), word_at(start + way->rbx)};
+    return true;
+}
+
+static bool note_own(struct own_way *way, uintptr_t start, const struct frame *frame)
+{
+    if (way->count == WAY_WORDS)
+        return false;
+    way->words[way->count] = frame->at + 1;
+    way->distances[way->count++] = (uint32_t)(frame->sp - WORD_BYTES - start);
+    return true;
+}
+
+/* The way is kept when its frames are of fixed size, which plain rules by the stack pointer say. */
+READS_RAW_MEMORY static NOINLINE bool learn_way(struct trail *trail, uintptr_t start, struct frames_pass *pass)
+{
+    pass->frame = (struct frame){*word_at(start + 2 * WORD_BYTES) - 1, start + 3 * WORD_BYTES, word_at(start),
+                                 word_at(start + WORD_BYTES)};
+    struct own_way way = {.count = 0};
+    struct frame_rule rule;
+    bool is_fixed = true;
+    for (unsigned i = 0; i < WAY_WORDS && (i == 0 || gci_context_is_own_code(pass->frame.at)); i++) {
+        is_fixed = is_fixed && note_own(&way, start, &pass->frame);
+        if (frames_step_plainly(pass, &rule)) {
+            is_fixed = is_fixed && rule.how == FRAME_BY_RSP;
+            continue;
+        }
+        is_fixed = false;
+        if (step_by_tables(pass, &rule) != GOES_ON)
+            return false;
+    }
+    if (!is_fixed || gci_context_is_own_code(pass->frame.at))
+        return true;
+    way.sp = (uint32_t)(pass->frame.sp - start);
+    way.rbp = (uint32_t)((uintptr_t)pass->frame.rbp - start);
+    way.rbx = (uint32_t)((uintptr_t)pass->frame.rbx - start);
+    trail->last_way = (trail->last_way + 1) % WAYS;
+    trail->ways[trail->last_way] = way;
+    return true;
+}
+
+static NOINLINE bool try_ways(struct trail *trail, uintptr_t start, struct frames_pass *pass)
+{
+    for (uint32_t i = 0; i < WAYS; i++)
+        if (follow(&trail->ways[i], start, pass)) {
+            trail->last_way = i;
+            return true;
+        }
+    return learn_way(trail, start, pass);
+}
+
+/* The first frame behind our own code; false: there is none that can be told. */
+ALWAYS_INLINE bool begin(struct trail *trail, uintptr_t start, struct frames_pass *pass)
+{
+    pass->top = gci_frames_stack_hi;
+    pass->module = (struct range){0, 0};
+    pass->identity = 0;
+    return LIKELY(follow(&trail->ways[trail->last_way], start, pass)) || try_ways(trail, start, pass);
+}
+
+/* ---- What is unchanged -------------------------------------------------------------------------------------------- */
+
+READS_RAW_MEMORY static NOINLINE bool came_from_same(const struct trail *trail, size_t index)
+{
+    const struct kept_registers *registers = &trail->registers[index];
+    uint64_t flags = trail->frames[index].flags;
+    return ((flags & CAME_RBP) == 0 || *registers->rbp_at == registers->rbp) &&
+           ((flags & CAME_RBX) == 0 || *registers->rbx_at == registers->rbx);
+}
+
+/* The first frame, from the outermost on, that the step into it no longer leads to, or that lies further in than `sp`. */
+READS_RAW_MEMORY ALWAYS_INLINE const struct kept_frame *find_changed(const struct trail *trail, uintptr_t sp)
+{
+    const struct kept_frame *frame = trail->frames;
+    for (const struct kept_frame *end = frame + trail->count; frame < end && frame->sp > sp; frame++) {
+        if (*word_at(frame->sp - WORD_BYTES) != frame->returns_to)
+            break;
+        if (UNLIKELY(frame->flags >= CAME_RBP) && !came_from_same(trail, (size_t)(frame - trail->frames)))
+            break;
+    }
+    return frame;
+}
+
+READS_RAW_MEMORY static NOINLINE bool has_registers(const struct trail *trail, const struct kept_frame *kept,
+                                                    const struct frame *frame)
+{
+    const struct kept_registers *registers = &trail->registers[kept - trail->frames];
+    uint64_t flags = kept->flags;
+    return ((flags & NEEDS_RBP) == 0 || *frame->rbp == registers->rbp) &&
+           ((flags & NEEDS_RBX) == 0 || *frame->rbx == registers->rbx);
+}
+
+ALWAYS_INLINE bool is_met(const struct trail *trail, const struct kept_frame *kept, const struct frame *frame)
+{
+    return kept->sp == frame->sp && kept->returns_to == frame->at + 1 &&
+           ((kept->flags & NEEDS_ANY) == 0 || has_registers(trail, kept, frame));
+}
+
+/* ---- Steps -------------------------------------------------------------------------------------------------------- */
+
+static const uint8_t needs_of_plain[] = {[FRAME_BY_RSP] = 0, [FRAME_BY_RBP] = NEEDS_RBP, [FRAME_BY_RBX] = NEEDS_RBX};
+
+/* The registers that a rule with a CFA of its own kind uses; false: others. */
+static bool note_base(struct passed_frame *passed, struct frame_rule rule)
+{
+    enum frame_kind kind = frame_kind(rule);
+    unsigned number = rule.how >> FRAME_REGISTER_SHIFT;
+    passed->needs = (rule.how & FRAME_SLOTS_BY_RBP) != 0 ? NEEDS_RBP : 0;
+    if (kind == FRAME_BY_RBP || (kind == FRAME_DIRECT && number == FRAME_RBP))
+        passed->needs |= NEEDS_RBP;
+    else if (kind == FRAME_BY_RBX || (kind == FRAME_DIRECT && number == FRAME_RBX))
+        passed->needs |= NEEDS_RBX;
+    else if (kind != FRAME_BY_RSP && (kind != FRAME_DIRECT || number != FRAME_RSP))
+        return false;
+    return true;
+}
+
+static NOINLINE enum outcome step_noted(struct passed_frame *passed, struct frames_pass *pass)
+{
+    struct frame_rule rule;
+    enum outcome outcome = step_by_tables(pass, &rule);
+    return outcome == GOES_ON && !note_base(passed, rule) ? UNTOLD : outcome;
+}
+
+/* From pass->frame on, to a frame that is kept: the first *kept_count then stay. */
+READS_RAW_MEMORY ALWAYS_INLINE enum outcome walk_changed(struct trail *trail, struct frames_pass *pass,
+                                                         size_t *kept_count)
+{
+    const struct kept_frame *changed = find_changed(trail, pass->frame.sp);
+    const struct kept_frame *last = trail->frames + trail->count;
+    const struct kept_frame *next =
+        changed < last ? changed + 1 : last; /* what leads on from the one before is unchanged */
+    enum outcome outcome = GOES_ON;
+    struct passed_frame *passed = trail->passed;
+    do {
+        while (next > trail->frames && next[-1].sp < pass->frame.sp)
+            next--;
+        if (next > trail->frames && is_met(trail, next - 1, &pass->frame)) {
+            outcome = MET;
+            break;
+        }
+        if (UNLIKELY(passed == trail->passed + WALK_FRAMES)) {
+            outcome = IS_LONG;
+            break;
+        }
+        struct frame_rule rule;
+        passed->frame = pass->frame;
+        passed->needs = 0;
+        if (UNLIKELY(pass->frame.at == (uintptr_t)-1))
+            outcome = ENDED;
+        else if (LIKELY(frames_step_plainly(pass, &rule)))
+            passed->needs = needs_of_plain[rule.how];
+        else
+            outcome = step_noted(passed, pass);
+        passed++;
+    } while (LIKELY(outcome == GOES_ON));
+    passed->frame = pass->frame;
+    trail->passed_count = (size_t)(passed - trail->passed);
+    *kept_count = (size_t)(next - trail->frames);
+    return outcome;
+}
+
+/* ---- What is kept ------------------------------------------------------------------------------------------------- */
+
+__extension__ typedef unsigned __int128 wide;
+
+/* Both halves of a product, mixed (as in wyhash). */
+ALWAYS_INLINE uint64_t hash_on(uint64_t hash, uintptr_t at)
+{
+    wide product = (wide)(hash ^ at) * FRAMES_ODD;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* The step out of passed[0] leads to the frame, with the registers of passed[1]. */
+READS_RAW_MEMORY static NOINLINE void note_origin(struct trail *trail, size_t index, const struct passed_frame *passed)
+{
+    struct kept_frame *kept = &trail->frames[index];
+    kept->flags &= NEEDS_ANY;
+    if ((kept->flags & NEEDS_RBP) != 0 && passed[0].frame.rbp != passed[1].frame.rbp) {
+        kept->flags |= CAME_RBP;
+        trail->registers[index].rbp_at = passed[1].frame.rbp;
+    }
+    if ((kept->flags & NEEDS_RBX) != 0 && passed[0].frame.rbx != passed[1].frame.rbx) {
+        kept->flags |= CAME_RBX;
+        trail->registers[index].rbx_at = passed[1].frame.rbx;
+    }
+}
+
+/* What the rest of the walk needs of the registers as they are in the frame. */
+READS_RAW_MEMORY static NOINLINE uint64_t note_needs(struct trail *trail, size_t index,
+                                                     const struct passed_frame *passed)
+{
+    uint64_t outer = trail->frames[index - 1].flags;
+    uint64_t needs = passed[0].needs;
+    needs |= passed[0].frame.rbp == passed[1].frame.rbp ? outer & NEEDS_RBP : 0;
+    needs |= passed[0].frame.rbx == passed[1].frame.rbx ? outer & NEEDS_RBX : 0;
+    trail->registers[index].rbp = *passed[0].frame.rbp;
+    trail->registers[index].rbx = *passed[0].frame.rbx;
+    return needs;
+}
+
+/* The first `count` frames stay, and those passed are put behind them. */
+ALWAYS_INLINE void keep(struct trail *trail, size_t count)
+{
+    uint64_t hash = count > 0 ? trail->frames[count - 1].hash : 0;
+    uint64_t flags = count > 0 ? trail->frames[count - 1].flags : 0;
+    const struct passed_frame *passed = &trail->passed[trail->passed_count];
+    while (passed-- > trail->passed) {
+        if (UNLIKELY(flags != 0 && count > 0))
+            note_origin(trail, count - 1, passed);
+        flags = UNLIKELY((flags | passed->needs) != 0) && count > 0 ? note_needs(trail, count, passed) : 0;
+        hash = hash_on(hash, passed->frame.at);
+        trail->frames[count++] = (struct kept_frame){
+            .sp = passed->frame.sp, .returns_to = passed->frame.at + 1, .hash = hash, .flags = flags};
+    }
+    trail->count = count;
+}
+
+static bool is_enough(const struct trail *trail, size_t kept_count)
+{
+    size_t count = kept_count + trail->passed_count;
+    return count <= FRAMES_KEPT && (trail->is_whole || count >= TRAIL_ADDRESSES);
+}
+
+/* Of a walk that has met no frame that is kept, or too few. */
+static NOINLINE bool keep_all(struct trail *trail, uintptr_t start)
+{
+    struct frames_pass pass;
+    size_t kept_count;
+    trail->count = 0;
+    if (!begin(trail, start, &pass))
+        return false;
+    enum outcome outcome = walk_changed(trail, &pass, &kept_count);
+    trail->is_whole = outcome == ENDED;
+    if (outcome != UNTOLD)
+        keep(trail, 0);
+    return outcome != UNTOLD;
+}
+
+/* False: the walk cannot be kept. */
+ALWAYS_INLINE bool renew(struct trail *trail, uintptr_t start)
+{
+    struct frames_pass pass;
+    size_t kept_count;
+    if (!begin(trail, start, &pass))
+        return false;
+    enum outcome outcome = walk_changed(trail, &pass, &kept_count);
+    if (UNLIKELY(outcome != MET || !is_enough(trail, kept_count)))
+        return outcome != UNTOLD && keep_all(trail, start);
+    keep(trail, kept_count);
+    return true;
+}
+
+/* ---- Results ------------------------------------------------------------------------------------------------------ */
+
+static NOINLINE void **make_room(struct kept_result *set, uint64_t hash)
+{
+    __builtin_memmove(&set[1], &set[0], (SET_RESULTS - 1) * sizeof *set);
+    set[0] = (struct kept_result){.hash = hash, .result = NULL};
+    return &set[0].result;
+}
+
+ALWAYS_INLINE void **result_of(struct trail *trail, uint64_t hash)
+{
+    struct kept_result *set = trail->results[hash >> (64 - SETS_LOG2)];
+    for (unsigned i = 0; i < SET_RESULTS; i++)
+        if (LIKELY(set[i].hash == hash))
+            return &set[i].result;
+    return make_room(set, hash);
+}
+
+static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
+{
+    if (trail->owner != owner)
+        __builtin_memset(trail->results, 0, sizeof trail->results);
+    trail->owner = owner;
+    trail->stack_hi = gci_frames_stack_hi;
+    trail->closed = word_load(&gci_frames_closed);
+    trail->count = 0;
+}
+
+HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
+
+void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
+{
+    uintptr_t start = (uintptr_t)registers;
+    if (UNLIKELY(!frames_is_known(start) && !gci_frames_learn_stack(start)))
+        return NULL;
+    if (UNLIKELY(trail->owner != owner || trail->stack_hi != gci_frames_stack_hi ||
+                 trail->closed != word_load(&gci_frames_closed)))
+        begin_anew(trail, owner);
+    if (!renew(trail, start))
+        return NULL;
+    return result_of(trail, trail->frames[trail->count - 1].hash);
+}
+
+size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit)
+{
+    size_t count = 0;
+    for (size_t i = trail->count; i > 0 && count < limit; i--)
+        if (trail->frames[i - 1].returns_to != 0)
+            addresses[count++] = trail->frames[i - 1].returns_to;
+    return count;
+}
