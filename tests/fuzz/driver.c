@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define INPUTS_MOST 4096
-#define INPUT_SECONDS 30
+#define INPUT_SECONDS 100
 #define CHANGES_MOST 5 /* to one input */
 
 struct input {
@@ -37,7 +37,7 @@ __attribute__((weak)) int LLVMFuzzerInitialize(int *count, char ***words);
 __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t limit, unsigned random);
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
 
-/* ---- Changes ---------------------------------------------------------------------------------------------------------- */
+/* ---- Changes ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(void)
 {
@@ -71,7 +71,8 @@ static size_t erase(uint8_t *data, size_t size)
 
 static void put_edge(uint8_t *data, size_t size)
 {
-    static const uint64_t edges[] = {0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX};
+    static const uint64_t edges[] = {0,      1,          0x7f,       0x80,       0xff,      0x100,
+                                     0xffff, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_MAX};
     size_t bytes = (size_t)1 << below(4);
     uint64_t number = edges[below(sizeof edges / sizeof edges[0])] + below(3) - 1;
     if (bytes <= size)
@@ -81,7 +82,8 @@ static void put_edge(uint8_t *data, size_t size)
 /* A part of the same input, or of another one, somewhere else. */
 static void copy_part(uint8_t *data, size_t size)
 {
-    const struct input *from = corpus_count > 0 && below(2) == 0 ? &corpus[below(corpus_count)] : &(struct input){data, size};
+    const struct input *from =
+        corpus_count > 0 && below(2) == 0 ? &corpus[below(corpus_count)] : &(struct input){data, size};
     size_t count = 1 + below(64);
     if (count <= from->size && count <= size)
         memmove(data + below(size - count + 1), from->bytes + below(from->size - count + 1), count);
@@ -122,7 +124,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t limit)
     return size;
 }
 
-/* ---- Runs --------------------------------------------------------------------------------------------------------------- */
+/* ---- Runs -------------------------------------------------------------------------------------------------------- */
 
 static void keep_current(void)
 {
@@ -182,7 +184,7 @@ static void try_change(void)
     free(copy);
 }
 
-/* ---- The corpus ----------------------------------------------------------------------------------------------------------- */
+/* ---- The corpus -------------------------------------------------------------------------------------------------- */
 
 static void read_file(const char *path)
 {

@@ -19,12 +19,12 @@
 
 #include "heap_model.h"
 
-#define OPERATIONS_MOST 4000
+#define OPERATIONS_MOST 1500
 #define FORKS_MOST 2   /* for one input: each copies the whole process */
 #define THREADS_MOST 8 /* that come and go */
 #define BYTES_LARGE ((size_t)300 << 10)
 
-/* ---- Operands --------------------------------------------------------------------------------------------------------------- */
+/* ---- Operands ---------------------------------------------------------------------------------------------------- */
 
 struct input {
     const uint8_t *data;
@@ -58,7 +58,7 @@ static size_t any_size(struct machine *machine)
     return (size_t)low * BYTES_LARGE / 255 * (sort - 229) / 26;
 }
 
-/* ---- Operations: one for each kind of node ----------------------------------------------------------------------------------- */
+/* ---- Operations: one for each kind of node ----------------------------------------------------------------------- */
 
 static void make(struct machine *machine)
 {
@@ -135,10 +135,10 @@ static void follow(struct machine *machine)
 static void set_option(struct machine *machine)
 {
     static const char *const options[][2] = {
-        {"markers", "1"},        {"markers", "2"},           {"markers", "5"},           {"simd", "scalar"},
-        {"simd", "auto"},        {"verify", "1"},            {"verify", "0"},            {"min_headroom", "64K"},
-        {"min_headroom", "32M"}, {"finalizer_thread", "0"},  {"huge_pages", "0"},        {"release_ms", "0"},
-        {"release_ms", "1000"},  {"mode", "free"},           {"mode", "gc"},             {"heap_limit", "0"},
+        {"markers", "1"},        {"markers", "2"},          {"markers", "5"},    {"simd", "scalar"},
+        {"simd", "auto"},        {"verify", "1"},           {"verify", "0"},     {"min_headroom", "64K"},
+        {"min_headroom", "32M"}, {"finalizer_thread", "0"}, {"huge_pages", "0"}, {"release_ms", "0"},
+        {"release_ms", "1000"},  {"mode", "free"},          {"mode", "gc"},      {"heap_limit", "0"},
     };
     const char *const *option = options[next_byte(&machine->input) % (sizeof options / sizeof options[0])];
     REQUIRE(gca_option_set(option[0], option[1]) == 0);
@@ -185,7 +185,7 @@ static void look(struct machine *machine)
     }
 }
 
-/* ---- Operations in another thread, and another process ------------------------------------------------------------------------ */
+/* ---- Operations in another thread, and another process ----------------------------------------------------------- */
 
 static void run(struct machine *machine, size_t operations);
 
@@ -232,7 +232,7 @@ static void run_in_child(struct machine *machine)
     REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
 }
 
-/* ---- Beside the others: blocks of its own, all the time ------------------------------------------------------------------------ */
+/* ---- Beside the others: blocks of its own, all the time ---------------------------------------------------------- */
 
 #define BESIDE_BLOCKS 32
 
@@ -263,12 +263,12 @@ static void run_beside(struct machine *machine)
     REQUIRE(pthread_join(thread, NULL) == 0);
 }
 
-/* ---- The machine ---------------------------------------------------------------------------------------------------------------- */
+/* ---- The machine ------------------------------------------------------------------------------------------------- */
 
 static void (*const operations[])(struct machine *machine) = {
-    make,          make,   make,    make,       make,     resize,   resize,       release,      release, drop,
-    drop,          drop,   set_edge, set_edge,  set_edge, set_edge, copy_handle,  link_weakly,  retain,  follow,
-    finalize,      look,   collect, collect,    collect,  set_option, run_in_thread, run_in_child, run_beside,
+    make,     make, make,     make,     make,     resize,     resize,        release,      release,    drop,
+    drop,     drop, set_edge, set_edge, set_edge, set_edge,   copy_handle,   link_weakly,  retain,     follow,
+    finalize, look, collect,  collect,  collect,  set_option, run_in_thread, run_in_child, run_beside,
 };
 
 static void run(struct machine *machine, size_t count)

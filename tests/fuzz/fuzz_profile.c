@@ -27,7 +27,7 @@
 #include "cli/show/top.h"
 #include "cli/show/why.h"
 
-/* ---- Lines of words ------------------------------------------------------------------------------------------------------ */
+/* ---- Lines of words ---------------------------------------------------------------------------------------------- */
 
 #define WORDS_MOST 6
 static char path[32]; /* of the file, in /proc */
@@ -69,7 +69,7 @@ static const struct line {
 };
 #define LINE_COUNT (sizeof lines / sizeof lines[0])
 
-/* ---- What the command is linked with here ---------------------------------------------------------------------------------- */
+/* ---- What the command is linked with here ------------------------------------------------------------------------ */
 
 int gci_message_fail(int code, const char *thing, const char *cause, ...)
 {
@@ -111,7 +111,7 @@ void *__wrap_gci_memory_grow(void *array, size_t *room, size_t count, size_t siz
     return __real_gci_memory_grow(array, room, count, size);
 }
 
-/* ---- One input -------------------------------------------------------------------------------------------------------------- */
+/* ---- One input --------------------------------------------------------------------------------------------------- */
 
 /* A file in memory; standard output and input are out of the way. */
 static int file_of_input(void)
@@ -161,7 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* ---- Changes ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Changes ----------------------------------------------------------------------------------------------------- */
 
 #define RECORDS_MOST 4096
 
@@ -194,7 +194,8 @@ static size_t find_parts(const uint8_t *data, size_t size, struct part *parts)
 /* A number in the payload, at a multiple of four bytes: small, as another number of the file, or at some edge. */
 static void change_number(uint8_t *data, size_t size, struct part part, unsigned *random)
 {
-    static const uint64_t edges[] = {0, 1, 2, 16, 0xff, 0xffff, 1048575, 1048576, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX};
+    static const uint64_t edges[] = {0,       1,       2,          16,         0xff,      0xffff,
+                                     1048575, 1048576, 0x7fffffff, 0xffffffff, INT64_MAX, UINT64_MAX};
     size_t words = (part.bytes - sizeof(struct profile_record)) / 4;
     if (words < 2)
         return;

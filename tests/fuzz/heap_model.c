@@ -57,7 +57,7 @@ static bool has_edges(const struct node *node)
     return node->kind != NODE_ATOMIC && node->bytes >= sizeof(struct body);
 }
 
-/* ---- Contents --------------------------------------------------------------------------------------------------------------- */
+/* ---- Contents ---------------------------------------------------------------------------------------------------- */
 
 static size_t pattern_start(const struct node *node)
 {
@@ -98,7 +98,7 @@ static void check_zero(const struct node *node, size_t start)
         REQUIRE(bytes[i] == 0);
 }
 
-/* ---- What is reachable -------------------------------------------------------------------------------------------------------- */
+/* ---- What is reachable ------------------------------------------------------------------------------------------- */
 
 static void mark(struct node *node, struct node **list, uint32_t *length)
 {
@@ -133,7 +133,7 @@ static bool is_reachable(const struct node *node)
     return node->is_marked;
 }
 
-/* ---- Places that hold nodes: the model first, as a release may destroy -------------------------------------------------------------- */
+/* ---- Places that hold nodes: the model first, as a release may destroy ------------------------------------------- */
 
 static void set_place(void **place, struct node **model, struct node *to)
 {
@@ -188,7 +188,7 @@ static void move_holders(struct node *node, void *address)
     }
 }
 
-/* ---- Callbacks ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Callbacks --------------------------------------------------------------------------------------------------- */
 
 static void on_destroy(void *object)
 {
@@ -222,7 +222,7 @@ static void on_finalize(void *object, void *data)
     check_pattern(node, node->bytes);
 }
 
-/* ---- Making and ending nodes ------------------------------------------------------------------------------------------------------- */
+/* ---- Making and ending nodes ------------------------------------------------------------------------------------- */
 
 static void *make_block(const struct node *node)
 {
@@ -347,7 +347,7 @@ void gci_model_resize(struct node *node, size_t bytes)
     expect_no_links(node);
 }
 
-/* ---- Edges, links, counts ------------------------------------------------------------------------------------------------------------- */
+/* ---- Edges, links, counts ---------------------------------------------------------------------------------------- */
 
 void gci_model_point(struct node *from, unsigned edge, struct node *to)
 {
@@ -390,7 +390,7 @@ void gci_model_count(struct node *node, unsigned times)
     }
 }
 
-/* ---- Checks -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- Checks ------------------------------------------------------------------------------------------------------ */
 
 static void check_node(const struct node *node)
 {
@@ -460,12 +460,12 @@ void gci_model_ask(const struct node *node)
     REQUIRE(failure == EAGAIN || (failure == 0 && (edges == 0 || referents > 0)));
 }
 
-/* ---- One input ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- One input --------------------------------------------------------------------------------------------------- */
 
 static void reset_options(void)
 {
-    static const char *const usual[][2] = {{"mode", "gc"},          {"markers", "0"},       {"simd", "auto"},
-                                           {"verify", "0"},         {"min_headroom", "4M"}, {"huge_pages", "1"},
+    static const char *const usual[][2] = {{"mode", "gc"},       {"markers", "0"},       {"simd", "auto"},
+                                           {"verify", "0"},      {"min_headroom", "4M"}, {"huge_pages", "1"},
                                            {"release_ms", "100"}};
     for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
         REQUIRE(gca_option_set(usual[i][0], usual[i][1]) == 0);

@@ -29,15 +29,15 @@ enum node_kind {
 
 struct node {
     enum node_kind kind;
-    uint32_t number;   /* never used again in this process */
-    uintptr_t hidden;  /* the address, each bit turned around */
-    size_t bytes;      /* as asked for */
+    uint32_t number;  /* never used again in this process */
+    uintptr_t hidden; /* the address, each bit turned around */
+    size_t bytes;     /* as asked for */
     size_t alignment;
     struct node *edges[EDGES];
-    uint32_t count;    /* of references, if it is counted: handles, edges, and */
-    uint32_t extra;    /* what gci_model_count has retained */
+    uint32_t count; /* of references, if it is counted: handles, edges, and */
+    uint32_t extra; /* what gci_model_count has retained */
     bool was_freed, was_destroyed, has_finalizer, was_finalized;
-    bool is_marked;    /* reachable, when it was last asked for */
+    bool is_marked; /* reachable, when it was last asked for */
 };
 
 void gci_model_begin(void);
