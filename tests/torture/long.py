@@ -106,12 +106,13 @@ class Test:
     def environment(self, chosen, folder):
         """What the test needs wins, so that it is still that test. Jobs clear the environment and take words."""
         own = dict(item.split("=", 1) for item in self.properties.get("ENVIRONMENT", []))
+        if "GCALLOC_PROFILE" in chosen:
+            chosen = {**chosen, "GCALLOC_PROFILE_FILE": os.path.join(folder, "profile.%p")}
         if not self.name.startswith("integration_"):
             own = {**chosen, **own}
         else:
             own = {**own, **chosen, "INTEGRATION_OPTIONS": " ".join(f"{k}={v}" for k, v in chosen.items())}
-        profile = {"GCALLOC_PROFILE_FILE": os.path.join(folder, "profile.%p")} if "GCALLOC_PROFILE" in chosen else {}
-        return {**os.environ, **profile, **own, "TMPDIR": folder}
+        return {**os.environ, **own, "TMPDIR": folder}
 
     def is_passed(self, code, output):
         pattern = self.properties.get("PASS_REGULAR_EXPRESSION")
