@@ -379,7 +379,7 @@ static void note(struct notes *notes, stack_word *at)
 {
     struct trail *trail = notes->trail;
     uintptr_t address = (uintptr_t)at;
-    if (at == &notes->walk->rbp || at == &notes->walk->rbx)
+    if (notes->walk != NULL && (at == &notes->walk->rbp || at == &notes->walk->rbx))
         return;
     if (trail->count >= TRAIL_WORDS_MAX || address < notes->start || address > notes->top - WORD_BYTES ||
         address - notes->start > UINT32_MAX / 2) {
