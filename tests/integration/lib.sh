@@ -8,7 +8,7 @@ unset LD_PRELOAD MAKEFLAGS MAKELEVEL MFLAGS CFLAGS CXXFLAGS LDFLAGS TERM
 for variable in $(compgen -e GCALLOC_); do unset "$variable"; done
 
 # Fills the array `prefix` with the words that put a program under the allocator of this run. INTEGRATION_OPTIONS are more
-# options of gcalloc, NAME=VALUE each; they win.
+# options of gcalloc, NAME=VALUE each; they win. INTEGRATION_LIMIT, in seconds, is instead of the job's own.
 prefix_of_run() {
     prefix=(env)
     [ "$way" = gcalloc ] || return 0
@@ -26,7 +26,7 @@ prefix_of_run() {
 subject() {
     local prefix
     prefix_of_run
-    timeout -k 5 "$limit" "${prefix[@]}" "$@"
+    timeout -k 5 "${INTEGRATION_LIMIT:-$limit}" "${prefix[@]}" "$@"
 }
 
 # The program under test as a server in the background: `server` is its process id. run.sh ends it whatever happens.

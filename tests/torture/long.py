@@ -39,7 +39,7 @@ OWN_COLLECTIONS = re.compile(r"reclaimed|unit\.cycle|gca_api_(kinds|collect|pres
 # These fill a heap to its limit, and count on what the next request gets: samples lie in blocks of their own.
 FULL_HEAPS = re.compile(r"gca_api_pressure|row35_")
 DEADLINE_MS = 5000     # of a stop: on a busy machine a collection is given up otherwise, which some tests take for a failure
-LIMIT_S = 150          # of one run; more is not waited for
+LIMIT_S = 240          # of one run; more is not waited for
 LOOK_S = 3             # how long a run that is out of time is watched, and
 COMPUTES_S = 0.3       # what it must compute meanwhile to be slow and not hung
 OUTPUT_BYTES = 200000  # kept of a run
@@ -111,7 +111,8 @@ class Test:
         if not self.name.startswith("integration_"):
             own = {**chosen, **own}
         else:
-            own = {**own, **chosen, "INTEGRATION_OPTIONS": " ".join(f"{k}={v}" for k, v in chosen.items())}
+            own = {**own, **chosen, "INTEGRATION_LIMIT": str(2 * LIMIT_S),
+                   "INTEGRATION_OPTIONS": " ".join(f"{k}={v}" for k, v in chosen.items())}
         return {**os.environ, **own, "TMPDIR": folder}
 
     def is_passed(self, code, output):
