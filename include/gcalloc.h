@@ -165,7 +165,8 @@ GCA_API int gca_thread_unregister(void);
  * in no particular order (gca_finalizer_set_unordered). Finalizers run on the thread that calls gca_collect or
  * gca_finalize_run, outside the collector and all locks, or with the option finalizer_thread on a thread of the library's own,
  * soon after each collection. Freeing the object, or resizing it so that it moves, drops the
- * finalizer. A second call replaces the first; NULL takes it away. `object` is the start of a living block that is not
+ * finalizer. It has to return: after one that is left by longjmp or an exception, the thread runs no more of them. A second
+ * call replaces the first; NULL takes it away. `object` is the start of a living block that is not
  * counted (gcalloc/rc.h has destroy functions), and `data` is kept alive by it. 0; EINVAL: no such block; ENOMEM. */
 typedef void (*gca_finalizer)(void *object, void *data);
 GCA_API int gca_finalizer_set(void *object, gca_finalizer finalizer, void *data);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows 59, 60: cancelling a thread in a call that waits, or leaving it by longjmp, keeps nothing locked. */
+/* Rows 18, 59, 60: cancelling a thread in a call that waits or reports, or leaving it by longjmp, keeps nothing locked. */
+#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -76,6 +78,35 @@ static void cancel_beside_collections(void)
     CHECK(blocked_in_cleanup == 0);
 }
 
+static void *report_forever(void *data)
+{
+    for (;;) {
+        malloc_stats();
+        malloc_info(0, data);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+/* Figures are written, which may wait; here to nowhere. */
+static void cancel_in_reports(void)
+{
+    int error = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY);
+    FILE *stream = fdopen(dup(nowhere), "w");
+    CHECK(error >= 0 && stream != NULL && dup2(nowhere, STDERR_FILENO) == STDERR_FILENO);
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, report_forever, stream) == 0);
+        usleep((useconds_t)(i % 10 * 50));
+        CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, NULL) == 0);
+        free(malloc(100));
+    }
+    malloc_stats();
+    CHECK(dup2(error, STDERR_FILENO) == STDERR_FILENO);
+    close(error);
+    close(nowhere);
+}
+
 static sigjmp_buf buffer;
 
 static void leave(int signal)
@@ -99,6 +130,7 @@ int main(void)
         CHECK(result == PTHREAD_CANCELED);
     }
     cancel_beside_collections();
+    cancel_in_reports();
     signal(SIGALRM, leave);
     for (volatile int i = 0; i < 5; i++) {
         if (sigsetjmp(buffer, 1) == 0) {

@@ -7,7 +7,8 @@ export LC_ALL=C TZ=UTC
 unset LD_PRELOAD MAKEFLAGS MAKELEVEL MFLAGS CFLAGS CXXFLAGS LDFLAGS TERM
 for variable in $(compgen -e GCALLOC_); do unset "$variable"; done
 
-# Fills the array `prefix` with the words that put a program under the allocator of this run.
+# Fills the array `prefix` with the words that put a program under the allocator of this run. INTEGRATION_OPTIONS are more
+# options of gcalloc, NAME=VALUE each; they win. INTEGRATION_LIMIT, in seconds, is instead of the job's own.
 prefix_of_run() {
     prefix=(env)
     [ "$way" = gcalloc ] || return 0
@@ -15,15 +16,17 @@ prefix_of_run() {
     [ "$torture_build" = 0 ] || prefix+=("GCALLOC_TORTURE=collect=$((torture * ${INTEGRATION_TORTURE_SHARE:-1}))")
     case $via in
     preload) prefix+=("LD_PRELOAD=$build/lib/libgcalloc.so${ticker:+ $ticker}") ;;
-    *) prefix+=(${ticker:+"LD_PRELOAD=$ticker"} "$build/bin/gcalloc" run --) ;;
+    *) prefix+=(${ticker:+"LD_PRELOAD=$ticker"}) ;;
     esac
+    prefix+=(${INTEGRATION_OPTIONS:-})
+    [ "$via" = preload ] || prefix+=("$build/bin/gcalloc" run --)
 }
 
 # The program under test, in the foreground. A hang ends with code 124 instead of stopping the whole suite.
 subject() {
     local prefix
     prefix_of_run
-    timeout -k 5 "$limit" "${prefix[@]}" "$@"
+    timeout -k 5 "${INTEGRATION_LIMIT:-$limit}" "${prefix[@]}" "$@"
 }
 
 # The program under test as a server in the background: `server` is its process id. run.sh ends it whatever happens.

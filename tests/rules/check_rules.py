@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The rules themselves: each finds the violation that is planted for it in a small tree, and nothing in a clean one."""
+import json
 import os
 import shutil
 import subprocess
@@ -298,6 +299,30 @@ class Symbols(Planted):
             self.assertIn(f"src/api/one.exports: {name}: belongs to libgcalloc\n", self.rule("symbols.py", *arguments)[1])
         self.write("src/api/one.exports", LIST.replace("\n{", "\nV_1 {"))
         self.assertIn("not one anonymous node", self.rule("symbols.py", *arguments)[1])
+
+
+class Behaviours(Planted):
+    """Two behaviours at the least that a table must have are not enough; all of them are shown by one test."""
+    LISTING = {"tests": [{"name": "conformance.row01_sizes.gcalloc", "command": ["/b/conformance_row01_sizes_gcalloc"]},
+                         {"name": "programs.gca_api_with_gcalloc", "command": ["/b/programs_gca_api"]},
+                         {"name": "unit.heap", "command": ["/b/unit_tests"]}]}
+
+    def table(self, first, count=68):
+        rows = "".join(f"| {number} | what | {first if number == 1 else '`row01_sizes`'} |\n" for number in range(1, count + 1))
+        self.write("tests/README.md", "## Behaviours and what shows them\n\n| no. | b | s |\n|---|---|---|\n" + rows)
+        return "--listing", self.write("listing.json", json.dumps(self.LISTING))
+
+    def test_table(self):
+        self.write("tests/unit/test_heap.c", HEAD + "START_TEST(slots_are_found)\n")
+        self.write("tests/programs/gca_api.c", HEAD)
+        for shown in ("`row01_sizes`", "`gca_api`", "`programs/gca_api.c`", "unit `slots_are_found`", "-, there is no such thing",
+                      "`row01_sizes`, `GCALLOC_STATS_FILE`"):
+            self.assert_clean("behaviours.py", *self.table(shown))
+        for shown, wanted in (("`row02_none`", "row02_none is no test"), ("nothing", "no test, and no reason"),
+                              ("`programs/gone.c`", "programs/gone.c is no test"),
+                              ("`row01_sizes`, unit `slots`", "slots is no test")):
+            self.assert_found("behaviours.py", f"tests/README.md: 1: {wanted}", *self.table(shown))
+        self.assert_found("behaviours.py", "tests/README.md: the behaviours are not numbered", *self.table("`gca_api`", 67))
 
 
 if __name__ == "__main__":

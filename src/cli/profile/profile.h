@@ -46,6 +46,7 @@ struct profile_moment_rows {
     struct profile_moment moment;
     struct profile_figures *rows;
     size_t count;
+    size_t number; /* in the file, from 0 */
 };
 
 struct profile_source;

@@ -136,6 +136,7 @@ static bool read_on(struct profile *profile)
     struct profile_source *source = profile->source;
     uint64_t before = source->offset;
     enum outcome outcome = read_records(profile);
+    gci_records_sort_moments(profile);
     if (source->is_growing && outcome == READ_TORN) {
         if (fseeko(source->file, (off_t)source->offset, SEEK_SET) == 0)
             outcome = READ_END;

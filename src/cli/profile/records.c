@@ -2,6 +2,7 @@
 /* One function for each kind of record. Each is checked whole before anything of it is kept, so that a profile never names what
  * it does not have. Edges and roots alone may name objects that come later in the file: gci_records_finish looks at those.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/profile/source.h"
@@ -9,9 +10,9 @@
 #define MODULES_MOST ((size_t)1 << 16)
 #define DEPTH_MOST 4096u
 
-/* Numbers come in order, more or less: one far beyond what has come is no number but damage. */
-#define NUMBERS_FREE ((size_t)1 << 20)
-#define NUMBERS_AHEAD 16
+/* The library has no greater numbers of stacks and threads than this. Those of another one may be as great as the bytes in front
+ * of them: a record for every sixteenth number. Anything else is no number but damage, which must not cost memory. */
+#define NUMBERS_USUAL ((uint32_t)1 << 16)
 
 /* One more element of an array of the profile, zero-filled. */
 #define ADD(array, count, room) ((array) = add_element(array, &(count), &(room), sizeof *(array)), &(array)[(count)-1])
@@ -40,9 +41,9 @@ static const char *take_text(struct profile *profile, const uint8_t *payload, si
     return gci_memory_pool_text(&profile->source->pool, (const char *)text, (size_t)(end - text));
 }
 
-static bool is_near(uint32_t number, size_t count)
+static bool is_near(const struct profile *profile, uint32_t number)
 {
-    return number > 0 && (number < NUMBERS_FREE || number / NUMBERS_AHEAD < count);
+    return number > 0 && (number <= NUMBERS_USUAL || number < profile->source->offset);
 }
 
 /* ---- Kinds of records: false where something is wrong ---- */
@@ -89,7 +90,7 @@ static bool take_thread(struct profile *profile, const uint8_t *payload, size_t 
     struct profile_thread thread;
     size_t at = sizeof thread;
     memcpy(&thread, payload, sizeof thread);
-    const char *name = is_near(thread.thread, profile->thread_count) ? take_text(profile, payload, bytes, &at) : NULL;
+    const char *name = is_near(profile, thread.thread) ? take_text(profile, payload, bytes, &at) : NULL;
     if (!name)
         return false;
     if (thread.thread >= profile->thread_count)
@@ -112,7 +113,7 @@ static void make_stacks(struct profile *profile, size_t count)
 /* The stack of this number, made if need be; NULL: the number cannot be right. */
 static struct raw_stack *stack_of(struct profile *profile, uint32_t number)
 {
-    if (!is_near(number, profile->stack_count))
+    if (!is_near(profile, number))
         return NULL;
     if (number >= profile->stack_count)
         make_stacks(profile, (size_t)number + 1);
@@ -171,22 +172,16 @@ static bool take_cycle(struct profile *profile, const uint8_t *payload, size_t b
     return true;
 }
 
-/* The peak is known only when it is over, so moments do not come in order. */
 static bool take_moment(struct profile *profile, const uint8_t *payload, size_t bytes)
 {
     struct profile_source *source = profile->source;
-    struct profile_moment_rows rows = {0};
     (void)bytes;
-    profile->moments =
-        add_element(profile->moments, &profile->moment_count, &source->moment_room, sizeof *profile->moments);
-    memcpy(&rows.moment, payload, sizeof rows.moment);
-    size_t at = profile->moment_count - 1;
-    for (; at > 0 && profile->moments[at - 1].moment.time_ns > rows.moment.time_ns; at--)
-        profile->moments[at] = profile->moments[at - 1];
-    profile->moments[at] = rows;
-    source->open_moment = at;
+    source->open_moment = profile->moment_count;
     source->row_room = 0;
-    note_time(profile, rows.moment.time_ns);
+    struct profile_moment_rows *rows = ADD(profile->moments, profile->moment_count, source->moment_room);
+    memcpy(&rows->moment, payload, sizeof rows->moment);
+    rows->number = source->open_moment;
+    note_time(profile, rows->moment.time_ns);
     return true;
 }
 
@@ -318,6 +313,25 @@ bool gci_records_take_words(struct profile *profile, size_t bytes)
     make_stacks(profile, 1);
     make_threads(profile, 1);
     return true;
+}
+
+static int compare_moments(const void *a, const void *b)
+{
+    const struct profile_moment_rows *one = a, *other = b;
+    if (one->moment.time_ns != other->moment.time_ns)
+        return one->moment.time_ns < other->moment.time_ns ? -1 : 1;
+    return one->number < other->number ? -1 : 1;
+}
+
+void gci_records_sort_moments(struct profile *profile)
+{
+    size_t open = profile->moment_count;
+    if (open == 0)
+        return;
+    qsort(profile->moments, profile->moment_count, sizeof *profile->moments, compare_moments);
+    while (profile->moments[open - 1].number != profile->moment_count - 1)
+        open--;
+    profile->source->open_moment = open - 1;
 }
 
 size_t gci_records_finish(struct profile *profile)

@@ -50,6 +50,9 @@ struct profile_source {
 bool gci_records_take(struct profile *profile, const struct profile_record *record);
 bool gci_records_take_words(struct profile *profile, size_t bytes);
 
+/* The peak is known only when it is over, so moments do not come in order. */
+void gci_records_sort_moments(struct profile *profile);
+
 /* Takes out edges and roots that name no object; how many. */
 size_t gci_records_finish(struct profile *profile);
 

@@ -154,15 +154,23 @@ static void add_figure(struct totals_row *row, enum total total, uint64_t bytes,
     row->figures[total].objects += objects;
 }
 
+/* Bytes of the objects that were freed right after; as many as there can be, where the figures contradict each other. */
+static uint64_t temporary_bytes(const struct profile_figures *figures)
+{
+    if (figures->temporary_objects >= figures->allocated_objects)
+        return figures->allocated_bytes;
+    double mean = (double)figures->allocated_bytes / (double)figures->allocated_objects;
+    double bytes = mean * (double)figures->temporary_objects;
+    return bytes < (double)figures->allocated_bytes ? (uint64_t)bytes : figures->allocated_bytes;
+}
+
 static void add_figures(struct totals_row *row, const struct profile_figures *figures)
 {
-    double mean =
-        figures->allocated_objects > 0 ? (double)figures->allocated_bytes / (double)figures->allocated_objects : 0;
     add_figure(row, TOTAL_LIVE, figures->live_bytes, figures->live_objects);
     add_figure(row, TOTAL_ALLOCATED, figures->allocated_bytes, figures->allocated_objects);
     add_figure(row, TOTAL_COLLECTED, figures->reclaimed_bytes, figures->reclaimed_objects);
     add_figure(row, TOTAL_FREED, figures->freed_bytes, figures->freed_objects);
-    add_figure(row, TOTAL_TEMPORARY, (uint64_t)(mean * (double)figures->temporary_objects), figures->temporary_objects);
+    add_figure(row, TOTAL_TEMPORARY, temporary_bytes(figures), figures->temporary_objects);
     row->samples += figures->samples;
 }
 

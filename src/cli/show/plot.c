@@ -320,7 +320,7 @@ int gci_plot_main(int argc, char **argv)
 {
     struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is", .follows = true},
                         .shown = &series[0]};
-    int code;
+    int code = 0;
     if (!gci_view_parse(&gci_plot_argp, argc, argv, &plot.view, &plot, &code))
         return code;
     plot.view.no_symbols = true; /* none are shown */

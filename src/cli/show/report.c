@@ -126,9 +126,9 @@ static void print_allocated(const struct profile *profile, const struct figure *
 {
     char rate[64] = "";
     double seconds = (double)profile->duration_ns / 1e9;
-    if (seconds > 0)
-        snprintf(rate, sizeof rate, ", %s a second",
-                 gci_print_count((uint64_t)((double)figures[TOTAL_ALLOCATED].objects / seconds)).text);
+    double objects = seconds > 0 ? (double)figures[TOTAL_ALLOCATED].objects / seconds : 0;
+    if (seconds > 0 && objects < (double)UINT64_MAX)
+        snprintf(rate, sizeof rate, ", %s a second", gci_print_count((uint64_t)objects).text);
     print_figure("allocated", &figures[TOTAL_ALLOCATED], rate);
     printf("  temporary   %12s   of the objects: freed right after they came\n",
            gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);

@@ -36,8 +36,12 @@ void gci_image_look_in(const char *folders)
         search_path = NULL;
 }
 
+/* Opening what is no file, as a profile of another machine may name it, could wait for ever. */
 static bool load(struct image *image, const char *path)
 {
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
     image->dwfl = dwfl_begin(&callbacks);
     if (!image->dwfl)
         return false;
