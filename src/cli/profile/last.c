@@ -53,6 +53,7 @@ static void merge_all(struct profile *profile)
 {
     struct merging merging = {.source = profile->source,
                               .heads = gci_memory_take(profile->stack_count, sizeof *merging.heads)};
+    merging.nexts = gci_memory_grow(NULL, &merging.nexts_room, 1, sizeof *merging.nexts);
     for (size_t i = 0; i <= profile->last_at; i++) {
         if (profile->moments[i].moment.reason != PROFILE_PEAK)
             merge(&merging, &profile->moments[i]);
