@@ -18,16 +18,17 @@ struct merging {
 static struct profile_figures *row_of(struct merging *merging, const struct profile_figures *figures)
 {
     struct profile_source *source = merging->source;
-    uint32_t *link = &merging->heads[figures->stack];
-    for (; *link != 0; link = &merging->nexts[*link - 1]) {
-        if (source->last_rows[*link - 1].thread == figures->thread)
-            return &source->last_rows[*link - 1];
-    }
-    *link = (uint32_t)++merging->count;
+    uint32_t at = merging->heads[figures->stack];
+    while (at != 0 && source->last_rows[at - 1].thread != figures->thread)
+        at = merging->nexts[at - 1];
+    if (at != 0)
+        return &source->last_rows[at - 1];
+    merging->count++;
     source->last_rows =
         gci_memory_grow(source->last_rows, &source->last_room, merging->count, sizeof *source->last_rows);
     merging->nexts = gci_memory_grow(merging->nexts, &merging->nexts_room, merging->count, sizeof *merging->nexts);
-    merging->nexts[merging->count - 1] = 0;
+    merging->nexts[merging->count - 1] = merging->heads[figures->stack];
+    merging->heads[figures->stack] = (uint32_t)merging->count;
     return &source->last_rows[merging->count - 1];
 }
 
@@ -52,6 +53,7 @@ static void merge_all(struct profile *profile)
 {
     struct merging merging = {.source = profile->source,
                               .heads = gci_memory_take(profile->stack_count, sizeof *merging.heads)};
+    merging.nexts = gci_memory_grow(NULL, &merging.nexts_room, 1, sizeof *merging.nexts);
     for (size_t i = 0; i <= profile->last_at; i++) {
         if (profile->moments[i].moment.reason != PROFILE_PEAK)
             merge(&merging, &profile->moments[i]);
