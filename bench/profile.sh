@@ -128,7 +128,8 @@ said_by() {
         rm -f "$tmp/tool.raw.zst" "$tmp/heaptrack.whole"
         heaptrack -r -o "$tmp/tool" "$planted" "$heaptrack_expressions" >/dev/null 2>&1
         interpreter=/usr/lib/heaptrack/libexec/heaptrack_interpret
-        if zstd -dc "$tmp/tool.raw.zst" | timeout 60 sh -c '"$1" >"$2" && : >"$2.whole"' - "$interpreter" "$tmp/heaptrack" 2>/dev/null &&
+        if zstd -dc "$tmp/tool.raw.zst" |
+            timeout 60 sh -c '"$1" >"$2" && : >"$2.whole"' - "$interpreter" "$tmp/heaptrack" 2>/dev/null &&
             [ -e "$tmp/heaptrack.whole" ]; then
             heaptrack_print -f "$tmp/heaptrack" -F "$tmp/stacks" --flamegraph-cost-type leaked >/dev/null 2>&1
             awk '$NF > 0 { bytes += $NF; stacks++ } END { print bytes + 0, stacks + 0 }' "$tmp/stacks"
