@@ -111,9 +111,9 @@ struct gca_rc_header_ {
 
 GCA_INLINE_ struct gca_rc_header_ *gca_rc_header_of_(void *object)
 {
-    struct gca_rc_header_ *header = (struct gca_rc_header_ *)object;
-    __asm__("" : "+r"(header)); /* it lies in front of what the compiler knows of */
-    return header - 1;
+    uintptr_t address = (uintptr_t)object; /* may be 0, from which no pointer counts down */
+    __asm__("" : "+r"(address));           /* it lies in front of what the compiler knows of */
+    return (struct gca_rc_header_ *)(address - sizeof(struct gca_rc_header_));
 }
 
 GCA_INLINE_ int gca_rc_is_own_(const struct gca_rc_header_ *header)

@@ -146,7 +146,8 @@ static uint32_t add_stack(uint64_t hash, const uintptr_t *addresses, size_t dept
     if (count == stacks_limit() || addresses_used + depth > (size_t)stacks_limit() * ADDRESSES_A_STACK)
         return 0;
     uintptr_t *kept = addresses_of_all + addresses_used;
-    __builtin_memcpy(kept, addresses, depth * sizeof *kept);
+    if (depth > 0) /* without, there may be no addresses to copy from */
+        __builtin_memcpy(kept, addresses, depth * sizeof *kept);
     addresses_used += (uint32_t)depth;
     stacks[count] = (struct site_stack){.hash = hash, .place = place, .addresses = kept, .depth = (uint32_t)depth};
     u32_store_release(&stack_count, count + 1);
