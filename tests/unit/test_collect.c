@@ -271,8 +271,8 @@ START_TEST(what_is_left_bounds_growth)
 END_TEST
 
 MAKE_SUITE(pacer, what_is_left_bounds_growth, headroom_is_bounded, faster_growth_gets_more_headroom,
-           poor_yield_makes_patient, a_large_request_alone_is_no_reason, a_cycle_without_growth_teaches_nothing,
-           thresholds_saturate)
+           poor_yield_makes_patient, where_free_slots_serve_few_units_are_added, a_large_request_alone_is_no_reason,
+           a_cycle_without_growth_teaches_nothing, thresholds_saturate)
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
            a_collection_is_no_cancellation_point, collecting_without_pause_leaves_time_for_others)
 
