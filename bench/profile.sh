@@ -27,66 +27,41 @@ heaptrack_expressions=10
 leaked_bytes=936   # LEAKED_BYTES of profile_planted.c
 leaked_objects=1
 
-PATH=/usr/bin:/bin:$PATH
-export LC_ALL=C
-unset LD_PRELOAD DEBUGINFOD_URLS
-
-die() {
-    echo "profile: $*" >&2
-    exit 1
-}
+me=profile
+synopsis="profile.sh [--quick] [--smoke] [--build DIR] [--rounds N]"
+# shellcheck source=bench/shared.sh
+. "$here/shared.sh"
 
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) rounds=3 share=10 ;;
     --smoke) rounds=1 share=100 ;;
     --build | --rounds)
-        [ -n "${2:-}" ] || die "$1 wants a value"
+        [ -n "${2:-}" ] || usage "$1 wants a value"
         case $1 in
         --build) build=$2 ;;
         --rounds) rounds_wanted=$2 ;;
         esac
         shift
         ;;
-    *) die "usage: profile.sh [--quick] [--smoke] [--build DIR] [--rounds N]" ;;
+    *) usage "$1: no such option" ;;
     esac
     shift
 done
-case $rounds_wanted in
-*[!0-9]* | 0*) die "--rounds wants a number from 1 on" ;;
-?*) rounds=$rounds_wanted ;;
-esac
-
-build=$(cd "$build" 2>/dev/null && pwd) || die "no build directory; cmake -S . -B build && cmake --build build"
-case $build in *[\ :]*) die "$build: the loader cannot preload from a path with a space or a colon" ;; esac
+choose_rounds "$rounds_wanted"
+enter_build
 library=$build/lib/libgcalloc.so
 command=$build/bin/gcalloc
 planted=$build/bench/profile_planted
-for file in "$library" "$command" "$planted" "$build/bench/measure"; do
+for file in "$command" "$planted"; do
     [ -e "$file" ] || die "$file is not built"
 done
-set +f
-for jemalloc in /usr/lib/*-linux-gnu*/libjemalloc.so* /usr/local/lib/libjemalloc.so*; do [ ! -e "$jemalloc" ] || break; done
-set -f
-
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/gcalloc-profile.XXXXXX") || exit 1
-measuring=
-clean_up() {
-    if [ -n "$measuring" ] && kill "$measuring" 2>/dev/null; then
-        wait "$measuring" || :
-    fi
-    rm -rf "$tmp"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+jemalloc=$(library_of jemalloc)
+make_tmp
 
 mkdir -p "$build/bench/results"
 results=$build/bench/results/profile-$(date -u +%Y%m%dT%H%M%SZ)-$$.jsonl
-processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] ()@.-')
-revision=$(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo unknown)
-printf '{"machine": "%s", "processors": %s, "kernel": "%s", "revision": "%s", "rounds": %s, "share": "1/%s"}\n' \
-    "$processor" "$(nproc)" "$(uname -r)" "$revision" "${rounds_wanted:-$rounds}" "$share" >"$results"
+machine_line "" >"$results"
 
 # measure_run GROUP TOOL PRELOAD SETTINGS WORDS...: once. What the tool says is left in tmp/said.
 measure_run() {
@@ -195,8 +170,8 @@ slow_tools() {
 
 count=$((expressions / share))
 round=1
-while [ $round -le "${rounds_wanted:-$rounds}" ]; do
-    echo "round $round of ${rounds_wanted:-$rounds}"
+while [ $round -le "$rounds" ]; do
+    echo "round $round of $rounds"
     planted glibc - "" "$planted" "$count"
     for level in off sample site full; do at_level planted $level "$planted" "$count"; done
     planted gcalloc_leaks "$library" GCALLOC_MODE=leaks "$planted" "$count"

@@ -24,21 +24,10 @@ rounds_wanted=
 share=1 # of the work: 1 / share
 seconds_max=600 # for one run
 
-# What is measured comes from the system, not from a wrapper of the same name.
-PATH=/usr/bin:/bin:$PATH
-export LC_ALL=C
-unset LD_PRELOAD
-
-die() {
-    echo "bench: $*" >&2
-    exit 1
-}
-
-usage() {
-    echo "bench: $*" >&2
-    echo "usage: run.sh [--quick] [--smoke] [--peers LIST] [--build DIR] [--rounds N] [GROUP...]" >&2
-    exit 2
-}
+me=bench
+synopsis="run.sh [--quick] [--smoke] [--peers LIST] [--build DIR] [--rounds N] [GROUP...]"
+# shellcheck source=bench/shared.sh
+. "$here/shared.sh"
 
 # The workloads without their comments.
 workloads() {
@@ -63,37 +52,13 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-case $rounds_wanted in
-*[!0-9]* | 0*) usage "--rounds wants a number from 1 on" ;;
-?*) rounds=$rounds_wanted ;;
-esac
+choose_rounds "$rounds_wanted"
 for group in $groups; do
     workloads | grep -q "^$group " ||
         usage "$group: no such group; there are: $(workloads | cut -d ' ' -f 1 | uniq | tr '\n' ' ')"
 done
 
-build=$(cd "$build" 2>/dev/null && pwd) || die "no build directory; cmake -S . -B build && cmake --build build"
-[ -f "$build/bench/bench_end.so" ] || die "$build/bench is not built"
-case $build in *[\ :]*) die "$build: the loader cannot preload from a path with a space or a colon" ;; esac
-
-# The library of an allocator, or nothing.
-library_of() {
-    set +f
-    case $1 in
-    gcalloc) set -- "$build/lib/libgcalloc.so" ;;
-    glibc | floor) set -- /lib/*-linux-gnu*/libc.so.6 /usr/lib*/libc.so.6 ;;
-    mimalloc) set -- /usr/lib/*-linux-gnu*/libmimalloc.so* /usr/local/lib/libmimalloc.so* ;;
-    jemalloc) set -- /usr/lib/*-linux-gnu*/libjemalloc.so* /usr/local/lib/libjemalloc.so* ;;
-    tcmalloc) set -- /usr/lib/*-linux-gnu*/libtcmalloc_minimal.so* /usr/local/lib/libtcmalloc_minimal.so* ;;
-    libgc) set -- /usr/lib/*-linux-gnu*/libgc.so* /usr/local/lib/libgc.so* ;;
-    *) usage "$1: no such peer" ;;
-    esac
-    set -f
-    for file; do
-        [ -e "$file" ] && readlink -f "$file" && return
-    done
-    return 0
-}
+enter_build
 
 present=
 for peer in $peers; do
@@ -106,21 +71,10 @@ for peer in $peers; do
     fi
 done
 present=${present# }
-[ -n "$(library_of gcalloc)" ] || die "$build/lib/libgcalloc.so is not built"
 [ -n "$present" ] || die "no peer is installed"
 env | grep '^GCALLOC_' || : # whoever sets options wants to see that they were set
 
-tmp=$(mktemp -d "${TMPDIR:-/tmp}/gcalloc-bench.XXXXXX") || exit 1
-measuring=
-clean_up() {
-    if [ -n "$measuring" ] && kill "$measuring" 2>/dev/null; then
-        wait "$measuring" || :
-    fi
-    rm -rf "$tmp"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+make_tmp
 
 # Leaves in `program` what a word of workloads.txt names in the group; empty if there is no such program.
 find_program() {
@@ -171,10 +125,7 @@ fi
 
 mkdir -p "$build/bench/results" "$build/bench/charts"
 results=$build/bench/results/$(date -u +%Y%m%dT%H%M%SZ)-$$.jsonl
-processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] ()@.-')
-revision=$(git -C "$here" rev-parse --short HEAD 2>/dev/null || echo unknown)
-printf '{"machine": "%s", "processors": %s, "kernel": "%s", "revision": "%s", "rounds": %s, "share": "1/%s", "peers": "%s"}\n' \
-    "$processor" "$(nproc)" "$(uname -r)" "$revision" "${rounds_wanted:-$rounds}" "$share" "$present" >"$results"
+machine_line "\"peers\": \"$present\"" >"$results"
 
 # A word of a line as this run means it, in `word`.
 expand() {
@@ -269,8 +220,8 @@ run_line() {
 }
 
 round=1
-while [ $round -le "${rounds_wanted:-$rounds}" ]; do
-    echo "round $round of ${rounds_wanted:-$rounds}"
+while [ $round -le "$rounds" ]; do
+    echo "round $round of $rounds"
     while read -r line; do
         # shellcheck disable=SC2086
         run_line $line
