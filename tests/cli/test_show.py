@@ -439,6 +439,22 @@ class Plot(ShowTest):
         self.shown("plot", "--svg", path, self.save(profile))
         self.assertIn('a<b>&"c"', "".join(xml.etree.ElementTree.parse(path).getroot().itertext()))
 
+    def test_where_the_picture_goes(self):
+        """As an export does: a file that exists stays, unless that is wanted, and - is no file."""
+        path, picture = self.save(example()), os.path.join(self.scratch, "plot.svg")
+        text = self.gcalloc("plot", "--svg=-", path, cwd=self.scratch).stdout
+        self.assertEqual(xml.etree.ElementTree.fromstring(text).tag, "{http://www.w3.org/2000/svg}svg")
+        self.assertFalse(os.path.exists(os.path.join(self.scratch, "-")))
+        self.write("plot.svg", "precious")
+        self.assert_fails(self.gcalloc("plot", "--svg", picture, path), 125,
+                          f"gcalloc: {picture}: cannot be written: it exists; -f replaces it")
+        with open(picture, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+        self.assertEqual(self.shown("plot", "-f", "--svg", picture, path), "")
+        with open(picture, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+        self.assert_fails(self.gcalloc("plot", "-f", path), 125, "gcalloc: --force: only goes with --svg")
+
     def test_failures(self):
         self.assert_fails(self.gcalloc("plot", "--svg=/dev/full", self.save(example())), 125,
                           "gcalloc: /dev/full: cannot be written: No space left on device")
