@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an export, a page or a picture goes: standard output, or a file that is all there or not there. A file that exists is only replaced when
- * asked to, and then at the very end, so that a full disk leaves the old one as it was. */
+/* Where an export, a page or a picture goes: standard output, or a file that is all there or not there. One that exists is only
+ * replaced when asked to, and then at the very end, so that a full disk leaves the old one as it was. */
 #ifndef GCI_CLI_FILE_H
 #define GCI_CLI_FILE_H
 
