@@ -101,7 +101,7 @@ said_by() {
         # Of a run of its own, of few allocations: its interpreter runs out of memory on many. What it wrote until then is no
         # answer.
         rm -f "$tmp/tool.raw.zst" "$tmp/heaptrack.whole"
-        heaptrack -r -o "$tmp/tool" "$planted" "$heaptrack_expressions" >/dev/null 2>&1
+        timeout 60 heaptrack -r -o "$tmp/tool" "$planted" "$heaptrack_expressions" >/dev/null 2>&1
         interpreter=/usr/lib/heaptrack/libexec/heaptrack_interpret
         if zstd -dc "$tmp/tool.raw.zst" |
             timeout 60 sh -c '"$1" >"$2" && : >"$2.whole"' - "$interpreter" "$tmp/heaptrack" 2>/dev/null &&

@@ -177,10 +177,19 @@ static enum refill_result take_chosen_from(struct cache *cache, struct attempt *
     return result == REFILL_NEEDS_MEMORY ? take_small_from(cache, attempt, block) : result;
 }
 
+/* Where nothing else is left, slots beside records serve as well: an object without a record is one that was not chosen. */
+static enum refill_result take_plain_from(struct cache *cache, struct attempt *attempt, void **block)
+{
+    enum refill_result result = take_small_from(cache, attempt, block);
+    if (UNLIKELY(result == REFILL_NEEDS_MEMORY) && cache->sampled != NULL)
+        result = take_small_from(cache->sampled, attempt, block);
+    return result;
+}
+
 static enum refill_result take_any_from(struct cache *cache, struct attempt *attempt, void **block)
 {
     return UNLIKELY(attempt->sample != NULL) ? take_chosen_from(cache, attempt, block)
-                                             : take_small_from(cache, attempt, block);
+                                             : take_plain_from(cache, attempt, block);
 }
 
 static enum refill_result take_small(struct attempt *attempt, void **block)

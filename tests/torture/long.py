@@ -8,7 +8,7 @@
 Settings: a collection at every n-th allocation, delays at the edges of protocols, one refused call for memory, 1 to 8
 markers, each set of instructions, checking mode, and sometimes a profile or an early return of memory. All follow from
 seed and number of the run. One line a run in DIR/log, and the whole output of what did not pass in DIR/SEED-N.txt.
-RUN_PREFIX in the environment: words that are put in front of each run's command.
+RUN_PREFIX in the environment: words that are put in front of each run's command, such as `taskset 1`.
 
 Verdicts: ok; skipped; FAILED; HUNG (out of time, and nothing of it was computing); slow (out of time, but computing);
 refused (it failed, but a call was refused and it said so). The end is 1 if anything FAILED or HUNG.
@@ -247,7 +247,7 @@ def end_time(options):
 
 
 def many_runs(options):
-    """Each is a process of its own, so that RUN_PREFIX may make it wait without that counting as its time."""
+    """Each is a process of its own: what RUN_PREFIX does before it begins is not its time."""
     prefix = shlex.split(os.environ.get("RUN_PREFIX", ""))
     words = [sys.executable, "-B", os.path.realpath(__file__), "--build", options.build, "--output", options.output,
              "--tests", options.tests, "--seed", str(options.seed), "--run"]
