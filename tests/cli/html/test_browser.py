@@ -184,7 +184,7 @@ class Shown(BrowserTest):
         self.gcalloc("report", path, "--html", "--no-symbols")
         page = self.browser.open(path + ".html")
         self.pages.append(page)
-        self.assertIn("The file breaks off", page.text(".verdict"))
+        self.assertIn("The file has no end", page.text(".verdict"))
 
     def test_nothing_at_all(self):
         profile = make_profile.Profile()

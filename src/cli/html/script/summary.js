@@ -160,7 +160,7 @@ class Summary {
     const lines = []
     if (!raw.complete)
       lines.push(
-        'The file breaks off: the program was killed, or still runs. The figures are those of the last record.'
+        'The file has no end: the program was killed, still runs, or had no room. The figures are the last whole ones.'
       )
     if (raw.lost > 0)
       lines.push(
