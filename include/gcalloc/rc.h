@@ -55,7 +55,8 @@ GCA_API void gca_release(void *object);
  * and for NULL. */
 GCA_API size_t gca_rc_count(const void *object);
 
-/* Whether the caller's reference is the only one, so that the object may be changed in place. */
+/* Whether the caller's reference is known to be the only one, so that the object may be changed in place. It may not be known on
+ * a thread that did not make the object, while that one still counts. Weak references are none: one may be loaded meanwhile. */
 GCA_API bool gca_rc_is_unique(const void *object);
 
 /* From now on retain and release do nothing; the object stays for the life of the process. */

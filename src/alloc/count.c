@@ -311,6 +311,8 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
  * on, which changes nothing; the lock of weak references may be held, so the names are left alone. */
 void gci_count_retain_end(struct counted *counted)
 {
+    if (counted_state(counted) == COUNTED_IMMORTAL)
+        return;
     critical_enter();
     gci_special_add(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted), SPECIAL_IMMORTAL, 1, 0);
     uint64_t seen = word_load(&counted->type_and_state); /* its owner may be leaving it */
@@ -367,13 +369,15 @@ static void retain_shared(struct counted *counted)
 }
 
 /* The owner has retained as often as `taken` can tell. Of what it has not released, more than a half of what fits goes where
- * there is more room. */
+ * there is more room. After each step the count is too high, never too low: a fork may come in between. */
 static void begin_again(struct counted *counted)
 {
     uint16_t local = counted_local(counted);
     uint16_t moved = local > LOCAL_COUNT_MAX / 2 ? local / 2 : 0;
-    counted_set_local(counted, local - moved);
-    if (moved != 0 && UNLIKELY((int32_t)u32_add(&counted->shared, moved * SHARED_ONE) > INT32_MAX / 2))
+    bool is_near_end = moved != 0 && (int32_t)u32_add(&counted->shared, moved * SHARED_ONE) > INT32_MAX / 2;
+    u16_store(&counted->given, 0);
+    u16_store(&counted->taken, local - moved);
+    if (UNLIKELY(is_near_end))
         gci_count_retain_end(counted);
 }
 
@@ -463,17 +467,6 @@ void gci_count_release_slow(struct counted *counted)
         release_own(counted);
     else
         release_shared(counted);
-}
-
-size_t gci_count_references(const struct counted *counted)
-{
-    uint32_t state = counted_state(counted);
-    if (state == COUNTED_IMMORTAL)
-        return SIZE_MAX;
-    if (state >= COUNTED_OWNERS_END)
-        return 0;
-    int64_t count = (int64_t)counted_local(counted) + shared_count(u32_load(&counted->shared));
-    return count > 0 ? (size_t)count : 0;
 }
 
 void gci_count_make_immortal(struct counted *counted)

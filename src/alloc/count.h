@@ -36,7 +36,6 @@ typedef void *(*count_new_fn)(size_t bytes, const struct counted_type *type);
 void *gci_count_new(size_t bytes, const struct counted_type *type);
 void gci_count_retain_slow(struct counted *counted);
 void gci_count_release_slow(struct counted *counted);
-size_t gci_count_references(const struct counted *counted);
 void gci_count_make_immortal(struct counted *counted);
 
 /* The entry that weak references of the object share, in memory that is collected; NULL when there is none to be had. */

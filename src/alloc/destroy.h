@@ -45,8 +45,8 @@ ALWAYS_INLINE void destroy_now_or_later(struct counted *counted)
     self->place = &counted->link;
 }
 
-/* From the first on what ends waits, as within a destroy function, behind what earlier releases of this thread have left; the
- * second goes a step. With `with_due`, what collections have set aside comes first. Not within each other, nor within a
+/* From the first on what ends waits, as within a destroy function, in front of what earlier releases of this thread have left;
+ * the second goes a step. With `with_due`, what collections have set aside comes first. Not within each other, nor within a
  * destroy function. */
 void gci_destroy_hold(void);
 void gci_destroy_go(bool with_due);

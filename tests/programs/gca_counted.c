@@ -63,6 +63,27 @@ static void test_counts(void)
     CHECK(gca_rc_new(too_large, NULL) == NULL && errno == ENOMEM);
 }
 
+/* Counts of a thread's own and of others add up; whoever only sees a part of them does not answer yes. */
+static void *release_one(void *object)
+{
+    CHECK(!gca_rc_is_unique(object));
+    gca_release(object);
+    return NULL;
+}
+
+static void test_unique(void)
+{
+    pthread_t thread;
+    struct node *node = gca_retain(new_node());
+    CHECK(!gca_rc_is_unique(NULL) && !gca_rc_is_unique(node));
+    CHECK(pthread_create(&thread, NULL, release_one, node) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(gca_rc_is_unique(node) && gca_rc_count(node) == 1);
+    size_t before = destroyed;
+    gca_release(node);
+    gca_finalize_run(); /* it may be in the inbox, for what the other one released */
+    CHECK(destroyed == before + 1);
+}
+
 static void test_fields(void)
 {
     size_t before = destroyed;
@@ -327,6 +348,7 @@ static void test_owner_left_by_fork(void)
 int main(void)
 {
     test_counts();
+    test_unique();
     test_fields();
     test_order();
     test_cycles();

@@ -60,12 +60,32 @@ GCA_API void gca_release_end_(void *object, uint32_t shared)
 
 GCA_API size_t gca_rc_count(const void *object)
 {
-    return object == NULL ? 0 : gci_count_references(counted_of(object, "gca_rc_count"));
+    if (object == NULL)
+        return 0;
+    const struct counted *counted = counted_of(object, "gca_rc_count");
+    uint32_t state = counted_state(counted);
+    if (state == COUNTED_IMMORTAL)
+        return SIZE_MAX;
+    if (state >= COUNTED_OWNERS_END)
+        return 0;
+    int64_t count = (int64_t)counted_local(counted) + shared_count(u32_load(&counted->shared));
+    return count > 0 ? (size_t)count : 0;
 }
 
+/* The sum that gca_rc_count forms may be of two moments. The owner knows its own part, and where everything is merged there is
+ * only one: if that says 1, the reference is the caller's, and there is nobody to change it. */
 GCA_API bool gca_rc_is_unique(const void *object)
 {
-    return gca_rc_count(object) == 1;
+    if (object == NULL)
+        return false;
+    const struct counted *counted = counted_of(object, "gca_rc_is_unique");
+    uint32_t state = counted_state(counted);
+    uint32_t shared = u32_load_acquire(&counted->shared);
+    if (state >= COUNTED_OWNERS_END)
+        return false;
+    if (state == gci_count_self.owner)
+        return counted_local(counted) + shared_count(shared) == 1;
+    return (shared & SHARED_MERGED) != 0 && shared_count(shared) == 1;
 }
 
 GCA_API void gca_rc_make_immortal(void *object)
