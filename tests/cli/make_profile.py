@@ -80,11 +80,12 @@ class Profile:
         self.add(CYCLE, struct.pack("<9QII", time, pause, pause * 6 // 10, pause * 2 // 10, live_bytes, live_objects,
                                     freed_bytes, freed_objects, heap, reason, threads))
 
-    def moment(self, time, reason, rows, rate=1):
-        """Rows are dictionaries with stack, thread, FIGURE_NAMES, lifetimes and ages; what is left out is 0."""
+    def moment(self, time, reason, rows, rate=1, written=None):
+        """Rows are dictionaries with stack, thread, FIGURE_NAMES, lifetimes and ages; what is left out is 0. `written`: so many
+        of them are there, as a full disk or a kill leaves it."""
         live = [sum(row.get(name, 0) for row in rows) for name in ("live_bytes", "live_objects")]
         self.add(MOMENT, struct.pack("<QIIQQQ", time, reason, len(rows), rate, *live))
-        for row in rows:
+        for row in rows[:written]:
             self.add(FIGURES, struct.pack("<II34Q", row["stack"], row.get("thread", 0),
                                           *(row.get(name, 0) for name in FIGURE_NAMES),
                                           *row.get("lifetimes", [0] * LIFETIMES), *row.get("ages", [0] * LIFETIMES)))

@@ -13,6 +13,7 @@ import make_profile
 from make_profile import Profile
 from support import CommandTest
 
+ROW_BYTES = 8 + 8 + 34 * 8  # of a moment
 MEMORY = 1 << 30  # that the command may take for a small file, whatever the file says
 
 
@@ -97,6 +98,77 @@ class Whole(ProfileTest):
         shown = self.gcalloc("report", "--json", path)
         self.assertEqual((json.loads(shown.stdout)["command"], json.loads(shown.stdout)["process"]), (words, 99))
         self.assertNotIn("\x1b", self.gcalloc("report", path).stdout)
+
+
+class Moments(ProfileTest):
+    """Moments whose rows did not all arrive."""
+
+    def setUp(self):
+        super().setUp()
+        self.profile = Profile()
+        self.profile.stack([0x401005])
+        self.profile.stack([0x402005])
+
+    def moment(self, time, reason, *objects, written=None):
+        """Objects of 10 bytes, allocated and alive, of each stack."""
+        rows = []
+        for stack, (allocated, live) in enumerate(objects, 1):
+            rows.append({"stack": stack})
+            for name, count in (("allocated", allocated), ("freed", max(allocated - live, 0)), ("live", live)):
+                rows[-1].update({f"{name}_objects": count, f"{name}_bytes": 10 * count})
+        self.profile.moment(time, reason, rows, written=written)
+
+    def assert_shown(self, content=None, **objects):
+        """Of the file as it is so far, which has no end."""
+        done = self.gcalloc("report", "--json", "--no-symbols", self.save(content or self.profile))
+        self.assertEqual(done.returncode, 0)
+        shown = json.loads(done.stdout)
+        self.assertEqual({name: shown[name] for name in objects},
+                         {name: {"bytes": 10 * count, "objects": count} for name, count in objects.items()})
+
+    def test_the_end_of_a_file(self):
+        """Cut behind the first row: the other one did not arrive, which is not to say that its objects were freed."""
+        for reason in (make_profile.TIMER, make_profile.DUMP, make_profile.PEAK):
+            with self.subTest(reason=reason):
+                self.setUp()
+                self.moment(1, make_profile.PEAK, (0, 7), (0, 3))
+                self.moment(2, make_profile.DUMP, (5, 3), (4, 2))
+                self.moment(3, reason, (90, 80), (70, 60))
+                whole = self.profile.bytes()
+                for missing in (ROW_BYTES, ROW_BYTES - 8, 8):
+                    self.assert_shown(whole[:-missing], live=5, allocated=9, peak=10)
+
+    def test_in_the_middle_of_a_file(self):
+        """The disk was full for a while. The rows that are there are right."""
+        self.moment(1, make_profile.DUMP, (5, 5), (4, 4))
+        self.moment(2, make_profile.TIMER, (90, 80), (80, 80), written=1)
+        self.assert_shown(live=9, allocated=9)
+        self.moment(3, make_profile.TIMER)
+        self.assert_shown(live=0, allocated=94)
+        self.moment(4, make_profile.TIMER, (95, 1))
+        self.assert_shown(live=1, allocated=99)
+
+    def test_nothing_else(self):
+        """A part is better than nothing; no row at all is nothing."""
+        self.moment(1, make_profile.TIMER, (6, 5), (9, 8), written=1)
+        self.moment(1, make_profile.PEAK, (0, 7), (0, 3), written=1)
+        self.assert_shown(live=5, allocated=6, peak=7)
+        self.moment(2, make_profile.TIMER, (7, 4), (9, 8), written=1)
+        self.assert_shown(live=4, allocated=7, peak=7)
+        self.moment(3, make_profile.DUMP, (90, 90), written=0)
+        self.moment(3, make_profile.PEAK, (0, 90), written=0)
+        self.assert_shown(live=4, allocated=7, peak=7)
+        self.moment(4, make_profile.EXIT, (5, 2))
+        self.moment(4, make_profile.PEAK, (0, 4))
+        self.assert_shown(live=2, allocated=5, peak=4)
+
+    def test_freed_meanwhile(self):
+        """What a moment of the timer leaves out was freed, and what comes back counts as it is then."""
+        self.moment(1, make_profile.DUMP, (5, 5), (4, 4))
+        self.moment(2, make_profile.TIMER, (5, 2))
+        self.moment(3, make_profile.TIMER, (5, 1), (9, 3))
+        self.moment(4, make_profile.TIMER, (5, 1))
+        self.assert_shown(live=1, allocated=14)
 
 
 class Bad(ProfileTest):

@@ -219,7 +219,8 @@ class RealLibrary(RecordTest):
         """The program goes on; what was written before is there, and a line of each says why no more is."""
         self.run_it("record", "--level=full", "-o", "x", "--", self.probe, "leak", "9")
         whole = os.path.getsize(os.path.join(self.folder, "x"))
-        for bytes_most, what in ((whole - 100, "no figures: the profile breaks off before the first of them"), (100, None)):
+        # The piece at the end has 900 bytes; how many records of usage stand before it, of 56 bytes each, depends on the time.
+        for bytes_most, what in ((whole - 600, "no figures: none were written"), (100, None)):
             with self.subTest(bytes_most=bytes_most):
                 done = subprocess.run([self.command, "record", "--level=full", "-f", "-o", "x", "--", self.probe, "leak", "9"],
                                       cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=60,

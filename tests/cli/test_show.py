@@ -100,9 +100,10 @@ class Report(ShowTest):
 
     def test_json(self):
         shown = self.json("report", self.save(example()), "--threads")
-        self.assertEqual({key: shown[key] for key in ("executable", "command", "process", "duration_ns", "level", "complete")},
+        self.assertEqual({key: shown[key] for key in ("executable", "command", "process", "duration_ns", "level", "complete",
+                                                   "figures")},
                          {"executable": "/usr/bin/shop", "command": ["/usr/bin/shop", "--serve"], "process": 4711,
-                          "duration_ns": 8 * 10**9, "level": "full", "complete": True})
+                          "duration_ns": 8 * 10**9, "level": "full", "complete": True, "figures": True})
         self.assertEqual(shown["temporary"], {"bytes": 8_000_000, "objects": 80000})
         self.assertEqual(shown["collections"], {"count": 2, "pause_total_ns": 6_000_000, "pause_longest_ns": 4_000_000})
         top = shown["top"]["allocated"][0]
@@ -144,7 +145,21 @@ class Report(ShowTest):
     def test_nothing_at_all(self):
         text = self.shown("report", self.save(Profile()), error=f"gcalloc: {self.scratch}/test.gcprof: has no end: "
                           "the program still runs, was killed, or had no room to write it\n")
-        self.assertIn("  no figures: the profile breaks off before the first of them\n", text)
+        self.assertIn("  no figures: none were written\n", text)
+
+    def test_no_figures(self):
+        """As where there was no memory for them: whole, and the zeros are not what was found."""
+        profile = Profile()
+        profile.end(1)
+        path = self.save(profile)
+        self.assertIn("  no figures: none were written\n", self.shown("report", path))
+        self.assertEqual([self.json("report", path)[name] for name in ("complete", "figures")], [True, False])
+        profile = Profile()
+        profile.moment(1, EXIT, [])
+        profile.end(1)
+        path = self.save(profile)
+        self.assertNotIn("no figures", self.shown("report", path))
+        self.assertEqual([self.json("report", path)[name] for name in ("complete", "figures")], [True, True])
 
     def test_long_names_stay_in_their_line(self):
         profile = Profile(words=["prog", *["--a-very-long-option"] * 50])
@@ -424,6 +439,22 @@ class Plot(ShowTest):
         self.shown("plot", "--svg", path, self.save(profile))
         self.assertIn('a<b>&"c"', "".join(xml.etree.ElementTree.parse(path).getroot().itertext()))
 
+    def test_where_the_picture_goes(self):
+        """As an export does: a file that exists stays, unless that is wanted, and - is no file."""
+        path, picture = self.save(example()), os.path.join(self.scratch, "plot.svg")
+        text = self.gcalloc("plot", "--svg=-", path, cwd=self.scratch).stdout
+        self.assertEqual(xml.etree.ElementTree.fromstring(text).tag, "{http://www.w3.org/2000/svg}svg")
+        self.assertFalse(os.path.exists(os.path.join(self.scratch, "-")))
+        self.write("plot.svg", "precious")
+        self.assert_fails(self.gcalloc("plot", "--svg", picture, path), 125,
+                          f"gcalloc: {picture}: cannot be written: it exists; -f replaces it")
+        with open(picture, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+        self.assertEqual(self.shown("plot", "-f", "--svg", picture, path), "")
+        with open(picture, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+        self.assert_fails(self.gcalloc("plot", "-f", path), 125, "gcalloc: --force: only goes with --svg")
+
     def test_failures(self):
         self.assert_fails(self.gcalloc("plot", "--svg=/dev/full", self.save(example())), 125,
                           "gcalloc: /dev/full: cannot be written: No space left on device")
@@ -459,7 +490,7 @@ class Top(ShowTest):
                                r" +and empty 192\.0 KiB of blocks of 2 other sizes\n")
         self.assertEqual(self.json("report", "--sizes", path)["sizes"][3],
                          {"slot_bytes": 0, "blocks": 2, "objects": 2, "bytes": 1 << 20, "committed_bytes": 1 << 21})
-        self.assertIn("\nSizes: the profile does not have them", self.shown("report", "--sizes", self.save(example(), "y")))
+        self.assertIn("\nSizes: the profile does not have them\n", self.shown("report", "--sizes", self.save(example(), "y")))
 
     def test_the_last_moment_is_the_end(self):
         """For all that is shown, of programs that run or were killed too."""

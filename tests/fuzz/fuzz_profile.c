@@ -38,7 +38,7 @@ static const struct line {
     const char *words[WORDS_MOST];
 } lines[] = {
     {gci_report_main, {"report", FILE_WORD, "--no-symbols"}},
-    {gci_report_main, {"report", FILE_WORD, "--no-symbols", "--threads", "--stacks=3"}},
+    {gci_report_main, {"report", FILE_WORD, "--no-symbols", "--threads", "--stacks=3", "--sizes"}},
     {gci_report_main, {"report", FILE_WORD, "--no-symbols", "--json"}},
     {gci_report_main, {"report", FILE_WORD, "--no-symbols", "--html", "--output=-"}},
     {gci_report_main, {"report", FILE_WORD, "--html", "--output=-", "--compare=" FILE_WORD}},

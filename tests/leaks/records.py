@@ -3,7 +3,7 @@
 import collections
 import struct
 
-HEADER, FIGURES, LEAK, OBJECTS, EDGES, ROOTS, END = 1, 9, 10, 11, 12, 13, 15
+HEADER, FIGURES, LEAK, OBJECTS, EDGES, ROOTS, SIZES, END = 1, 9, 10, 11, 12, 13, 14, 15
 DIRECT, INDIRECT = 1, 2
 REACHABLE, ATOMIC, UNCOLLECTABLE, COUNTED, FROZEN = 1, 2, 4, 8, 16
 STATIC, STACK, REGISTER, MAPPING, KERNEL, ADDED, OWN = range(1, 8)
@@ -12,8 +12,10 @@ Leak = collections.namedtuple("Leak", "stack kind objects bytes first_ns last_ns
 Object = collections.namedtuple("Object", "address bytes stack flags")
 Edge = collections.namedtuple("Edge", "source target offset to_offset")
 Root = collections.namedtuple("Root", "address object to_offset kind thread")
+Size = collections.namedtuple("Size", "slot_bytes blocks live_objects live_bytes committed_bytes")
 
-FORMATS = {LEAK: (Leak, "<IIQQQQQQII"), OBJECTS: (Object, "<QQII"), EDGES: (Edge, "<IIII"), ROOTS: (Root, "<QIIII")}
+FORMATS = {LEAK: (Leak, "<IIQQQQQQII"), OBJECTS: (Object, "<QQII"), EDGES: (Edge, "<IIII"), ROOTS: (Root, "<QIIII"),
+           SIZES: (Size, "<5Q")}
 
 
 def read(path):

@@ -4,7 +4,12 @@
     profile = profile_file.read(path)
     profile.last("EXIT").total("allocated_objects")
 """
+import os
 import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "leaks"))
+import records  # noqa: E402
 
 KINDS = {1: "HEADER", 2: "MAPPING", 3: "THREAD", 4: "STACK", 5: "PLACE", 6: "USAGE", 7: "CYCLE", 8: "MOMENT",
          9: "FIGURES", 10: "LEAK", 11: "OBJECTS", 12: "EDGES", 13: "ROOTS", 14: "SIZES", 15: "END"}
@@ -12,7 +17,7 @@ REASONS = {1: "TIMER", 2: "PEAK", 3: "DUMP", 4: "EXIT"}
 LIFETIMES = 12
 FIGURES = ("stack thread samples allocated_objects allocated_bytes freed_objects freed_bytes reclaimed_objects "
            "reclaimed_bytes live_objects live_bytes temporary_objects").split()
-ARRAYS = {"OBJECTS": "<QQII", "EDGES": "<IIII", "ROOTS": "<QIIII", "SIZES": "<5Q"}
+ARRAYS = {KINDS[kind]: layout for kind, layout in records.FORMATS.items()}
 LAYOUT = struct.Struct(f"<II{len(FIGURES) - 2 + 2 * LIFETIMES}Q")
 
 
@@ -101,10 +106,10 @@ def take(profile, kind, payload):
         row["lifetimes"] = list(values[len(FIGURES):len(FIGURES) + LIFETIMES])
         row["ages"] = list(values[len(FIGURES) + LIFETIMES:])
         profile.moments[-1].rows.append(row)
-    elif kind == "LEAK":
-        profile.leaks.append(struct.unpack("<IIQQQQQQII", payload))
     elif kind in ARRAYS:
-        getattr(profile, kind.lower()).extend(struct.iter_unpack(ARRAYS[kind], payload))
+        make, layout = ARRAYS[kind]
+        found = profile.leaks if kind == "LEAK" else getattr(profile, kind.lower())
+        found += [make(*entry) for entry in struct.iter_unpack(layout, payload)]
     elif kind == "END":
         profile.end = struct.unpack("<4Q", payload)
 
@@ -130,7 +135,6 @@ def read(path):
 
 
 def main():
-    import sys
     for path in sys.argv[1:]:
         profile = read(path)
         profile.check()

@@ -102,7 +102,8 @@ static int write_file(const char *path, bool overwrite, const struct profile *pr
 int gci_save_page(const struct save *save, const struct view *view, const struct profile *profile)
 {
     char own[PATH_MAX];
-    const char *path = save->output && strcmp(save->output, "-") == 0 ? NULL : choose_path(save->output, profile, own);
+    bool is_shown = save->output && gci_file_is_standard_output(save->output);
+    const char *path = is_shown ? NULL : choose_path(save->output, profile, own);
     struct profile *base = save->compare ? gci_view_read(view, save->compare) : NULL;
     if (save->compare && !base)
         return EXIT_OWN_FAILURE;

@@ -98,9 +98,14 @@ static void open_stream(struct output_file *file)
         close(file->descriptor);
 }
 
+bool gci_file_is_standard_output(const char *word)
+{
+    return strcmp(word, "-") == 0;
+}
+
 int gci_file_open(struct output_file *file, const char *path, bool overwrite, bool is_binary)
 {
-    if (path && strcmp(path, "-") == 0)
+    if (path && gci_file_is_standard_output(path))
         path = NULL;
     *file = (struct output_file){.path = path};
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */

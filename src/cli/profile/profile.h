@@ -109,9 +109,11 @@ uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, u
 bool gci_profile_leak_counts(const struct profile *profile, const struct profile_leak *leak);
 
 /* Where the profile ends, which is what everything shows: the last moment that is no peak, with a row for all that was told of
- * until then (last.c). NULL: there is none. */
+ * until then, and the last peak (last.c). Of moments that have all their rows, unless none has. NULL: there is none. */
 const struct profile_moment_rows *gci_profile_last(const struct profile *profile);
-const struct profile_moment_rows *
-gci_profile_peak(const struct profile *profile); /* the last of PROFILE_PEAK, or NULL */
+const struct profile_moment_rows *gci_profile_peak(const struct profile *profile);
+
+/* Whether all rows of the moment are there: they are written in several pieces, and a full disk or a kill may come in between. */
+bool gci_profile_is_whole(const struct profile_moment_rows *moment);
 
 #endif

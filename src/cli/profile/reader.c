@@ -226,12 +226,3 @@ bool gci_profile_leak_counts(const struct profile *profile, const struct profile
 {
     return leak->time_ns == profile->source->last_look_ns[leak->is_collected ? 1 : 0];
 }
-
-const struct profile_moment_rows *gci_profile_peak(const struct profile *profile)
-{
-    for (size_t i = profile->moment_count; i > 0; i--) {
-        if (profile->moments[i - 1].moment.reason == PROFILE_PEAK)
-            return &profile->moments[i - 1];
-    }
-    return NULL;
-}

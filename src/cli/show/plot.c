@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/message.h"
+#include "cli/output/file.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/rows.h"
@@ -48,6 +49,7 @@ struct plot {
     struct view view;
     const struct series *shown;
     const char *svg; /* NULL: none */
+    bool overwrite;  /* a file that exists */
 };
 
 /* ---- Options ---- */
@@ -76,6 +78,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_SVG:
         plot->svg = argument;
         return 0;
+    case 'f':
+        plot->overwrite = true;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -86,7 +91,8 @@ static const struct argp_option options[] = {
     {.name = "svg",
      .key = KEY_SVG,
      .arg = "FILE",
-     .doc = "Write a picture of all three, with the collections, instead"},
+     .doc = "Write a picture of all three, with the collections, instead; -: to standard output"},
+    {.name = "force", .key = 'f', .doc = "With --svg: replace the file if it exists"},
     {0},
 };
 
@@ -270,16 +276,14 @@ static void draw(FILE *file, const struct profile *profile)
             PICTURE_LEFT + SERIES_COUNT * 160 + 60, PICTURE_HEIGHT - 12, profile->cycle_count);
 }
 
-static int write_picture(const char *path, const struct profile *profile)
+static int write_picture(const struct plot *plot, const struct profile *profile)
 {
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return gci_message_fail(EXIT_OWN_FAILURE, path, "cannot be written: %s", strerror(errno));
-    draw(file, profile);
-    bool failed = fflush(file) != 0 || ferror(file);
-    int error = errno;
-    fclose(file);
-    return failed ? gci_message_fail(EXIT_OWN_FAILURE, path, "cannot be written: %s", strerror(error)) : 0;
+    struct output_file file;
+    int code = gci_file_open(&file, plot->svg, plot->overwrite, false);
+    if (code != 0)
+        return code;
+    draw(file.stream, profile);
+    return gci_file_close(&file, 0);
 }
 
 /* ---- JSON ---- */
@@ -323,6 +327,8 @@ int gci_plot_main(int argc, char **argv)
     int code = 0;
     if (!gci_view_parse(&gci_plot_argp, argc, argv, &plot.view, &plot, &code))
         return code;
+    if (plot.overwrite && !plot.svg)
+        return gci_message_fail(EXIT_OWN_FAILURE, "--force", "only goes with --svg");
     plot.view.no_symbols = true; /* none are shown */
     struct profile *profile = gci_view_read(&plot.view, plot.view.words[0]);
     if (!profile)
@@ -330,7 +336,7 @@ int gci_plot_main(int argc, char **argv)
     if (profile->usage_count == 0)
         code = gci_message_fail(EXIT_OWN_FAILURE, profile->path, "has no figures over time");
     else if (plot.svg)
-        code = write_picture(plot.svg, profile);
+        code = write_picture(&plot, profile);
     else if (plot.view.json)
         print_json(profile);
     else

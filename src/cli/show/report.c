@@ -157,7 +157,7 @@ static void print_summary(const struct profile *profile, const struct totals *to
         print_figure("live at end", &figures[TOTAL_LIVE], "");
         print_allocated(profile, figures);
     } else {
-        puts("  no figures: the profile breaks off before the first of them");
+        puts("  no figures: none were written");
     }
     print_figure("leaked", &figures[TOTAL_LEAKED],
                  figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
@@ -250,7 +250,7 @@ static void print_sizes(const struct profile *profile)
 {
     uint64_t empty = 0, empty_bytes = 0;
     if (profile->size_count == 0)
-        puts("\nSizes: the profile does not have them: its program was killed, or still runs");
+        puts("\nSizes: the profile does not have them");
     else
         printf("\nSizes at the end, of all objects in the heap\n%12s %14s %12s %12s %10s\n", "slot bytes", "objects",
                "bytes", "of blocks", "full");
@@ -298,6 +298,7 @@ static void print_profile_json(const struct profile *profile)
     gci_json_text("level", levels[profile->header.level <= PROFILE_LEVEL_FULL ? profile->header.level : 0]);
     gci_json_number("rate_bytes", profile->header.rate_bytes);
     gci_json_flag("complete", profile->is_complete);
+    gci_json_flag("figures", gci_profile_last(profile) != NULL); /* else those of objects are 0 for want of any */
     gci_json_number("lost", profile->end.lost);
     gci_json_number("peak_bytes", profile->end.peak_bytes);
     gci_json_number("peak_time_ns", profile->end.peak_time_ns);

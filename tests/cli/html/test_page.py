@@ -137,6 +137,17 @@ class Page(CommandTest):
         self.assertEqual(steps[-1], facts["live_bytes"])
         self.assertEqual(sum(column(data["peak"][0]["state"]["live"], unpacked)), facts["peak_bytes"])
 
+    def test_moments_without_all_their_rows(self):
+        """They have no place in the course, unless nothing else is known."""
+        profile = make_profile.Profile()
+        rows = [{"stack": profile.stack([0x401005 + i]), "live_bytes": 9, "live_objects": 1} for i in range(2)]
+        for time, written, expected in ((1, 0, []), (2, 1, [2]), (3, None, [3]), (4, 1, [3]), (5, 2, [3, 5]), (6, 1, [3, 5])):
+            profile.moment(time, make_profile.TIMER, rows, written=written)
+            path = profile.write(os.path.join(self.scratch, "torn.gcp"))
+            done = self.gcalloc("report", path, "--html", "--output=-", "--no-symbols")
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual([moment["t"] for moment in unpack(done.stdout)[0]["moments"]], expected)
+
     def test_names_are_no_markup(self):
         text = self.page(hostile_profile())
         elements = Elements(text)

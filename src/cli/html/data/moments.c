@@ -100,8 +100,9 @@ static void write_course(struct json *json, const struct profile *profile, struc
     size_t distance = choose_distance(profile);
     for (size_t i = 0; i < profile->moment_count; i++) {
         const struct profile_moment_rows *moment = &profile->moments[i];
-        bool is_spare = moment->moment.reason == PROFILE_TIMER && i % distance != 0 && i != profile->last_at;
-        if (moment->moment.reason == PROFILE_PEAK || is_spare)
+        bool is_last = profile->has_last && i == profile->last_at;
+        bool is_spare = moment->moment.reason == PROFILE_TIMER && i % distance != 0;
+        if (moment->moment.reason == PROFILE_PEAK || (!is_last && (is_spare || !gci_profile_is_whole(moment))))
             continue;
         uint32_t count = find_changes(writing, moment);
         write_moment(json, &moment->moment, writing->changes, count);
