@@ -176,8 +176,10 @@ static bool is_in_force(void)
 
 int gci_stop_take_order(int signal)
 {
-    order_signal = signal;
-    return set_handler(signal);
+    int error = set_handler(signal);
+    if (error == 0)
+        order_signal = signal;
+    return error;
 }
 
 int gci_stop_order_signal(void)

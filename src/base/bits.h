@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rounding, bit scans and overflow-checked arithmetic. Pure functions. */
+/* Rounding, bit scans, mixing and overflow-checked arithmetic. Pure functions. */
 #ifndef GCI_BASE_BITS_H
 #define GCI_BASE_BITS_H
 
@@ -62,6 +62,18 @@ ALWAYS_INLINE uint64_t power_of_two_up(uint64_t value)
 ALWAYS_INLINE uint64_t power_of_two_down(uint64_t value)
 {
     return UINT64_C(1) << highest_bit(value);
+}
+
+/* 2^64 divided by the golden ratio, odd: products with it have patterns no more, least of all in the upper bits. */
+#define GOLDEN_ODD UINT64_C(0x9e3779b97f4a7c15)
+
+__extension__ typedef unsigned __int128 wide_word;
+
+/* Both halves of a product, mixed (as in wyhash). */
+ALWAYS_INLINE uint64_t mixed_product(uint64_t a, uint64_t b)
+{
+    wide_word product = (wide_word)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* False on overflow, and *product is then undefined. */

@@ -149,13 +149,13 @@ static bool is_wanted(const struct rows *rows, const struct profile_figures *fig
 static void write_rows(struct writer *writer, const struct rows *rows, struct profile_moment *moment)
 {
     for (uint32_t i = 0; i < rows->count; i++) {
-        const struct profile_figures *figures = &rows->figures[i];
+        struct profile_figures *figures = &rows->figures[i];
         if (!is_wanted(rows, figures))
             continue;
         moment->rows++;
         moment->live_bytes += figures->live_bytes;
         moment->live_objects += figures->live_objects;
-        gci_writer_thread(writer, figures->thread);
+        figures->thread = gci_writer_thread(writer, figures->thread);
         gci_writer_stack(writer, figures->stack);
     }
     gci_writer_record(writer, PROFILE_MOMENT, moment, sizeof *moment);

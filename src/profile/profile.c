@@ -52,7 +52,7 @@ uint64_t gci_profile_default_rate(enum profile_level level)
     return level == PROFILE_LEVEL_FULL ? 1 : level == PROFILE_LEVEL_SITE ? SITE_RATE_BYTES : SAMPLE_RATE_BYTES;
 }
 
-/* A handler of the program that forks or asks for a dump must not find the lock held below it. */
+/* A handler of the program that forks, or whose request makes a cycle run, must not find the lock held below it. */
 static uint64_t lock_file(void)
 {
     uint64_t blocked = gci_stop_block_signals();

@@ -139,6 +139,17 @@ static uint32_t number_thread(void)
     return number;
 }
 
+/* Who is in the middle of a sample may bring a number of the last session into the next one: the file does not know it. */
+static void forget_threads(void)
+{
+    for (uint32_t number = gci_sampler_thread_count(); number > 0; number--) {
+        struct sampled_thread *thread = gci_sampler_thread(number);
+        u32_store(&thread->is_ready, 0);
+        thread->is_written = false;
+    }
+    u32_store(&thread_count, 0);
+}
+
 /* The thread is new to the session. */
 static NOINLINE void join(void)
 {
@@ -383,11 +394,13 @@ static bool on_choose(size_t bytes, struct sample *sample)
         word_add(&gci_session.lost, 1);
         return false;
     }
+    uint64_t ticks = ticks_now();
+    if (UNLIKELY(ticks >= word_load(&gci_session.due_ticks))) {
+        gci_sampler_work();
+        ticks = ticks_now(); /* the session may be another: who writes does what was ordered meanwhile */
+    }
     if (UNLIKELY(self.session != gci_session.number))
         join();
-    uint64_t ticks = ticks_now();
-    if (UNLIKELY(ticks >= word_load(&gci_session.due_ticks)))
-        gci_sampler_work();
     struct site_row *row = gci_session.level == PROFILE_LEVEL_FULL ? find_row_of_any() : find_row();
     if (LIKELY(row != NULL)) {
         sample->origin = origin_of(row, ticks);
@@ -435,7 +448,7 @@ void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)
 {
     uint32_t number = gci_session.number + 1;
     gci_session = (struct session){.number = number, .level = level, .rate_bytes = rate_bytes};
-    u32_store(&thread_count, 0);
+    forget_threads();
     gci_session.start_ns = gci_clock_ns();
     gci_session.start_ticks = gci_cpu_ticks();
     measure_pace();

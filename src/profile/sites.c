@@ -37,15 +37,14 @@ static uint32_t slots_of(uint32_t entries)
     return entries * SLOTS_A_ROW;
 }
 
-#define SEED_1 UINT64_C(0x9e3779b97f4a7c15) /* 2^64 divided by the golden ratio */
-#define SEED_2 UINT64_C(0xd1b54a32d192ed03) /* the same of the next generalised golden ratio */
+#define SEED UINT64_C(0xd1b54a32d192ed03) /* 2^64 divided by the next generalised golden ratio */
 
 /* Numbers without a pattern, one for each place in a stack. */
 static uint64_t place_keys[SITE_FRAMES_MAX + 1];
 
 static void make_keys(void)
 {
-    uint64_t state = SEED_1;
+    uint64_t state = GOLDEN_ODD;
     for (unsigned i = 0; i <= SITE_FRAMES_MAX; i++)
         place_keys[i] = gci_draw_next(&state);
 }
@@ -88,25 +87,16 @@ int gci_sites_init(struct heap *heap, uint32_t limit)
     return ENOMEM;
 }
 
-__extension__ typedef unsigned __int128 wide;
-
-/* Both halves of a product, mixed (as in wyhash). */
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    wide product = (wide)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* A sum of products of pairs (NH; Black et al., UMAC, 1999): no step waits for the one before. */
 static uint64_t hash_of(const uintptr_t *addresses, size_t depth)
 {
-    wide sum = depth;
+    wide_word sum = depth;
     size_t i = 0;
     for (; i + 2 <= depth; i += 2)
-        sum += (wide)(addresses[i] + place_keys[i]) * (addresses[i + 1] + place_keys[i + 1]);
+        sum += (wide_word)(addresses[i] + place_keys[i]) * (addresses[i + 1] + place_keys[i + 1]);
     if (i < depth)
-        sum += (wide)(addresses[i] + place_keys[i]) * place_keys[i + 1];
-    return mix((uint64_t)sum ^ SEED_2, (uint64_t)(sum >> 64) ^ SEED_1);
+        sum += (wide_word)(addresses[i] + place_keys[i]) * place_keys[i + 1];
+    return mixed_product((uint64_t)sum ^ SEED, (uint64_t)(sum >> 64) ^ GOLDEN_ODD);
 }
 
 /* Slots are twice as many as entries, so the search ends. */
@@ -187,7 +177,7 @@ struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const 
                                 uint32_t thread)
 {
     uint64_t hash = hash_of(addresses, depth);
-    uint64_t key = mix(hash ^ thread, SEED_2);
+    uint64_t key = mixed_product(hash ^ thread, SEED);
     struct site_row *row = find_row(key);
     return LIKELY(row != NULL) ? row : find_or_add(key, hash, addresses, depth, place, thread);
 }

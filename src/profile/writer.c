@@ -132,17 +132,20 @@ void gci_writer_mappings(struct writer *writer)
 
 /* ---- Threads and stacks ------------------------------------------------------------------------------------------- */
 
-void gci_writer_thread(struct writer *writer, uint32_t number)
+uint32_t gci_writer_thread(struct writer *writer, uint32_t number)
 {
     struct sampled_thread *thread = number == 0 ? NULL : gci_sampler_thread(number);
-    if (thread == NULL || u32_load_acquire(&thread->is_ready) == 0 || (thread->is_written && !writer->is_copy))
-        return;
+    if (thread == NULL || u32_load_acquire(&thread->is_ready) == 0)
+        return 0;
+    if (thread->is_written && !writer->is_copy)
+        return number;
     struct profile_thread record = {.thread = number, .system_id = thread->system_id};
     gci_writer_begin(writer, PROFILE_THREAD);
     gci_writer_add(writer, &record, sizeof record);
     gci_writer_add_string(writer, thread->name);
     gci_writer_end(writer);
     thread->is_written = thread->is_written || !writer->is_copy;
+    return number;
 }
 
 static void write_place(struct writer *writer, uint32_t number, const struct site_place *place)

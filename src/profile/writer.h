@@ -38,8 +38,9 @@ void gci_writer_flush(struct writer *writer);
 /* Records of what is mapped as code now, and that the file does not know yet. */
 void gci_writer_mappings(struct writer *writer);
 
-/* A thread, or a stack with its place, if the file does not know it yet. Number 0 stands for itself. */
-void gci_writer_thread(struct writer *writer, uint32_t number);
+/* A thread, or a stack with its place, if the file does not know it yet. Number 0 stands for itself, and for a thread that the
+ * session does not know: gci_writer_thread returns the number that the file has. */
+uint32_t gci_writer_thread(struct writer *writer, uint32_t number);
 void gci_writer_stack(struct writer *writer, uint32_t number);
 bool gci_writer_knows_stack(const struct writer *writer, uint32_t number);
 

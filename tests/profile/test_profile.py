@@ -292,6 +292,14 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(done.stderr, "gcalloc: GCALLOC_PROFILE_SIGNAL: the program takes this signal for itself\n")
         self.assertEqual(os.listdir(self.folder.name), [])
 
+    def test_signals_that_cannot_be_had(self):
+        """The program's handler then takes it without a word."""
+        for cause, options in (("in mode leaks only where GCALLOC_PROFILE is set", {"mode": "leaks"}),
+                               ("GCALLOC_STOP_SIGNAL is the same", {"stop_signal": int(signal.SIGUSR2)}),
+                               ("there is no signal to stop threads with", {"stop_signal": int(signal.SIGKILL)})):
+            done = self.run_program("takes_signal", level=None, profile_signal="USR2", code=signal.SIGUSR2, **options)
+            self.assertEqual(done.stderr.splitlines()[-1], f"gcalloc: GCALLOC_PROFILE_SIGNAL: {cause}; ignored")
+
     def test_graph(self):
         """All objects and their stacks; those that the profile says are live are there."""
         self.run_program("exact", mode="free", profile_graph=1)

@@ -154,8 +154,10 @@ static void test_cycles(void)
 }
 
 #define COUNTERS 16
+#define SLOTS_BEHIND 128 /* from where slots are handed out, a collection destroys nothing: two words of slots */
 
 static struct node *held[COUNTERS];
+static struct node *behind[SLOTS_BEHIND];
 static pthread_barrier_t counters;
 
 static NOINLINE void make_held(void)
@@ -167,6 +169,8 @@ static NOINLINE void make_held(void)
         gca_set(&other->next, held[i]);
         gca_release(other);
     }
+    for (size_t i = 0; i < SLOTS_BEHIND; i++)
+        behind[i] = new_node();
 }
 
 static NOINLINE void count_often(struct node *const *place)
@@ -204,6 +208,8 @@ static void test_counted_last(void)
     pthread_barrier_wait(&counters);
     for (size_t i = 0; i < COUNTERS; i++)
         pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < SLOTS_BEHIND; i++)
+        gca_clear(&behind[i]);
 }
 
 static void test_weak(void)

@@ -6,7 +6,9 @@
 #include "heap/special/sample.h"
 #include "heap/sweep.h"
 #include "profile/draw.h"
+#include "profile/sampler.h"
 #include "profile/sites.h"
+#include "profile/writer.h"
 #include "support.h"
 
 /* ---- Arithmetic --------------------------------------------------------------------------------------------------- */
@@ -279,3 +281,64 @@ START_TEST(full_tables_refuse)
 END_TEST
 
 MAKE_SUITE(sites, stacks_are_kept_once, full_tables_refuse)
+
+/* ---- Sessions ----------------------------------------------------------------------------------------------------- */
+
+static void begin_session(void)
+{
+    ck_assert_int_eq(gci_sites_init(&gci_heap, ROWS), 0);
+    gci_sampler_start(PROFILE_LEVEL_SITE, 1);
+}
+
+/* As when two orders came while the thread was writing; the next time is far off. */
+static void begin_another(void)
+{
+    gci_sampler_stop();
+    begin_session();
+    word_store(&gci_session.due_ticks, UINT64_MAX);
+}
+
+static uint32_t choose(void)
+{
+    struct sample sample;
+    ck_assert(gci_sample_hooks->choose(24, &sample));
+    ck_assert_ptr_nonnull(gci_sampler_row(&sample));
+    return gci_sampler_row(&sample)->thread;
+}
+
+START_TEST(a_sample_is_of_the_session_that_begins_in_it)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    gci_sampler_work = begin_another;
+    begin_session();
+    uint32_t before = gci_session.number;
+    uint32_t thread = choose();
+    ck_assert_uint_eq(gci_session.number, before + 1);
+    ck_assert(thread == 1 && gci_sampler_thread_count() == 1);
+    ck_assert_uint_ne(gci_sampler_thread(1)->is_ready, 0);
+    word_store(&gci_session.due_ticks, 0);
+    thread = choose();
+    ck_assert_uint_eq(gci_session.number, before + 2);
+    ck_assert(thread == 1 && gci_sampler_thread_count() == 1);
+}
+END_TEST
+
+/* Also where a file before knew it. */
+START_TEST(a_thread_that_the_session_does_not_know_is_nobody)
+{
+    static char buffer[WRITER_BUFFER_BYTES];
+    struct writer writer = {.buffer = buffer};
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    begin_another();
+    ck_assert(choose() == 1 && gci_writer_thread(&writer, 1) == 1);
+    size_t used = writer.used;
+    ck_assert_uint_gt(used, 0);
+    ck_assert(gci_writer_thread(&writer, 1) == 1 && writer.used == used);
+    begin_another();
+    ck_assert(gci_writer_thread(&writer, 1) == 0 && writer.used == used);
+    ck_assert(choose() == 1 && gci_writer_thread(&writer, 1) == 1);
+    ck_assert_uint_eq(writer.used, 2 * used);
+}
+END_TEST
+
+MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The stop protocol on the real process: while the world is stopped nothing moves, whoever is being born or is ending. */
+#include <errno.h>
 #include <gcalloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -299,6 +300,16 @@ START_TEST(a_fork_in_a_handler_leaves_other_forks_alone)
 }
 END_TEST
 
+START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
+{
+    gca_free(gca_malloc(1));
+    ck_assert_int_eq(gci_stop_take_order(SIGUSR1), 0);
+    ck_assert_int_eq(gci_stop_take_order(SIGKILL), EINVAL);
+    ck_assert_int_eq(gci_stop_order_signal(), SIGUSR1);
+}
+END_TEST
+
 MAKE_SUITE(stop, a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on,
            nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for,
-           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
+           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap,
+           a_signal_that_cannot_be_taken_leaves_the_one_before)

@@ -127,7 +127,7 @@ static bool find_module(struct walk *walk, uintptr_t at)
         return false;
     }
     if (module->identity != 0)
-        module->identity ^= word_load(&gci_frames_closed) * FRAMES_ODD;
+        module->identity ^= word_load(&gci_frames_closed) * GOLDEN_ODD;
     return true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 #include "base/attributes.h"
+#include "base/bits.h"
 #include "base/range.h"
 #include "frame_rule.h"
 #include "platform/image.h"
@@ -23,7 +24,6 @@
 typedef const uintptr_t MAY_ALIAS stack_word;
 
 #define WORD_BYTES sizeof(uintptr_t)
-#define FRAMES_ODD UINT64_C(0x9e3779b97f4a7c15) /* 2^64 divided by the golden ratio */
 
 /* ---- The cache of rules ------------------------------------------------------------------------------------------- */
 
@@ -41,7 +41,7 @@ extern struct frames_entry gci_frames_cache[FRAMES_CACHE_ENTRIES] HIDDEN;
 /* Two rules that differ give words that differ in the upper bits, which no place has. */
 ALWAYS_INLINE uint64_t frames_mixed(uint64_t rule)
 {
-    return rule * FRAMES_ODD;
+    return rule * GOLDEN_ODD;
 }
 
 ALWAYS_INLINE size_t frames_index(uintptr_t at)

@@ -311,15 +311,6 @@ READS_RAW_MEMORY ALWAYS_INLINE enum outcome walk_changed(struct trail *trail, st
 
 /* ---- What is kept ------------------------------------------------------------------------------------------------- */
 
-__extension__ typedef unsigned __int128 wide;
-
-/* Both halves of a product, mixed (as in wyhash). */
-ALWAYS_INLINE uint64_t hash_on(uint64_t hash, uintptr_t at)
-{
-    wide product = (wide)(hash ^ at) * FRAMES_ODD;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* The step out of passed[0] leads to the frame, with the registers of passed[1]. */
 READS_RAW_MEMORY static NOINLINE void note_origin(struct trail *trail, size_t index, const struct passed_frame *passed)
 {
@@ -353,12 +344,12 @@ ALWAYS_INLINE void keep(struct trail *trail, size_t count)
 {
     uint64_t hash = count > 0 ? trail->frames[count - 1].hash : 0;
     uint64_t flags = count > 0 ? trail->frames[count - 1].flags : 0;
-    const struct passed_frame *passed = &trail->passed[trail->passed_count];
-    while (passed-- > trail->passed) {
+    for (size_t left = trail->passed_count; left > 0; left--) {
+        const struct passed_frame *passed = &trail->passed[left - 1];
         if (UNLIKELY(flags != 0 && count > 0))
             note_origin(trail, count - 1, passed);
         flags = UNLIKELY((flags | passed->needs) != 0) && count > 0 ? note_needs(trail, count, passed) : 0;
-        hash = hash_on(hash, passed->frame.at);
+        hash = mixed_product(hash ^ passed->frame.at, GOLDEN_ODD);
         trail->frames[count++] = (struct kept_frame){
             .sp = passed->frame.sp, .returns_to = passed->frame.at + 1, .hash = hash, .flags = flags};
     }

@@ -70,14 +70,20 @@ static const char *path_by_options(void)
     return gci_options.profile_file[0] != '\0' ? gci_options.profile_file : DEFAULT_PATH;
 }
 
-/* The option counts from 0, off; the levels of a profile from 1. Mode leaks wants to know of all, and needs no file for it. */
+/* Mode leaks wants to know of all, and needs no file for it. */
+static bool is_for_leaks(void)
+{
+    return gci_options.mode == MODE_LEAKS && gci_env_get("GCALLOC_PROFILE") == NULL;
+}
+
+/* The option counts from 0, off; the levels of a profile from 1. */
 void gci_profile_start_by_options(void)
 {
-    bool is_for_leaks = gci_options.mode == MODE_LEAKS && gci_env_get("GCALLOC_PROFILE") == NULL;
-    if (gci_options.profile == 0 && !is_for_leaks)
+    bool is_all_known = is_for_leaks();
+    if (gci_options.profile == 0 && !is_all_known)
         return;
-    const char *path = is_for_leaks && gci_options.profile_file[0] == '\0' ? NULL : path_by_options();
-    struct profile_plan plan = {.level = is_for_leaks ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
+    const char *path = is_all_known && gci_options.profile_file[0] == '\0' ? NULL : path_by_options();
+    struct profile_plan plan = {.level = is_all_known ? PROFILE_LEVEL_FULL : (enum profile_level)gci_options.profile,
                                 .rate_bytes = gci_options.profile_rate,
                                 .path = path,
                                 .version = gca_version(),
@@ -87,12 +93,38 @@ void gci_profile_start_by_options(void)
         tell_failure(path, error);
 }
 
+/* NULL: nothing. What mode leaks knows for its report must not end before the process does. */
+static const char *what_forbids(int signal)
+{
+    if (is_for_leaks())
+        return "in mode leaks only where GCALLOC_PROFILE is set";
+    if (gci_stop_signal() == 0)
+        return "there is no signal to stop threads with";
+    if (gci_stop_signal() == signal)
+        return "GCALLOC_STOP_SIGNAL is the same";
+    return NULL;
+}
+
+static bool may_take_signal(int signal)
+{
+    struct text text;
+    const char *cause = what_forbids(signal);
+    if (cause == NULL)
+        return true;
+    gci_text_init(&text);
+    gci_text_add(&text, "GCALLOC_PROFILE_SIGNAL: ");
+    gci_text_add(&text, cause);
+    gci_text_add(&text, "; ignored");
+    gci_env_report(&text);
+    return false;
+}
+
 void gci_profile_take_signal(void)
 {
     static const int signals[] = {0, SIGHUP, SIGUSR1, SIGUSR2}; /* in the order of the option's words */
     static struct profile_plan plan;
     int signal = signals[gci_options.profile_signal];
-    if (signal == 0 || gci_stop_signal() == 0)
+    if (signal == 0 || !may_take_signal(signal))
         return;
     plan = (struct profile_plan){.level = PROFILE_LEVEL_SAMPLE,
                                  .rate_bytes = gci_options.profile_rate,

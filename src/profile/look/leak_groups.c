@@ -44,7 +44,7 @@ void gci_leak_groups_forget(struct leak_groups *found)
 /* The group's entry, or the free one where it belongs. There always is a free one. */
 static struct leak_group *find(const struct leak_groups *found, uint32_t stack, uint32_t kind)
 {
-    uint64_t mixed = (((uint64_t)stack << 2) | kind) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = (((uint64_t)stack << 2) | kind) * GOLDEN_ODD;
     size_t i = (size_t)(mixed >> 32) & (found->capacity - 1);
     while (found->groups[i].kind != 0 && (found->groups[i].stack != stack || found->groups[i].kind != kind))
         i = (i + 1) & (found->capacity - 1);
