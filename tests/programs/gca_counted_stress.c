@@ -14,10 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if !defined(SEEDS)
-#define SEEDS 50
-#endif
-
 #define THREADS 4
 #define OBJECTS_MAX 40000
 #define HANDLES 64
@@ -365,7 +361,7 @@ static uint32_t check_end(void)
 
 int main(int count, char **words)
 {
-    uint64_t seeds = count > 1 ? strtoull(words[1], NULL, 0) : SEEDS;
+    uint64_t seeds = count > 1 ? strtoull(words[1], NULL, 0) : 50;
     uint64_t first = count > 2 ? strtoull(words[2], NULL, 0) : 1;
     uint64_t left = 0;
     for (seed = first; seed < first + seeds; seed++) {
