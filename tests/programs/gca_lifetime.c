@@ -4,6 +4,7 @@
 
 #include <gcalloc/rc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct pair {
     void *first;
@@ -97,6 +98,27 @@ static NOINLINE void make_links(struct pair **kept)
         CHECK(gca_weak_link(&slots[i], slots[i]) == 0);
         if (i < HIDDEN_COUNT / 2)
             kept[i] = slots[i];
+    }
+}
+
+/* The memory of a slot goes, or can no longer be written, before its object does. */
+static void test_slots_that_go(void)
+{
+    struct hidden hidden;
+    for (size_t i = 0; i < 4; i++) {
+        void **slot = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        *slot = gca_malloc(48);
+        hide(&hidden, i, *slot);
+        CHECK(gca_weak_link(slot, *slot) == 0);
+        if (i % 2 == 0)
+            munmap(slot, 4096);
+        else
+            mprotect(slot, 4096, PROT_READ);
+        if (i >= 2)
+            gca_free(shown(&hidden, i));
+        collect_cleanly();
+        CHECK(i % 2 == 0 || *slot == shown(&hidden, i));
+        CHECK(i != 1 || gca_base(*slot) == *slot); /* an ordinary variable now */
     }
 }
 
@@ -429,6 +451,7 @@ int main(void)
     test_finalizers();
     test_order();
     test_links();
+    test_slots_that_go();
     test_links_in_blocks(true);
     test_links_in_blocks(false);
     test_ephemerons();
