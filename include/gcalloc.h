@@ -186,7 +186,7 @@ GCA_API int gca_weak_unlink(void **slot);
 
 /* A pair that holds `value` as long as somebody else holds `key`, also where value refers to key. NULL with EINVAL (key is in
  * no living block) or ENOMEM. The ephemeron itself is collected like any block; both questions answer NULL once the key has
- * gone. */
+ * gone, and for NULL. */
 typedef struct gca_ephemeron gca_ephemeron;
 GCA_API gca_ephemeron *gca_ephemeron_new(void *key, void *value) GCA_ATTR_RESULT;
 GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron);

@@ -136,7 +136,8 @@ static void test_links(void)
     gca_free(kept[0]);
     CHECK(slots[0] == NULL);
     CHECK(gca_weak_unlink(&slots[2]) == 0 && gca_weak_unlink(&slots[2]) == ENOENT && slots[2] == kept[2]);
-    CHECK(gca_weak_link(NULL, kept[2]) == EINVAL && gca_weak_link(&slots[2], &cleared) == EINVAL);
+    CHECK(gca_weak_unlink(NULL) == ENOENT && gca_weak_link(NULL, kept[2]) == EINVAL &&
+          gca_weak_link(&slots[2], &cleared) == EINVAL);
     memset(kept, 0, sizeof kept);
     memset(slots, 0, sizeof slots);
 }
@@ -211,6 +212,7 @@ static void test_ephemerons(void)
     gca_free(kept[0]);
     CHECK(gca_ephemeron_value(ephemerons[0]) == NULL);
     CHECK(gca_ephemeron_new(&gone, NULL) == NULL && errno == EINVAL);
+    CHECK(gca_ephemeron_key(NULL) == NULL && gca_ephemeron_value(NULL) == NULL);
     gca_free(ephemerons[2]);
     memset(ephemerons, 0, sizeof ephemerons);
     collect_cleanly();
