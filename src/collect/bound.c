@@ -245,6 +245,13 @@ void gci_bound_show(void)
 
 /* ---- Weak references to what goes --------------------------------------------------------------------------------- */
 
+static void cut_ephemeron(const struct special *special)
+{
+    *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* An entry also where it is not marked: destroy functions and finalizers may have it yet. An ephemeron that only they have stays
+ * whole if they have its key too. */
 static bool cut_if_dead(struct special *special, void *data)
 {
     const struct bound *bound = data;
@@ -256,11 +263,10 @@ static bool cut_if_dead(struct special *special, void *data)
         return false;
     case SPECIAL_KEY:
         if (is_marked(bound, special->first))
-            *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
+            cut_ephemeron(special);
         return true;
     case SPECIAL_WEAK:
-        if (is_marked(bound, special->first))
-            *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+        *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
         return false;
     default:
         return true;
@@ -271,6 +277,8 @@ static bool cut_if_dead(struct special *special, void *data)
 static bool forget_if_dead(struct special *special, void *data)
 {
     const struct bound *bound = data;
+    if (special->kind == SPECIAL_KEY && !is_marked(bound, special->object) && is_marked(bound, special->first))
+        cut_ephemeron(special);
     if (special->kind == SPECIAL_WEAK || special->kind == SPECIAL_KEY)
         return is_marked(bound, special->object) && is_marked(bound, special->first);
     if (special->kind == SPECIAL_LINK && heap_contains(bound->heap, special->first) &&

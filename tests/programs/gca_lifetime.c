@@ -218,6 +218,43 @@ static void test_ephemerons(void)
     collect_cleanly();
 }
 
+/* What only an object with a finalizer refers to weakly: its key, which nobody has, or the object itself. */
+struct noted {
+    gca_ephemeron *gone;
+    gca_ephemeron *own;
+    gca_weak_t weak;
+};
+
+static size_t noted_calls;
+
+static void look_at_notes(void *object, void *data)
+{
+    struct noted *noted = object;
+    (void)data;
+    CHECK(gca_ephemeron_key(noted->gone) == NULL && gca_ephemeron_value(noted->gone) == NULL);
+    CHECK(gca_ephemeron_key(noted->own) == noted && is_filled(gca_ephemeron_value(noted->own), 7, 24));
+    CHECK(gca_weak_get(&noted->weak) == NULL);
+    noted_calls++;
+}
+
+static NOINLINE void make_noted(void)
+{
+    struct noted *noted = gca_malloc(sizeof *noted);
+    void *counted = gca_rc_new(40, NULL); /* never released */
+    noted->own = gca_ephemeron_new(noted, memset(gca_malloc(24), 7, 24));
+    noted->gone = gca_ephemeron_new(gca_malloc(40), NULL);
+    CHECK(noted->own != NULL && noted->gone != NULL && gca_weak_init(&noted->weak, counted) == 0);
+    CHECK(gca_finalizer_set(noted, look_at_notes, NULL) == 0);
+}
+
+static void test_notes_of_what_goes(void)
+{
+    for (int i = 0; i < HIDDEN_COUNT; i++)
+        make_noted();
+    collect_cleanly();
+    CHECK(noted_calls >= ALL_BUT_STRAYS);
+}
+
 struct typed {
     struct typed *next;
     uintptr_t number; /* looks like a pointer, and is none */
@@ -457,6 +494,7 @@ int main(void)
     test_links_in_blocks(true);
     test_links_in_blocks(false);
     test_ephemerons();
+    test_notes_of_what_goes();
     test_typed();
     test_long_typed_list();
     test_large_layouts();
