@@ -215,7 +215,50 @@ static void test_ephemerons(void)
     CHECK(gca_ephemeron_key(NULL) == NULL && gca_ephemeron_value(NULL) == NULL);
     gca_free(ephemerons[2]);
     memset(ephemerons, 0, sizeof ephemerons);
+    memset(kept, 0, sizeof kept);
     collect_cleanly();
+}
+
+/* Each value leads to the next key, itself or over another block. Marking all of it takes time in proportion: with a look at all
+ * ephemerons for each link this test would not end. */
+#define LINKS 30000
+
+static gca_ephemeron **chain; /* in a block, where the address of an ephemeron keeps no neighbour */
+static void *volatile chain_first;
+
+static NOINLINE void make_chain(void)
+{
+    struct pair *key = gca_malloc(sizeof *key);
+    chain_first = key;
+    chain = gca_calloc(LINKS, sizeof *chain);
+    for (size_t i = 0; i < LINKS; i++) {
+        struct pair *value = gca_malloc(sizeof *value);
+        struct pair *next = i % 3 == 0 ? value->first = gca_malloc_atomic(sizeof *next) : value;
+        void *place = gca_ephemeron_new(key, value);
+        CHECK(place != NULL);
+        chain[i * 7919 % LINKS] = place; /* a prime that does not divide it: all places, in another order */
+        key = next;
+    }
+}
+
+static NOINLINE size_t count_chain(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LINKS; i++)
+        count += gca_ephemeron_key(chain[i]) != NULL && gca_ephemeron_value(chain[i]) != NULL;
+    return count;
+}
+
+static void test_long_chain(void)
+{
+    make_chain();
+    collect_cleanly();
+    CHECK(chain_first != NULL && count_chain() == LINKS);
+    chain_first = NULL;
+    collect_cleanly();
+    collect_cleanly();
+    CHECK(count_chain() <= LINKS / 10); /* a stray word keeps the rest of the chain behind it */
+    chain = NULL;
 }
 
 /* What only an object with a finalizer refers to weakly: its key, which nobody has, or the object itself. */
@@ -494,6 +537,7 @@ int main(void)
     test_links_in_blocks(true);
     test_links_in_blocks(false);
     test_ephemerons();
+    test_long_chain();
     test_notes_of_what_goes();
     test_typed();
     test_long_typed_list();
