@@ -305,8 +305,8 @@ struct gca_event {
 };
 
 /* `callback` is called after each collection, on the thread that ran it, once for each event of it in order, with the
- * world running and no lock held: it may do anything. Collections inside it are not told of. One callback; NULL takes it
- * away. */
+ * world running and no lock held: it may do anything but leave by longjmp, an exception or the end of its thread. Collections
+ * inside it are not told of. One callback; NULL takes it away. */
 typedef void (*gca_event_fn)(const struct gca_event *event, void *data);
 GCA_API void gca_on_event(gca_event_fn callback, void *data);
 
