@@ -95,8 +95,8 @@ typedef struct {
 
 /* Zero-filled memory of which only the words that the layout names keep anything alive; a layout without pointers gives
  * memory that is never scanned. The layout must outlive the block. NULL with EINVAL (an offset that is no word inside an
- * element, an element whose size is no multiple of 8, more than 65,535 offsets) or ENOMEM. Such a block is freed by gca_free
- * like any other; gca_realloc that moves it makes it an ordinary one. */
+ * element, an element whose size is no multiple of 8 or that no object has, more than 65,535 offsets) or ENOMEM.
+ * Such a block is freed by gca_free like any other; gca_realloc that moves it makes it an ordinary one. */
 GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout) GCA_ATTR_RESULT GCA_ATTR_SIZE(1);
 
 /* Typed forms: GCA_NEW(struct node), GCA_NEW_ARRAY(struct node, 10); the ATOMIC forms hold no pointers. */

@@ -423,7 +423,10 @@ static void test_typed(void)
     static struct hidden named;
     static struct typed *volatile list;
     static const size_t odd[] = {4};
+    static const size_t even[] = {0};
     static const gca_layout wrong = {16, 1, odd};
+    static const gca_layout endless = {SIZE_MAX - 7, 1, even}; /* the next element is in front of this one */
+    static const gca_layout long_layout = {PTRDIFF_MAX - 7, 1, even};
     list = make_typed(&linked, &named);
     collect_cleanly();
     CHECK(list != NULL && count_living(&linked) == HIDDEN_COUNT && count_living(&named) <= ONLY_STRAYS);
@@ -433,6 +436,10 @@ static void test_typed(void)
     CHECK(count_living(&linked) <= ONLY_STRAYS);
     errno = 0;
     CHECK(gca_malloc_typed(16, &wrong) == NULL && errno == EINVAL);
+    errno = 0;
+    CHECK(gca_malloc_typed(16, &endless) == NULL && errno == EINVAL);
+    CHECK(gca_malloc_typed(16, &long_layout) != NULL);
+    collect_cleanly();
     void *freed = gca_malloc_typed(sizeof(struct typed), &typed_layout);
     gca_free(freed);
     static struct typed *volatile grown;
