@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/message.h"
 #include "cli/export/formats.h"
-#include "cli/message.h"
 #include "cli/output/request.h"
 
 enum option_key { KEY_FORMAT = 512 };

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 #include "cli/output/anonymous.h"
 #include "cli/output/file.h"
 

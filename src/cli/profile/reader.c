@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 #include "cli/profile/source.h"
 
 #define READ_BYTES ((size_t)1 << 20) /* at a time, of a payload */

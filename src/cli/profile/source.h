@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 #include "cli/profile/profile.h"
 
 /* A stack as the file has it. */

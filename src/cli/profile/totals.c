@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 
 const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
     [TOTAL_LIVE] = {"live", "Live at the end"},

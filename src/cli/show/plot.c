@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/output/file.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/rows.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 
 #define LABEL_COLUMNS 10
 #define COLUMNS (PRINT_COLUMNS - LABEL_COLUMNS - 3)

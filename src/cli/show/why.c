@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 #include "cli/show/holdings.h"
 #include "cli/symbols/data.h"
 

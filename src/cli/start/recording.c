@@ -16,15 +16,15 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
+#include "cli/base/scratch.h"
+#include "cli/launch/child.h"
+#include "cli/launch/profiled.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
 #include "cli/profile/profile.h"
 #include "cli/show/report.h"
-#include "cli/start/child.h"
-#include "cli/start/profiled.h"
 #include "cli/start/running.h"
-#include "cli/start/scratch.h"
 
 #define LEVELS "sample|site|full"
 

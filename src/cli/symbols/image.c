@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 
 #define USUAL_FOLDERS ":.debug:/usr/lib/debug" /* beside the file, and where distributions have them */
 #define PAGE_MASK (~(uint64_t)4095)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "cli/print/progress.h"
+#include "cli/base/progress.h"
 #include "cli/symbols/demangle.h"
 #include "cli/symbols/image.h"
 #include "cli/symbols/table.h"

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 #include "cli/profile/profile.h"
 
 struct symbol_lookup {

@@ -8,7 +8,7 @@
 #include "cli/html/data/holders.h"
 #include "cli/html/data/moments.h"
 #include "cli/html/data/rows.h"
-#include "cli/html/text.h"
+#include "cli/html/data/text.h"
 
 #define NS_PER_MS 1000000U
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 #define GROUP_DEPTH 48 /* deeper groups count to the one at this depth: two sites in turns may be a million deep */
 #define NO_GROUP UINT32_MAX

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "cli/base/memory.h"
 #include "cli/html/data/graph.h"
-#include "cli/profile/memory.h"
 #include "cli/symbols/data.h"
 
 #define WAYS 100         /* from roots: of the sites that retain most */

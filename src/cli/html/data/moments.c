@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 /* Rows of all moments that the page takes: some 20 MB before they are compressed. */
 #define MOMENT_ROWS 2000000U

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 #define FIRST_TEXTS 1024U /* a power of two */
 

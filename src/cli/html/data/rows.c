@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 #define FIRST_ROWS 1024U /* a power of two */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/output/intern.h"
+#include "cli/base/intern.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/preload.h"
+#include "cli/launch/preload.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 /* Options have long names alone; argp takes keys outside the characters for that. */
 enum option_key { KEY_MODE = 256, KEY_VERBOSE };
