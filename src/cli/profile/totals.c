@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/choice.h"
 #include "cli/base/hash.h"
 #include "cli/base/memory.h"
-#include "cli/base/message.h"
 
 const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
     [TOTAL_LIVE] = {"live", "Live at the end"},
@@ -19,13 +19,9 @@ const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
 
 bool gci_total_find(const char *option, const char *name, enum total *total)
 {
-    for (int i = 0; i < TOTAL_NAMED; i++) {
-        if (strcmp(gci_total_kinds[i].name, name) == 0) {
-            *total = (enum total)i;
-            return true;
-        }
-    }
-    return gci_message_fail(false, option, "%.40s is not one of " TOTAL_NAMES, name);
+    int place = gci_choice_find(option, TOTAL_NAMES, name);
+    *total = place >= 0 ? (enum total)place : *total;
+    return place >= 0;
 }
 
 /* ---- Sites ---- */
