@@ -7,6 +7,7 @@
 #include "cli/symbols/demangle.h"
 #include "cli/symbols/table.h"
 
+#define MODULES_TRIED 16          /* code of others may lie between data and its own */
 #define REACH ((uint64_t)4 << 30) /* data lies within this of its module's code: relative addresses reach no further */
 
 /* The module that begins nearest in front of the address, but in front of `before`. */
@@ -49,7 +50,7 @@ void gci_data_find(struct data_name *name, const struct profile_modules *modules
 {
     uint64_t before = UINT64_MAX;
     *name = (struct data_name){.module = PROFILE_NO_MODULE};
-    for (;;) {
+    for (unsigned tried = 0; tried < MODULES_TRIED; tried++) {
         uint32_t module = module_in_front(modules, address, before);
         if (module == PROFILE_NO_MODULE || find_in_module(name, modules, module, address))
             return;
