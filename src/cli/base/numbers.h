@@ -20,7 +20,7 @@ struct numbers {
 
 static inline uint64_t numbers_pair(uint32_t high, uint32_t low)
 {
-    return (uint64_t)high << 32 | low;
+    return high * UINT64_C(0x100000000) + low;
 }
 
 uint32_t gci_numbers_put(struct numbers *numbers, uint64_t key);

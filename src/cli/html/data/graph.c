@@ -82,14 +82,14 @@ static uint32_t find_group(struct explaining *work, uint32_t parent, uint32_t si
     if (parent != 0 && (above->site == site || above->depth == GROUP_DEPTH))
         return parent;
     uint32_t group = gci_numbers_put(&work->groups, numbers_pair(parent, site)) + 1;
-    if (group == graph->group_count) {
-        graph->groups[graph->group_count++] = (struct page_group){
-            .parent = parent,
-            .site = site,
-            .depth = above->depth + 1,
-            .is_outermost = !is_site_above(graph, parent, site),
-        };
-    }
+    if (group < graph->group_count)
+        return group;
+    graph->groups[graph->group_count++] = (struct page_group){
+        .parent = parent,
+        .site = site,
+        .depth = above->depth + 1,
+        .is_outermost = !is_site_above(graph, parent, site),
+    };
     return group;
 }
 
@@ -103,7 +103,8 @@ static void group_object(struct explaining *work, uint32_t object, uint32_t *pat
         group = work->group[object];
     while (depth > 0) {
         object = path[--depth];
-        group = work->group[object] = find_group(work, group, work->site[object]);
+        group = find_group(work, group, work->site[object]);
+        work->group[object] = group;
         work->graph->groups[group].objects++;
         work->graph->groups[group].bytes += work->profile->objects[object].bytes;
     }
