@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "alloc/count.h"
 #include "alloc/refill.h"
 #include "base/bits.h"
 #include "base/options.h"
@@ -99,26 +98,6 @@ bool gci_alloc_attach_thread(void)
     bool attached = has_own_cache();
     critical_leave();
     return attached;
-}
-
-bool gci_alloc_release_thread(void)
-{
-    if (gci_thread_self == NULL)
-        return false;
-    gci_count_thread_ends();
-    critical_enter();
-    gci_thread_detach();
-    gci_thread_allow_attach();
-    critical_leave();
-    return true;
-}
-
-void gci_alloc_thread_ends(void)
-{
-    gci_count_thread_ends();
-    critical_enter();
-    gci_thread_detach();
-    critical_leave();
 }
 
 /* ---- Attempts ----------------------------------------------------------------------------------------------------- */
