@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "platform/clock.h"
 #include "platform/linux/file.h"
 
@@ -46,7 +47,7 @@ uint64_t gci_env_random(void)
     int saved = errno;
     uint64_t value;
     if (syscall(SYS_getrandom, &value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value)
-        value = gci_clock_ns() * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)getpid();
+        value = gci_clock_ns() * GOLDEN_ODD + (uint64_t)getpid();
     errno = saved;
     return value;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "alloc/count.h"
 #include "alloc/refill.h"
 #include "base/bits.h"
 #include "base/options.h"
@@ -101,26 +100,6 @@ bool gci_alloc_attach_thread(void)
     return attached;
 }
 
-bool gci_alloc_release_thread(void)
-{
-    if (gci_thread_self == NULL)
-        return false;
-    gci_count_thread_ends();
-    critical_enter();
-    gci_thread_detach();
-    gci_thread_allow_attach();
-    critical_leave();
-    return true;
-}
-
-void gci_alloc_thread_ends(void)
-{
-    gci_count_thread_ends();
-    critical_enter();
-    gci_thread_detach();
-    critical_leave();
-}
-
 /* ---- Attempts ----------------------------------------------------------------------------------------------------- */
 
 struct attempt {
@@ -132,6 +111,7 @@ struct attempt {
     const struct sample *sample; /* NULL: not chosen */
     bool may_collect;
     bool is_clean; /* result: the memory is zero */
+    bool is_stale; /* result: it must be */
 };
 
 /* NULL where a signal handler that allocates (none should) has emptied the window meanwhile. */
@@ -212,6 +192,7 @@ static enum refill_result take_large(struct attempt *attempt, void **block)
     if (unit == 0)
         return REFILL_NEEDS_MEMORY;
     *block = (void *)unit_address(&gci_heap, unit); // NOLINT(performance-no-int-to-ptr)
+    attempt->is_stale = block_at(&gci_heap, unit)->is_stale;
     if (UNLIKELY(attempt->sample != NULL) && gci_sample_prepare(&gci_heap, unit)) {
         block_at(&gci_heap, unit)->is_sampled = true;
         note_sample(attempt, *block);
@@ -290,7 +271,7 @@ static bool make_room(const struct attempt *attempt, unsigned tries)
 /* How often a request is tried again only because another thread has collected since: that one may have made room. */
 #define TRIES_AFTER_OTHERS 4
 
-static void *allocate(struct attempt *attempt)
+static void *try_until_served(struct attempt *attempt)
 {
     void *block = NULL;
     unsigned tries = 0;
@@ -314,6 +295,33 @@ static void *allocate(struct attempt *attempt)
             return NULL;
     }
 }
+
+/* ---- Clearing ----------------------------------------------------------------------------------------------------- */
+
+/* The system clears so much better than we do: memory that was in use before is given back for pages that read as zero, and
+ * cost nothing until they are touched. Programs that ask for so much at once rarely touch all of it, or all at once; glibc
+ * does the same from this size on. Below, what is touched costs more in page faults than to be cleared here. */
+#define CLEARED_BY_SYSTEM_BYTES_MIN ((size_t)32 << 20)
+
+static void *zero_memory(void *block, size_t usable)
+{
+    if (usable >= CLEARED_BY_SYSTEM_BYTES_MIN && usable % gci_vm_page_bytes() == 0 &&
+        gci_vm_decommit(block, usable) == 0)
+        return block;
+    return __builtin_memset(block, 0, usable);
+}
+
+static void *allocate(struct attempt *attempt)
+{
+    void *block = try_until_served(attempt);
+    if (UNLIKELY(attempt->is_stale) && block != NULL) {
+        zero_memory(block, attempt->bytes);
+        attempt->is_clean = true;
+    }
+    return block;
+}
+
+/* ---- Requests ----------------------------------------------------------------------------------------------------- */
 
 static struct attempt plan(size_t bytes, size_t alignment, enum block_kind kind)
 {
@@ -510,7 +518,7 @@ READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
         return block;
     bool is_small = bytes <= SMALL_BYTES_MAX;
     size_t usable = is_small ? gci_size_classes[size_class_of(bytes)].bytes : align_up(bytes, LARGE_GRAIN_BYTES);
-    return __builtin_memset(block, 0, usable);
+    return zero_memory(block, usable);
 }
 
 static void *zeroed_slow(size_t bytes, enum block_kind kind)

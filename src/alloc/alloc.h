@@ -62,12 +62,6 @@ bool gci_alloc_is_ready(void);
 /* The calling thread gets its cache and record now. False when there is no memory. */
 bool gci_alloc_attach_thread(void);
 
-/* Called on a thread that ends: its blocks become everybody's, and it uses the shared cache from then on. */
-void gci_alloc_thread_ends(void);
-
-/* The same for a thread that goes on: its next allocation gives it a cache again. False if it has none. */
-bool gci_alloc_release_thread(void);
-
 /* Gives back what can be given back without a collection; the bytes. `idle_ms`: only what has been free for so long. */
 size_t gci_alloc_release(uint32_t idle_ms);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc/count.h"
+#include "alloc/retire.h"
 #include "api/family.h"
 #include "api/init.h"
 #include "collect/cycle.h"
@@ -173,7 +174,7 @@ GCA_API int gca_thread_register(void)
 
 GCA_API int gca_thread_unregister(void)
 {
-    return gci_alloc_release_thread() ? 0 : ESRCH;
+    return gci_retire_for_now() ? 0 : ESRCH;
 }
 
 GCA_API void gca_on_oom(gca_oom_fn callback)

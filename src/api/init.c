@@ -11,6 +11,7 @@
 #include <gcalloc.h>
 
 #include "alloc/alloc.h"
+#include "alloc/retire.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
 #include "base/options.h"
@@ -107,7 +108,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_env_use(environment);
     gci_options_from_environment();
     gci_hidden_choose_mode();
-    gci_thread_exit_init(gci_alloc_thread_ends);
+    gci_thread_exit_init(gci_retire_thread);
     gci_alloc_attach_thread();
     gci_thread_ask_exit_call(); /* the key did not exist when the first malloc attached this thread */
     gci_fork_init();

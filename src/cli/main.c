@@ -7,11 +7,10 @@
 
 #include <gcalloc.h> /* for the version alone: the command never links the library */
 
+#include "cli/base/message.h"
 #include "cli/export/export.h"
 #include "cli/flamegraph/flamegraph.h"
-#include "cli/message.h"
-#include "cli/preload.h"
-#include "cli/run.h"
+#include "cli/launch/preload.h"
 #include "cli/show/annotate.h"
 #include "cli/show/diff.h"
 #include "cli/show/leaks.h"
@@ -20,7 +19,8 @@
 #include "cli/show/top.h"
 #include "cli/show/why.h"
 #include "cli/start/recording.h"
-#include "cli/stat.h"
+#include "cli/start/run.h"
+#include "cli/start/stat.h"
 
 #define TEXT_OF_(number) #number
 #define TEXT_OF(number) TEXT_OF_(number)

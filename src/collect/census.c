@@ -35,10 +35,10 @@ static struct census_row *map_rows(size_t capacity)
     return at;
 }
 
-/* The place of the key, or where it would go. Hash: see heap/special/special.c. */
+/* The place of the key, or where it would go. */
 static struct census_row *place_of(struct census_row *rows, size_t capacity, uintptr_t key)
 {
-    size_t at = (key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (capacity - 1);
+    size_t at = (key * GOLDEN_ODD >> 32) & (capacity - 1);
     while (rows[at].key != 0 && rows[at].key != key)
         at = (at + 1) & (capacity - 1);
     return &rows[at];

@@ -13,6 +13,18 @@ static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
     heap->meta.hot[unit] = hot;
 }
 
+/* What the collector has reclaimed is full of pointers to things that were garbage together with it. In a program that leaves its
+ * blocks to the collector those places are in use again soon, and old pointers in parts of objects that are not written
+ * yet, or never, would keep them all, one by the other, when the next ones are garbage. Where programs free, there is no
+ * garbage to be kept. */
+static bool is_stale(const struct heap *heap, enum block_kind kind, uint32_t first, uint32_t count)
+{
+    bool is_stale = false;
+    for (uint32_t unit = first; kind == KIND_SCANNED && !is_stale && unit < first + count; unit++)
+        is_stale = heap->meta.hot[unit].class_kind == PAST_RECLAIMED;
+    return is_stale;
+}
+
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner)
 {
     bool is_clean;
@@ -34,7 +46,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
                             .past = heap->meta.hot[unit].class_kind,
-                            .has_stale_headers = kind == KIND_HEADED && !is_clean,
+                            .is_stale = !is_clean && (kind == KIND_HEADED || is_stale(heap, kind, unit, 1)),
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
@@ -59,12 +71,16 @@ static size_t word_bytes(const struct size_class *size_class, unsigned words)
     return (slots < size_class->slots ? slots : size_class->slots) * size_class->bytes;
 }
 
-/* Of slots that are handed out next, as the marker follows what a header names (heap/special/counted.h). */
-static NOINLINE void clear_headers(const struct heap *heap, uint32_t unit, size_t from, size_t to)
+/* Of slots that are handed out next. The marker follows what a header names (heap/special/counted.h). */
+static NOINLINE void clear_stale(const struct heap *heap, uint32_t unit, size_t from, size_t to)
 {
+    uintptr_t start = unit_address(heap, unit);
     size_t slot_bytes = block_class(heap, unit)->bytes;
-    for (; from < to; from += slot_bytes)
-        counted_set_freed((struct counted *)(unit_address(heap, unit) + from)); // NOLINT(performance-no-int-to-ptr)
+    if (hot_kind(heap->meta.hot[unit]) != KIND_HEADED)
+        __builtin_memset((void *)(start + from), 0, to - from); // NOLINT(performance-no-int-to-ptr)
+    else
+        for (; from < to; from += slot_bytes)
+            counted_set_freed((struct counted *)(start + from)); // NOLINT(performance-no-int-to-ptr)
 }
 
 /* Words are touched by so much memory at a time: what follows goes the short way of a refill (alloc/refill.c), and the kernel
@@ -79,8 +95,8 @@ static bool touch_from(struct heap *heap, uint32_t unit, unsigned index)
     size_t to = word_bytes(size_class, block->unused_words);
     if (!gci_region_touch(heap, to - from))
         return false;
-    if (UNLIKELY(block->has_stale_headers))
-        clear_headers(heap, unit, from, to);
+    if (UNLIKELY(block->is_stale))
+        clear_stale(heap, unit, from, to);
     block->unused_words = (uint8_t)index;
     return true;
 }
@@ -223,6 +239,7 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
                                            .state = BLOCK_LARGE,
                                            .window_word = NO_WINDOW,
                                            .run_units = count,
+                                           .is_stale = !*is_clean && is_stale(heap, kind, unit, count),
                                            .usable_bytes = usable};
     if (kind == KIND_HEADED && !*is_clean)
         counted_set_freed((struct counted *)unit_address(heap, unit)); // NOLINT(performance-no-int-to-ptr)

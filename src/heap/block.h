@@ -59,7 +59,8 @@ struct block {
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
     bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
     uint8_t past; /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
-    bool has_stale_headers; /* HEADED: what lies in slots that were never handed out was another block's */
+    bool
+        is_stale; /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first (block.c) */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];

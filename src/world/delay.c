@@ -5,6 +5,7 @@
 #if defined(GCI_TORTURE)
 
 #include "base/atomic.h"
+#include "base/bits.h"
 #include "platform/sync.h"
 
 #define DELAY_NS_MAX 200000u
@@ -20,7 +21,7 @@ void gci_world_delay_init(uint64_t seed)
 /* Weyl sequence and a mixing step: any thread may take the next number. */
 static uint64_t next_random(void)
 {
-    uint64_t x = word_add(&state, UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t x = word_add(&state, GOLDEN_ODD);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     return x ^ (x >> 31);
 }

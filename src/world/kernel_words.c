@@ -3,6 +3,7 @@
  * and serve again for the same key; growing drops them. */
 #include "world/kernel_words.h"
 
+#include "base/bits.h"
 #include "heap/heap.h"
 
 struct entry {
@@ -21,7 +22,7 @@ static struct lock table_lock;
 
 static size_t hash(struct kernel_key key)
 {
-    uint64_t mixed = (key.holder * UINT64_C(0x9e3779b97f4a7c15)) ^ (key.item * UINT64_C(0xc2b2ae3d27d4eb4f));
+    uint64_t mixed = (key.holder * GOLDEN_ODD) ^ (key.item * UINT64_C(0xc2b2ae3d27d4eb4f));
     return (size_t)(mixed ^ (mixed >> 29));
 }
 

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #include "platform/stop.h"
-#include "world/roots.h"
+#include "world/thread.h"
 
 /* Called with every signal blocked, outside critical sections. It takes the request (gci_request_take) once it has the
  * collector's lock; false: another thread has it. */

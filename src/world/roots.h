@@ -12,6 +12,7 @@
 
 #include "base/range.h"
 #include "platform/pages.h"
+#include "world/thread.h"
 
 enum root_kind {
     ROOT_STATIC,   /* data of a module */
@@ -32,13 +33,6 @@ struct root_piece {
 };
 
 typedef void (*root_words_fn)(const struct root_piece *piece, void *data);
-
-/* A thread that looks at the roots: from where the program's own frames begin, and what it was doing. */
-struct roots_caller {
-    uintptr_t stack_pointer;
-    struct range registers; /* where they are saved, on that stack or elsewhere; {0, 0}: none matter */
-    uintptr_t code;         /* the instruction that was interrupted; 0: it has called the library */
-};
 
 /* Calls visit with copies of all root words, a piece at a time. The world is stopped. False if the process could not be read:
  * then nothing may be freed. */

@@ -34,6 +34,13 @@ struct thread {
     volatile u32_shared stopped_in; /* generation of the stop that it has joined */
 };
 
+/* The thread that looks at roots, which runs: from where the program's own frames begin, and what it was doing. */
+struct roots_caller {
+    uintptr_t stack_pointer;
+    struct range registers; /* where they are saved, on that stack or elsewhere; {0, 0}: none matter */
+    uintptr_t code;         /* the instruction that was interrupted; 0: it has called the library */
+};
+
 extern __thread struct thread *gci_thread_self TLS_INITIAL_EXEC;
 
 /* The calling thread gets a record and a cache; critical section. False when there is no memory for them. */

@@ -14,6 +14,7 @@ from make_profile import Profile
 from support import CommandTest
 
 ROW_BYTES = 8 + 8 + 34 * 8  # of a moment
+SECONDS = 8  # of a processor, where half a one is enough
 MEMORY = 1 << 30  # that the command may take for a small file, whatever the file says
 
 
@@ -313,6 +314,26 @@ class Bad(ProfileTest):
             done = subprocess.run([self.command, *words, "--no-symbols", path], env=self.environment(), timeout=60,
                                   capture_output=True, preexec_fn=limit)
             self.assertIn(done.returncode, (0, 125), (round_number, words, done.stderr))
+
+    def test_many_of_everything(self):
+        """What a file holds much of takes its time once, not once for each of the rest."""
+        count, code = 60_000, 1 << 20
+        profile = Profile()
+        for i in range(count):  # the first one alone has the addresses
+            profile.mapping(f"/{i}", *((code, code + count + 1) if i == 0 else (code * i * 8, code * i * 8 + 1)))
+        for i in range(0, count, 1000):
+            profile.stack([code + i + k + 1 for k in range(1000)])
+        for _ in range(count):
+            profile.thread("one of many")
+        for time in (1, 2):
+            profile.moment(time, make_profile.TIMER, [{"stack": 1, "thread": i + 1, "live_bytes": 10, "live_objects": 1}
+                                                      for i in range(count)])
+        for i in range(count // 3):
+            profile.moment(3 + i, make_profile.TIMER, [])
+        profile.end(count)
+        limit = ["prlimit", f"--cpu={SECONDS}"]
+        done = self.gcalloc("report", "--html", "--no-symbols", "-o", "page.html", self.save(profile), before=limit)
+        self.assertEqual((done.returncode, done.stdout), (0, "page.html\n"), done.stderr)
 
     def test_full_disk(self):
         path = self.save(make_profile.realistic(5)[0])

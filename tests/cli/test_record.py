@@ -96,7 +96,7 @@ class Record(RecordTest):
         long = "x" * 250
         folder = os.path.realpath(self.folder)
         os.mkdir(os.path.join(folder, "folder"))
-        for words, line in ((["--level=all"], "--level: all is not one of sample|site|full"),
+        for words, line in ((["--level=all"], "--level=all: not one of sample|site|full"),
                             (["--rate=often"], "--rate: often is no number of bytes, such as 4096, 64K or 1M"),
                             (["-o", "/nothing/x"], "/nothing/x: cannot be written: No such file or directory"),
                             (["-o", long], f"{long}: its whole path is too long"),

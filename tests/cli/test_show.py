@@ -172,7 +172,7 @@ class Report(ShowTest):
         for words, line in ((["report"], "report: a profile is needed; try 'gcalloc report --help'"),
                             (["report", "a", "b"], "report: b: one word too many; try 'gcalloc report --help'"),
                             (["report", "--sort=x", "a"],
-                             "--sort: x is not one of live|peak|allocated|leaked|collected|temporary"),
+                             "--sort=x: not one of live|peak|allocated|leaked|collected|temporary"),
                             (["report", "--top=0", "a"], "--top: 0 is no number from 1 on"),
                             (["report", "--stacks=-1", "a"], "--stacks: -1 is no number from 0 on"),
                             (["report", "--bogus"], "report: unrecognized option '--bogus'"),
@@ -182,7 +182,7 @@ class Report(ShowTest):
                              "--fail-on: often is no number of bytes, such as 4096, 64K or 1M"),
                             (["annotate", "a"],
                              "annotate: a profile and a source file are needed; try 'gcalloc annotate --help'"),
-                            (["plot", "--of=x", "a"], "--of: x is not one of live|heap|resident")):
+                            (["plot", "--of=x", "a"], "--of=x: not one of live|heap|resident")):
             self.assert_fails(self.gcalloc(*words), 125, f"gcalloc: {line}")
 
 

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "base/profile_format.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/export/export.h"
 #include "cli/flamegraph/flamegraph.h"
-#include "cli/message.h"
-#include "cli/profile/memory.h"
 #include "cli/show/annotate.h"
 #include "cli/show/diff.h"
 #include "cli/show/leaks.h"

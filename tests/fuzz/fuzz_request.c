@@ -18,7 +18,7 @@
 #include "base/request_format.h"
 #include "cli/attach/attach.h"
 #include "cli/attach/target.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 #define TEXT_MOST 400 /* more than a line may have */
 

@@ -6,6 +6,7 @@ Arguments: the library, planted, planted_cxx, planted's library, reports.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,18 @@ class Reports(unittest.TestCase):
         result = support.run([PLANTED, "direct"], LIBRARY)
         self.assertEqual([("Direct", "640", "10")], support.GROUP.findall(result.stderr))
         self.assertRegex(result.stderr, r"\n    #\d+ 0x[0-9a-f]+ \S*planted\w*\+0x[0-9a-f]+\n")
+
+    def test_long_path(self):
+        """Of a program in the report: whole, up to what the system allows."""
+        with tempfile.TemporaryDirectory() as top:
+            for length in (300, 1000, 3500):
+                folder = top
+                while len(folder) < length:
+                    folder = os.path.join(folder, "x" * 200)
+                os.makedirs(folder, exist_ok=True)
+                name = shutil.copy(PLANTED, os.path.join(os.path.realpath(folder), "planted"))
+                result = support.run([name, "direct"], LIBRARY)
+                self.assertRegex(result.stderr, rf"\n    #\d+ 0x[0-9a-f]+ {name}\+0x[0-9a-f]+\n")
 
     def test_exit_code(self):
         for case, given, expected in (("direct", "23", 23), ("direct", "0", 0), ("nothing", "23", 0)):

@@ -197,6 +197,18 @@ class ProfileTest(unittest.TestCase):
         self.assertIn(os.path.realpath(name), [mapping[4] for mapping in profile.mappings])
         shutil.rmtree(os.path.join(self.folder.name, "x" * 200))
 
+    def test_name_of_its_own(self):
+        """Without GCALLOC_PROFILE_FILE, in the current folder: the same name as `gcalloc record` gives."""
+        for program, name in (("program", "program"), ("a%pb", "a_pb"), ("p" * 200, "p" * 60)):
+            folder = self.path(f"in {name}")
+            os.mkdir(folder)
+            shutil.copy(PROGRAM, os.path.join(folder, program))
+            environment = {"GCALLOC_PROFILE": "full", "GCALLOC_MODE": "free",
+                           "LD_LIBRARY_PATH": os.environ["PROFILE_TEST_LIBRARIES"]}
+            with subprocess.Popen([f"./{program}", "exact"], cwd=folder, env=environment) as process:
+                self.assertEqual(process.wait(100), 0)
+            self.assertEqual(set(os.listdir(folder)), {program, f"gcalloc.{name}.{process.pid}.gcprof"})
+
     def test_no_overwriting(self):
         with open(self.path("profile"), "w", encoding="ascii") as file:
             file.write("precious")

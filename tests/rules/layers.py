@@ -5,6 +5,8 @@
     base < platform < heap < world | mark < collect < alloc < profile < api        cli stands apart: another process,
                                                                                    the table of options and the formats
                                                                                    of profiles and requests are shared
+
+In cli the folders are the layers. A module is a header with its source: no two of them need each other, but in KNIT.
 """
 import collections
 import os
@@ -13,6 +15,9 @@ import re
 
 import source_tree
 
+CLI_LEVELS = {"base": 0, "attach": 1, "launch": 1, "symbols": 1, "profile": 2, "print": 3, "output": 4, "html/data": 5,
+              "export": 6, "flamegraph": 6, "html": 6, "show": 7, "start": 8, "": 9}
+KNIT = "src/heap"  # src/README.md says why
 LEVELS = {"base": 0, "platform": 1, "heap": 2, "world": 3, "mark": 3, "collect": 4, "alloc": 5, "profile": 6, "api": 7}
 MODULES_IN_A_FOLDER = 9
 CONTRACTS = 10  # platform/ itself: the headers of the contracts and nothing else
@@ -39,10 +44,19 @@ def resolve(top, path, name):
     return file if os.path.isfile(os.path.join(top, file)) else None
 
 
-def is_allowed(source, target, file):
-    """Whether a file of one layer may include `file`, which is of another."""
+def is_allowed_in_cli(path, file):
+    """Both are folders of the command: the same, or one that stands lower."""
+    source, target = (posixpath.dirname(name)[len("src/cli/"):] for name in (path, file))
+    if source not in CLI_LEVELS or target not in CLI_LEVELS:
+        return False
+    return source == target or CLI_LEVELS[target] < CLI_LEVELS[source]
+
+
+def is_allowed(path, file):
+    """Whether a file may include another one, by their layers."""
+    source, target = layer_of(path), layer_of(file)
     if source == "cli":
-        return target == "cli" or file in SHARED_WITH_CLI
+        return is_allowed_in_cli(path, file) if target == "cli" else file in SHARED_WITH_CLI
     if source.startswith("platform/"):
         return target == source or target in ("platform", "base")
     if target.startswith("platform/"):
@@ -76,10 +90,21 @@ def check_includes(top, paths):
             target = resolve(top, path, name)
             if target is None:
                 found.append(f'{place}: "{name}" is no file here')
-            elif not is_allowed(layer_of(path), layer_of(target), target):
+            elif not is_allowed(path, target):
                 found.append(f"{place}: {layer_of(path) or 'src'} must not include {target}")
             graph[path].append(target)
-    return found + check_circles(graph)
+    return found + (check_circles(graph) or check_circles(modules_of(graph)))
+
+
+def modules_of(graph):
+    """The same of headers with their sources."""
+    modules = collections.defaultdict(list)
+    for path, targets in graph.items():
+        if path.startswith("src/") and not path.startswith(KNIT + "/"):
+            module = posixpath.splitext(path)[0]
+            modules[module] += [name for target in targets if target
+                                for name in [posixpath.splitext(target)[0]] if name != module]
+    return modules
 
 
 def check_circles(graph):

@@ -19,6 +19,7 @@ static char *map_pages(size_t pages)
 {
     char *at = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(at, MAP_FAILED);
+    madvise(at, pages * PAGE, MADV_NOHUGEPAGE); /* or a page that is written brings those around it */
     return at;
 }
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "platform/image.h"
 
 /* More are found through _dl_find_object, as if they might go. */
@@ -61,8 +62,7 @@ static const struct module *find_kept(uintptr_t address)
 
 static uint64_t fold(uint64_t sum, uint64_t value)
 {
-    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 divided by the golden ratio */
-    return ((sum << 29 | sum >> 35) ^ value) * odd;
+    return ((sum << 29 | sum >> 35) ^ value) * GOLDEN_ODD;
 }
 
 /* The head of .eh_frame_hdr: three words, the last the number of pairs that follow, two words each. */

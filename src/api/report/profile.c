@@ -14,7 +14,8 @@
 #include "profile/look/request.h"
 #include "profile/profile.h"
 
-#define DEFAULT_PATH "gcalloc.%p.profile"
+#define PROGRAM_BYTES_MAX                                                                                              \
+    60 /* of the program's name in that of its profile: some are as long as a file's name may be */
 
 GCA_API int gca_profile_start(const struct gca_profile_options *options)
 {
@@ -65,9 +66,22 @@ static void tell_failure(const char *path, int error)
     gci_env_report(&text);
 }
 
+/* gcalloc.PROGRAM.%p.gcprof, as `gcalloc record` names it; a mark in the program's own name is none. */
+static const char *default_path(void)
+{
+    static struct text path;
+    gci_text_init(&path);
+    gci_text_add(&path, "gcalloc.");
+    gci_text_add_limited(&path, gci_env_program(), PROGRAM_BYTES_MAX);
+    for (size_t i = 0; i < path.length; i++)
+        path.bytes[i] = path.bytes[i] == '%' ? '_' : path.bytes[i];
+    gci_text_add(&path, ".%p.gcprof");
+    return path.bytes;
+}
+
 static const char *path_by_options(void)
 {
-    return gci_options.profile_file[0] != '\0' ? gci_options.profile_file : DEFAULT_PATH;
+    return gci_options.profile_file[0] != '\0' ? gci_options.profile_file : default_path();
 }
 
 /* Mode leaks wants to know of all, and needs no file for it. */

@@ -18,7 +18,7 @@
 
 #include "base/request_format.h"
 #include "cli/attach/target.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 /* What a process may take: a thread that is hard to stop, a heap of gigabytes that is written out. */
 #define LIMIT_S 60

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/request_format.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 static int fail(const struct target *target, const char *cause)
 {

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/base/choice.h"
+#include "cli/base/message.h"
 #include "cli/export/formats.h"
-#include "cli/message.h"
 #include "cli/output/request.h"
 
 enum option_key { KEY_FORMAT = 512 };
@@ -17,39 +18,39 @@ static const char *lacks_objects(const struct profile *profile)
     return profile->object_count > 0 ? NULL : "it holds no objects of the heap, which this format is made of";
 }
 
-static const struct format {
-    const char *name;
-    struct output_writer writer;
-} formats[] = {
-    {"pprof", {.write = gci_pprof_write, .is_binary = true}},
-    {"speedscope", {.write = gci_speedscope_write}},
-    {"collapsed", {.write = gci_collapsed_write}},
-    {"dhat", {.write = gci_dhat_write}},
-    {"heapsnapshot", {.write = gci_heapsnapshot_write, .lacks = lacks_objects}},
-    {"json", {.write = gci_json_write}},
-};
-/* The last one is that of --json. */
-#define FORMAT_COUNT (sizeof formats / sizeof formats[0])
 #define FORMAT_NAMES "pprof|speedscope|collapsed|dhat|heapsnapshot|json"
+
+enum format {
+    FORMAT_PPROF,
+    FORMAT_SPEEDSCOPE,
+    FORMAT_COLLAPSED,
+    FORMAT_DHAT,
+    FORMAT_HEAPSNAPSHOT,
+    FORMAT_JSON,
+    FORMAT_NONE
+};
+
+/* Formats are in the order of their names. */
+static const struct output_writer writers[] = {
+    [FORMAT_PPROF] = {.write = gci_pprof_write, .is_binary = true},
+    [FORMAT_SPEEDSCOPE] = {.write = gci_speedscope_write},
+    [FORMAT_COLLAPSED] = {.write = gci_collapsed_write},
+    [FORMAT_DHAT] = {.write = gci_dhat_write},
+    [FORMAT_HEAPSNAPSHOT] = {.write = gci_heapsnapshot_write, .lacks = lacks_objects},
+    [FORMAT_JSON] = {.write = gci_json_write},
+};
 
 struct export
 {
     struct output_request request;
-    const struct format *format; /* NULL: none was given */
+    enum format format;
 };
 
 static error_t set_format(struct export *export, const char *name)
 {
-    char thing[64];
-    for (size_t i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i].name, name) == 0) {
-            export->format = &formats[i];
-            return 0;
-        }
-    }
-    snprintf(thing, sizeof thing, "--format=%.40s", name);
-    gci_message_fail(EXIT_OWN_FAILURE, thing, "not one of %s", FORMAT_NAMES);
-    return EINVAL;
+    int place = gci_choice_find("--format", FORMAT_NAMES, name);
+    export->format = place >= 0 ? (enum format)place : FORMAT_NONE;
+    return place >= 0 ? 0 : EINVAL;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -84,16 +85,16 @@ const struct argp gci_export_argp = {
 
 int gci_export_main(int argc, char **argv)
 {
-    struct export export = {.request = gci_request_of("export")};
+    struct export export = {.request = gci_request_of("export"), .format = FORMAT_NONE};
     int code;
     if (!gci_view_parse(&gci_export_argp, argc, argv, &export.request.view, &export, &code))
         return code;
-    if (!export.format && export.request.view.json)
-        export.format = &formats[FORMAT_COUNT - 1];
-    if (!export.format)
+    if (export.format == FORMAT_NONE && export.request.view.json)
+        export.format = FORMAT_JSON;
+    if (export.format == FORMAT_NONE)
         return gci_message_fail(EXIT_OWN_FAILURE, "export", "no --format given: one of %s", FORMAT_NAMES);
-    struct output_writer writer = export.format->writer;
-    export.request.view.shows_objects = writer.lacks == lacks_objects || writer.write == gci_json_write;
+    struct output_writer writer = writers[export.format];
+    export.request.view.shows_objects = export.format == FORMAT_HEAPSNAPSHOT || export.format == FORMAT_JSON;
     writer.data = &export.request.metric;
     return gci_request_carry_out(&export.request, &writer);
 }

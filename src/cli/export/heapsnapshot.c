@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/intern.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
 #include "cli/output/escape.h"
-#include "cli/output/intern.h"
 #include "cli/output/reach.h"
 
 #define NODE_FIELDS 7

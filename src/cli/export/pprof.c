@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/intern.h"
 #include "cli/export/formats.h"
 #include "cli/export/protobuf.h"
 #include "cli/output/calls.h"
 #include "cli/output/escape.h"
-#include "cli/output/intern.h"
 
 /* Numbers of fields. */
 enum pprof_field {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/flamegraph/flamegraph.h"
 
+#include "cli/base/message.h"
 #include "cli/flamegraph/picture.h"
-#include "cli/message.h"
 #include "cli/output/request.h"
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

@@ -7,8 +7,8 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 
 #define GZIP_WINDOW (15 + 16) /* zlib: the largest window, with the header of gzip */
 #define MEMORY_LEVEL 8

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "cli/html/data/data.h"
+#include "cli/html/data/text.h"
 #include "cli/html/pack.h"
 #include "cli/html/page_text.h"
 #include "cli/html/plain.h"
-#include "cli/html/text.h"
 
 #define MARK '@'
 

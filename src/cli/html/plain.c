@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "cli/html/text.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/html/data/text.h"
 
 #define ROWS_SHOWN 25
 #define FRAMES_SHOWN 12

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/base/message.h"
 #include "cli/html/page.h"
-#include "cli/message.h"
 #include "cli/output/file.h"
 
 enum option_key { KEY_HTML = 768, KEY_COMPARE }; /* none of view.c and of those who have this as a child */

@@ -6,7 +6,7 @@
 #ifndef GCI_CLI_CALLS_H
 #define GCI_CLI_CALLS_H
 
-#include "cli/output/intern.h"
+#include "cli/base/intern.h"
 #include "cli/profile/profile.h"
 
 #define CALLS_NO_FRAME UINT32_MAX

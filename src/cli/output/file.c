@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 #define BUFFER_BYTES (1 << 18)
 #define MODE_BITS 07777

@@ -22,15 +22,12 @@ const struct metric_kind gci_metric_kinds[METRIC_COUNT] = {
     [METRIC_LIVE] = {"live", "live bytes", "inuse_space", true, OF_LAST(live_bytes)},
 };
 
-bool gci_metric_find(const char *name, enum metric *metric)
+enum metric gci_metric_of_name(const char *name)
 {
-    for (int i = 0; i < METRIC_COUNT; i++) {
-        if (strcmp(gci_metric_kinds[i].name, name) == 0) {
-            *metric = (enum metric)i;
-            return true;
-        }
-    }
-    return false;
+    int metric = 0;
+    while (metric < METRIC_COUNT && strcmp(gci_metric_kinds[metric].name, name) != 0)
+        metric++;
+    return (enum metric)metric;
 }
 
 static uint64_t figure_at(const void *figures, size_t offset)

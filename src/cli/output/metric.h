@@ -34,12 +34,12 @@ struct metric_kind {
 
 extern const struct metric_kind gci_metric_kinds[METRIC_COUNT];
 
-/* False: there is none of this name. */
-bool gci_metric_find(const char *name, enum metric *metric);
-
 /* The names of --metric: those that the help shows, and the others. */
 #define METRIC_NAMES_USUAL "live|peak|allocated|objects|leaked|temporary"
 #define METRIC_NAMES_MORE "collected|allocations|peak-objects|leaked-objects|collected-objects"
+
+/* METRIC_COUNT: there is none of this name. */
+enum metric gci_metric_of_name(const char *name);
 
 uint64_t gci_metric_of_figures(enum metric metric, const struct profile_figures *figures);
 /* 0 for what was collected, and for leaks of a look that was not the last. */

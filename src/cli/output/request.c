@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cli/message.h"
+#include "cli/base/choice.h"
+#include "cli/base/message.h"
 #include "cli/output/anonymous.h"
 #include "cli/output/file.h"
 
@@ -12,12 +13,10 @@ enum option_key { KEY_METRIC = 1024, KEY_ANONYMIZE }; /* long names only */
 
 static error_t set_metric(struct output_request *request, const char *name)
 {
-    char thing[64];
-    if (gci_metric_find(name, &request->metric))
-        return 0;
-    snprintf(thing, sizeof thing, "--metric=%.40s", name);
-    gci_message_fail(EXIT_OWN_FAILURE, thing, "not one of %s", METRIC_NAMES_USUAL "|" METRIC_NAMES_MORE);
-    return EINVAL;
+    if (gci_choice_find("--metric", METRIC_NAMES_USUAL "|" METRIC_NAMES_MORE, name) < 0)
+        return EINVAL;
+    request->metric = gci_metric_of_name(name);
+    return 0;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

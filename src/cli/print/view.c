@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
-#include "cli/message.h"
-#include "cli/preload.h"
-#include "cli/start/scratch.h"
+#include "cli/base/message.h"
+#include "cli/base/scratch.h"
+#include "cli/launch/preload.h"
 #include "cli/symbols/symbols.h"
 
 enum option_key { KEY_JSON = 256, KEY_NO_SYMBOLS, KEY_DEBUG_PATH }; /* long names alone */

@@ -5,34 +5,22 @@
  * A moment that lacks rows does not tell what was freed: it is only the end where no other has all of its rows. What it does tell
  * is right.
  */
-#include <stdlib.h>
-
+#include "cli/base/numbers.h"
 #include "cli/profile/source.h"
 
-/* Rows so far by stack: the first in `heads`, the next one of the same stack, and another thread, in `nexts`. */
+/* Rows so far, and their numbers by stack and thread. */
 struct merging {
     struct profile_source *source;
-    uint32_t *heads; /* index + 1 */
-    uint32_t *nexts;
-    size_t nexts_room;
-    size_t count;
+    struct numbers numbers;
 };
 
 static struct profile_figures *row_of(struct merging *merging, const struct profile_figures *figures)
 {
     struct profile_source *source = merging->source;
-    uint32_t at = merging->heads[figures->stack];
-    while (at != 0 && source->last_rows[at - 1].thread != figures->thread)
-        at = merging->nexts[at - 1];
-    if (at != 0)
-        return &source->last_rows[at - 1];
-    merging->count++;
+    uint32_t number = gci_numbers_put(&merging->numbers, numbers_pair(figures->stack, figures->thread));
     source->last_rows =
-        gci_memory_grow(source->last_rows, &source->last_room, merging->count, sizeof *source->last_rows);
-    merging->nexts = gci_memory_grow(merging->nexts, &merging->nexts_room, merging->count, sizeof *merging->nexts);
-    merging->nexts[merging->count - 1] = merging->heads[figures->stack];
-    merging->heads[figures->stack] = (uint32_t)merging->count;
-    return &source->last_rows[merging->count - 1];
+        gci_memory_grow(source->last_rows, &source->last_room, merging->numbers.count, sizeof *source->last_rows);
+    return &source->last_rows[number];
 }
 
 static void end_life(struct profile_figures *row)
@@ -52,21 +40,18 @@ static void merge(struct merging *merging, const struct profile_moment_rows *mom
 
 static void merge_all(struct profile *profile)
 {
-    struct merging merging = {.source = profile->source,
-                              .heads = gci_memory_take(profile->stack_count, sizeof *merging.heads)};
-    merging.nexts = gci_memory_grow(NULL, &merging.nexts_room, 1, sizeof *merging.nexts);
+    struct merging merging = {.source = profile->source};
     const struct profile_moment_rows *last = &profile->moments[profile->last_at];
     for (const struct profile_moment_rows *moment = profile->moments; moment < last; moment++) {
         if (moment->moment.reason != PROFILE_PEAK)
             merge(&merging, moment);
     }
-    for (size_t i = 0; i < merging.count && gci_profile_is_whole(last); i++)
+    for (size_t i = 0; i < merging.numbers.count && gci_profile_is_whole(last); i++)
         end_life(&merging.source->last_rows[i]); /* what lives still is told again */
     merge(&merging, last);
     profile->last.rows = profile->source->last_rows;
-    profile->last.count = merging.count;
-    free(merging.heads);
-    free(merging.nexts);
+    profile->last.count = merging.numbers.count;
+    gci_numbers_forget(&merging.numbers);
 }
 
 /* Index + 1 of the last moment that is a peak, or that is none: one with all its rows, else one with any. 0: there is none. */

@@ -1,66 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* Each address is looked up once, however many stacks it is in: new ones are gathered in a table by hash, sorted by module and
- * address, and handed to symbols.c a module at a time. Then each stack gets the frames of its addresses, one after the other.
+/* Each address is looked up once, however many stacks it is in: new ones are gathered, sorted by module and address, and
+ * handed to symbols.c a module at a time. Then each stack gets the frames of its addresses, one after the other.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/profile/mapped.h"
 #include "cli/profile/source.h"
 #include "cli/symbols/symbols.h"
 
-#define FIRST_KNOWN 1024
 #define NO_FRAME UINT32_MAX
 
-/* ---- The table of addresses ---- */
+/* ---- Addresses that have frames ---- */
 
-static size_t slot_of(const struct profile_source *source, uint64_t address)
+static struct known_address *known_of(const struct profile_source *source, uint64_t address)
 {
-    size_t mask = source->known_room - 1, at = (size_t)((address * 0x9e3779b97f4a7c15u) >> 20) & mask;
-    while (source->known[at].address != 0 && source->known[at].address != address)
-        at = (at + 1) & mask;
-    return at;
-}
-
-static void make_room(struct profile_source *source)
-{
-    struct known_address *before = source->known;
-    size_t room = source->known_room;
-    if ((source->known_count + 1) * 2 <= room)
-        return;
-    source->known_room = room > 0 ? room * 2 : FIRST_KNOWN;
-    source->known = gci_memory_take(source->known_room, sizeof *source->known);
-    for (size_t i = 0; i < room; i++) {
-        if (before[i].address != 0)
-            source->known[slot_of(source, before[i].address)] = before[i];
-    }
-    free(before);
+    return &source->known[gci_numbers_find(&source->addresses, address)];
 }
 
 /* True: it was not there yet, and has no frames. */
 static bool note_address(struct profile_source *source, uint64_t address)
 {
-    make_room(source);
-    struct known_address *known = &source->known[slot_of(source, address)];
-    if (known->address != 0 || address == 0)
+    uint32_t count = source->addresses.count;
+    if (address == 0 || gci_numbers_put(&source->addresses, address) < count)
         return false;
-    *known = (struct known_address){.address = address, .first = NO_FRAME};
-    source->known_count++;
+    source->known = gci_memory_grow(source->known, &source->known_room, count + (size_t)1, sizeof *source->known);
+    source->known[count] = (struct known_address){.first = NO_FRAME};
     return true;
 }
 
 /* ---- Looking up ---- */
-
-/* A range of addresses may have had several modules in turn: the last one is taken. */
-static uint32_t module_of(const struct profile *profile, uint64_t address)
-{
-    for (size_t i = profile->module_count; i > 0; i--) {
-        if (address >= profile->modules[i - 1].start && address < profile->modules[i - 1].end)
-            return (uint32_t)(i - 1);
-    }
-    return PROFILE_NO_MODULE;
-}
 
 static int compare_lookups(const void *a, const void *b)
 {
@@ -75,7 +46,9 @@ static struct symbol_lookup *gather(struct profile *profile, size_t *count)
 {
     struct profile_source *source = profile->source;
     struct symbol_lookup *lookups = NULL;
+    struct mapped mapped;
     size_t room = 0;
+    gci_mapped_make(&mapped, profile);
     for (size_t i = 0; i < profile->stack_count; i++) {
         const struct raw_stack *stack = &source->stacks[i];
         for (uint32_t k = 0; stack->is_new && k < stack->depth; k++) {
@@ -83,9 +56,10 @@ static struct symbol_lookup *gather(struct profile *profile, size_t *count)
                 continue;
             lookups = gci_memory_grow(lookups, &room, *count + 1, sizeof *lookups);
             uint64_t call = stack->addresses[k] - 1;
-            lookups[(*count)++] = (struct symbol_lookup){.address = call, .module = module_of(profile, call)};
+            lookups[(*count)++] = (struct symbol_lookup){.address = call, .module = gci_mapped_find(&mapped, call)};
         }
     }
+    gci_mapped_forget(&mapped);
     if (*count > 0)
         qsort(lookups, *count, sizeof *lookups, compare_lookups);
     return lookups;
@@ -98,7 +72,7 @@ static void add_frames(struct profile *profile, const struct symbol_lookup *look
     const struct profile_module *module =
         lookup->module == PROFILE_NO_MODULE ? NULL : &profile->modules[lookup->module];
     uint32_t count = lookup->count > 0 ? lookup->count : 1;
-    struct known_address *known = &source->known[slot_of(source, lookup->address + 1)];
+    struct known_address *known = known_of(source, lookup->address + 1);
     known->first = (uint32_t)profile->frame_count;
     known->count = count;
     profile->frames =
@@ -156,7 +130,7 @@ static size_t count_frames(const struct profile_source *source, const struct raw
 {
     size_t count = stack->file ? 1 : 0;
     for (uint32_t k = 0; k < stack->depth; k++)
-        count += stack->addresses[k] != 0 ? source->known[slot_of(source, stack->addresses[k])].count : 0;
+        count += stack->addresses[k] != 0 ? known_of(source, stack->addresses[k])->count : 0;
     return count;
 }
 
@@ -167,8 +141,10 @@ static void build_stack(struct profile *profile, size_t number)
     size_t count = 0;
     uint32_t *frames = gci_memory_pool_take(&source->pool, count_frames(source, stack) * sizeof *frames);
     for (uint32_t k = 0; k < stack->depth; k++) {
-        const struct known_address *known = &source->known[slot_of(source, stack->addresses[k])];
-        for (uint32_t i = 0; stack->addresses[k] != 0 && i < known->count; i++)
+        if (stack->addresses[k] == 0)
+            continue;
+        const struct known_address *known = known_of(source, stack->addresses[k]);
+        for (uint32_t i = 0; i < known->count; i++)
             frames[count++] = known->first + i;
     }
     if (stack->file) {
@@ -186,8 +162,9 @@ void gci_names_find(struct profile *profile)
     struct profile_source *source = profile->source;
     size_t count = 0;
     struct symbol_lookup *lookups = gather(profile, &count);
+    struct profile_modules modules = gci_profile_modules(profile);
     if (count > 0 && !source->no_symbols)
-        gci_symbols_find(profile, &source->pool, lookups, count);
+        gci_symbols_find(&modules, &source->pool, lookups, count);
     for (size_t i = 0; i < count; i++)
         add_frames(profile, &lookups[i]);
     free(lookups);

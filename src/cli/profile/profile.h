@@ -14,28 +14,7 @@
 #include <stdint.h>
 
 #include "base/profile_format.h"
-
-#define PROFILE_NO_MODULE UINT32_MAX
-
-struct profile_module {
-    const char *path; /* as mapped; "[unknown]" */
-    const char *name; /* its last component */
-    uint64_t start, end, file_offset;
-    char build_id[41]; /* hexadecimal; "" where there is none */
-};
-
-/* One function of one stack. An address inside inlined functions gives several frames. */
-struct profile_frame {
-    const char *function; /* demangled; "module+0x1234", or an address alone, where nothing is known */
-    const char *file;     /* NULL where unknown */
-    uint32_t line;        /* 0 where unknown */
-    bool has_name;        /* function is one, and no address */
-    bool is_inlined;      /* into the next frame outwards */
-    bool is_allocator;    /* gcalloc's own or the C library's wrapper: left out of what people read */
-    uint32_t module;      /* index into modules, or PROFILE_NO_MODULE */
-    uint64_t address;     /* return address; 0 for a place of the source */
-    uint64_t offset;      /* of the call in the module's file: one byte before the return address */
-};
+#include "cli/symbols/frame.h"
 
 struct profile_stack_frames {
     const uint32_t *frames; /* indexes, innermost first */
@@ -101,6 +80,9 @@ struct profile *gci_profile_follow(const char *path, bool no_symbols);
 
 /* Reads what has been written since. True: something came. Arrays may move, numbers stay. */
 bool gci_profile_read_on(struct profile *profile);
+
+/* As what looks up names takes them. */
+struct profile_modules gci_profile_modules(const struct profile *profile);
 
 /* The next frame from `at` on that people read: not the allocator's, unless all of them are. The stack's count: there is none. */
 uint32_t gci_profile_next_frame(const struct profile *profile, uint32_t stack, uint32_t at);

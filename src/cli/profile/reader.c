@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 #include "cli/profile/source.h"
 
 #define READ_BYTES ((size_t)1 << 20) /* at a time, of a payload */
-#define PADDING ((size_t)7)          /* payloads are filled up to multiples of 8 */
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define PADDING ((size_t)7) /* payloads are filled up to multiples of 8 */
 
 enum outcome { READ_RECORD, READ_END, READ_TORN, READ_DAMAGED, READ_FAILED };
 
@@ -200,6 +201,7 @@ void gci_profile_forget(struct profile *profile)
         source->known,    source->last_rows};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         free(arrays[i]);
+    gci_numbers_forget(&source->addresses);
     gci_memory_pool_forget(&source->pool);
     fclose(source->file);
     free(source);
@@ -207,6 +209,13 @@ void gci_profile_forget(struct profile *profile)
 }
 
 /* ---- What counts ---- */
+
+struct profile_modules gci_profile_modules(const struct profile *profile)
+{
+    return (struct profile_modules){.all = profile->modules,
+                                    .count = profile->module_count,
+                                    .since_seconds = profile->header.start_realtime_ns / NS_PER_SECOND};
+}
 
 static uint32_t next_outside(const struct profile *profile, const struct profile_stack_frames *frames, uint32_t at)
 {

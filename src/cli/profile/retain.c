@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 /* Edges by the object that they come from, or go to. */
 struct fan {

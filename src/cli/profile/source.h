@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/numbers.h"
 #include "cli/profile/profile.h"
 
 /* A stack as the file has it. */
@@ -20,10 +21,9 @@ struct raw_stack {
     bool is_new; /* has no frames yet */
 };
 
-/* Addresses that have frames, in a table by hash. */
+/* The frames of an address. */
 struct known_address {
-    uint64_t address; /* 0: free */
-    uint32_t first;   /* frame */
+    uint32_t first;
     uint32_t count;
 };
 
@@ -40,10 +40,10 @@ struct profile_source {
     struct profile_figures *last_rows; /* of the profile's end, where they are no moment's */
     struct raw_stack *stacks;          /* by number, as many as the profile has */
     struct memory_pool pool;           /* of texts and other pieces that do not move */
-    struct known_address *known;
-    size_t known_count, known_room; /* the room is a power of two */
-    size_t module_room, frame_room, stack_room, raw_room, thread_room, thread_id_room, usage_room, cycle_room,
-        moment_room, row_room, last_room, leak_room, object_room, edge_room, root_room, size_room;
+    struct numbers addresses;          /* that have frames */
+    struct known_address *known;       /* by their numbers */
+    size_t module_room, known_room, frame_room, stack_room, raw_room, thread_room, thread_id_room, usage_room,
+        cycle_room, moment_room, row_room, last_room, leak_room, object_room, edge_room, root_room, size_room;
 };
 
 /* Takes the record whose payload is in the buffer. False: it is wrong, and nothing was taken. */

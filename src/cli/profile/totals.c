@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/choice.h"
+#include "cli/base/hash.h"
+#include "cli/base/memory.h"
 
 const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
     [TOTAL_LIVE] = {"live", "Live at the end"},
@@ -18,13 +19,9 @@ const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
 
 bool gci_total_find(const char *option, const char *name, enum total *total)
 {
-    for (int i = 0; i < TOTAL_NAMED; i++) {
-        if (strcmp(gci_total_kinds[i].name, name) == 0) {
-            *total = (enum total)i;
-            return true;
-        }
-    }
-    return gci_message_fail(false, option, "%.40s is not one of " TOTAL_NAMES, name);
+    int place = gci_choice_find(option, TOTAL_NAMES, name);
+    *total = place >= 0 ? (enum total)place : *total;
+    return place >= 0;
 }
 
 /* ---- Sites ---- */
@@ -51,13 +48,6 @@ uint32_t gci_totals_frame(const struct profile *profile, uint32_t stack)
     return found != TOTALS_NO_FRAME || frames->count == 0 ? found : frames->frames[frames->count - 1];
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; text && *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    return hash;
-}
-
 static bool is_same_text(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
@@ -72,13 +62,13 @@ static bool is_same_site(const struct profile *profile, uint32_t a, uint32_t b)
            is_same_text(one->file, other->file);
 }
 
-static uint64_t hash_site(const struct profile *profile, uint32_t frame)
+/* Behind what `hash` is of. */
+static uint64_t hash_site(uint64_t hash, const struct profile *profile, uint32_t frame)
 {
     if (frame == TOTALS_NO_FRAME)
-        return 0;
+        return gci_hash_number(hash);
     const struct profile_frame *known = &profile->frames[frame];
-    uint64_t hash = hash_text(hash_text(0xcbf29ce484222325u, known->function), known->file);
-    return (hash ^ known->line) * 0x9e3779b97f4a7c15u;
+    return gci_hash_number(gci_hash_text(gci_hash_text(hash, known->function), known->file) ^ known->line);
 }
 
 /* Each stack gets the site that its frame names; equal ones share it. */
@@ -90,7 +80,7 @@ static void find_sites(struct totals *totals, const struct profile *profile)
     uint32_t *table = gci_memory_take(room, sizeof *table); /* numbers of sites, from 1 */
     for (uint32_t stack = 0; stack < profile->stack_count; stack++) {
         uint32_t frame = gci_totals_frame(profile, stack);
-        size_t at = (size_t)(hash_site(profile, frame) >> 16) & (room - 1);
+        size_t at = hash_site(0, profile, frame) & (room - 1);
         while (table[at] != 0 && !is_same_site(profile, totals->sites[table[at] - 1].frame, frame))
             at = (at + 1) & (room - 1);
         if (table[at] == 0) {
@@ -109,11 +99,9 @@ static void find_sites(struct totals *totals, const struct profile *profile)
 static uint64_t hash_frames(const struct profile *profile, uint32_t stack)
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
-    uint64_t hash = 0x9e3779b97f4a7c15u;
-    for (uint32_t i = 0; i < frames->count; i++) {
-        const struct profile_frame *frame = &profile->frames[frames->frames[i]];
-        hash = (hash_text(hash_text(hash, frame->function), frame->file) ^ frame->line) * 0x9e3779b97f4a7c15u;
-    }
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < frames->count; i++)
+        hash = hash_site(hash, profile, frames->frames[i]);
     return hash;
 }
 
@@ -135,7 +123,7 @@ uint32_t *gci_totals_alike(const struct profile *profile)
     uint32_t *table = gci_memory_take(room, sizeof *table); /* numbers of stacks, from 1 */
     uint32_t *alike = gci_memory_take(profile->stack_count, sizeof *alike);
     for (uint32_t stack = 0; stack < profile->stack_count; stack++) {
-        size_t at = (size_t)(hash_frames(profile, stack) >> 16) & (room - 1);
+        size_t at = hash_frames(profile, stack) & (room - 1);
         while (table[at] != 0 && !read_alike(profile, table[at] - 1, stack))
             at = (at + 1) & (room - 1);
         if (table[at] == 0)

@@ -29,7 +29,7 @@ extern const struct total_kind gci_total_kinds[TOTAL_NAMED];
 /* False after one line that names the option: there is none of this name. */
 bool gci_total_find(const char *option, const char *name, enum total *total);
 
-/* "live|peak|...", for help. */
+/* In the order of the enumeration. */
 #define TOTAL_NAMES "live|peak|allocated|leaked|collected|temporary"
 
 struct figure {

@@ -12,11 +12,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 #include "cli/profile/totals.h"
 
 #define FIGURE_COLUMNS 6

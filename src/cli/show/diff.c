@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/hash.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 #include "cli/profile/totals.h"
 
 #define ROWS_USUAL 20
@@ -104,20 +105,13 @@ static const char *module_name(const struct profile *profile, const struct profi
     return frame->module == PROFILE_NO_MODULE ? "" : profile->modules[frame->module].name;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-    return (hash ^ 0xff) * 0x100000001b3u; /* the end, too */
-}
-
 static uint64_t hash_stack(const struct profile *profile, uint32_t stack)
 {
     const struct profile_stack_frames *frames = &profile->stacks[stack];
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = 0;
     for (uint32_t i = 0; i < frames->count; i++) {
         const struct profile_frame *frame = &profile->frames[frames->frames[i]];
-        hash = hash_text(hash_text(hash, frame->function), module_name(profile, frame));
+        hash = gci_hash_text(gci_hash_text(hash, frame->function), module_name(profile, frame));
     }
     return hash;
 }
@@ -142,7 +136,7 @@ static int side_of(const struct change *change)
 static struct change *change_of(struct changes *changes, const struct side *sides, int side, uint32_t stack)
 {
     uint64_t hash = hash_stack(sides[side].profile, stack);
-    size_t at = (size_t)(hash >> 16) & (changes->table_room - 1);
+    size_t at = hash & (changes->table_room - 1);
     for (; changes->table[at] != 0; at = (at + 1) & (changes->table_room - 1)) {
         struct change *change = &changes->changes[changes->table[at] - 1];
         int there = side_of(change);

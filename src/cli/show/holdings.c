@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 uint32_t gci_holdings_entry(const struct heap *heap, uint32_t object)
 {

@@ -8,17 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
+#include "cli/base/scratch.h"
+#include "cli/launch/child.h"
+#include "cli/launch/profiled.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 #include "cli/profile/retain.h"
 #include "cli/profile/totals.h"
 #include "cli/show/suppressions.h"
-#include "cli/start/child.h"
-#include "cli/start/profiled.h"
-#include "cli/start/scratch.h"
 
 #define ROWS_USUAL 20
 #define FRAMES_SHOWN 24

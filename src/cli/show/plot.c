@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/choice.h"
+#include "cli/base/message.h"
 #include "cli/output/file.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/rows.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 
 #define LABEL_COLUMNS 10
 #define COLUMNS (PRINT_COLUMNS - LABEL_COLUMNS - 3)
@@ -32,15 +33,16 @@
 
 enum option_key { KEY_OF = 512, KEY_SVG }; /* long names only, and none of view.c */
 
+#define SERIES_NAMES "live|heap|resident" /* in the order of the series */
+
 static const struct series {
-    const char *name;
     const char *title;
     const char *colour;
     size_t offset; /* in struct profile_usage */
 } series[] = {
-    {"live", "live objects", "#2b6cb0", offsetof(struct profile_usage, live_bytes)},
-    {"heap", "heap", "#dd6b20", offsetof(struct profile_usage, heap_bytes)},
-    {"resident", "resident memory of the process", "#718096", offsetof(struct profile_usage, resident_bytes)},
+    {"live objects", "#2b6cb0", offsetof(struct profile_usage, live_bytes)},
+    {"heap", "#dd6b20", offsetof(struct profile_usage, heap_bytes)},
+    {"resident memory of the process", "#718096", offsetof(struct profile_usage, resident_bytes)},
 };
 
 #define SERIES_COUNT (sizeof series / sizeof series[0])
@@ -56,14 +58,9 @@ struct plot {
 
 static error_t set_series(struct plot *plot, const char *word)
 {
-    for (size_t i = 0; i < SERIES_COUNT; i++) {
-        if (strcmp(series[i].name, word) == 0) {
-            plot->shown = &series[i];
-            return 0;
-        }
-    }
-    gci_message_fail(0, "--of", "%.40s is not one of live|heap|resident", word);
-    return EINVAL;
+    int place = gci_choice_find("--of", SERIES_NAMES, word);
+    plot->shown = place >= 0 ? &series[place] : plot->shown;
+    return place >= 0 ? 0 : EINVAL;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -87,7 +84,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {.name = "of", .key = KEY_OF, .arg = "WHAT", .doc = "What is plotted: live|heap|resident"},
+    {.name = "of", .key = KEY_OF, .arg = "WHAT", .doc = "What is plotted: " SERIES_NAMES},
     {.name = "svg",
      .key = KEY_SVG,
      .arg = "FILE",

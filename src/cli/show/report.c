@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/message.h"
 #include "cli/html/save.h"
-#include "cli/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/rows.h"

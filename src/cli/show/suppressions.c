@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 
 static const char prefix[] = "leak:";
 

@@ -13,7 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/rows.h"

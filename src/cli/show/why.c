@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
-#include "cli/profile/memory.h"
 #include "cli/show/holdings.h"
 #include "cli/symbols/data.h"
 
@@ -92,7 +92,8 @@ static const char *root_kind(uint32_t kind)
 static void print_static(const struct heap *heap, const struct profile_root *root)
 {
     struct data_name name;
-    gci_data_find(&name, heap->profile, root->address);
+    struct profile_modules modules = gci_profile_modules(heap->profile);
+    gci_data_find(&name, &modules, root->address);
     if (name.symbol[0])
         printf("static data: %.60s+%" PRIu64, name.symbol, name.offset);
     else
@@ -354,8 +355,9 @@ static void print_root_json(const struct heap *heap, uint32_t number)
     }
     const struct profile_root *root = &heap->profile->roots[number];
     struct data_name name = {.module = PROFILE_NO_MODULE};
+    struct profile_modules modules = gci_profile_modules(heap->profile);
     if (root->kind == PROFILE_ROOT_STATIC)
-        gci_data_find(&name, heap->profile, root->address);
+        gci_data_find(&name, &modules, root->address);
     gci_json_open("root", '{');
     gci_json_text("kind", root_kind(root->kind));
     gci_json_number("address", root->address);

@@ -16,15 +16,16 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
-#include "cli/message.h"
+#include "cli/base/choice.h"
+#include "cli/base/message.h"
+#include "cli/base/scratch.h"
+#include "cli/launch/child.h"
+#include "cli/launch/profiled.h"
 #include "cli/print/print.h"
 #include "cli/print/view.h"
 #include "cli/profile/profile.h"
 #include "cli/show/report.h"
-#include "cli/start/child.h"
-#include "cli/start/profiled.h"
 #include "cli/start/running.h"
-#include "cli/start/scratch.h"
 
 #define LEVELS "sample|site|full"
 
@@ -56,10 +57,7 @@ struct record_command {
 static error_t set_level(struct record_command *command, const char *word)
 {
     command->profiled.level = word;
-    if (strcmp(word, "sample") == 0 || strcmp(word, "site") == 0 || strcmp(word, "full") == 0)
-        return 0;
-    gci_message_fail(0, "--level", "%.40s is not one of " LEVELS, word);
-    return EINVAL;
+    return gci_choice_find("--level", LEVELS, word) >= 0 ? 0 : EINVAL;
 }
 
 static error_t set_rate(struct record_command *command, const char *word)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 #define ASK_MS_MIN 1000 /* and later a tenth of the time */
 #define ASK_SHARE 10

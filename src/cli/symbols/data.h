@@ -3,7 +3,7 @@
 #ifndef GCI_CLI_DATA_H
 #define GCI_CLI_DATA_H
 
-#include "cli/profile/profile.h"
+#include "cli/symbols/frame.h"
 
 struct data_name {
     char symbol[256]; /* "" where it has no name */
@@ -12,6 +12,6 @@ struct data_name {
 };
 
 /* What lies at the address: of a module whose code is mapped in front of it. */
-void gci_data_find(struct data_name *name, const struct profile *profile, uint64_t address);
+void gci_data_find(struct data_name *name, const struct profile_modules *modules, uint64_t address);
 
 #endif

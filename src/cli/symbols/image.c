@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
 
 #define USUAL_FOLDERS ":.debug:/usr/lib/debug" /* beside the file, and where distributions have them */
 #define PAGE_MASK (~(uint64_t)4095)
@@ -78,14 +78,14 @@ static bool has_build_id(const struct image *image, const char *wanted)
     return true;
 }
 
-static bool is_older_than_profile(const char *path, const struct profile *profile)
+static bool is_older(const char *path, uint64_t seconds)
 {
     struct stat status;
-    return stat(path, &status) == 0 && (uint64_t)status.st_mtime <= profile->header.start_realtime_ns / 1000000000;
+    return stat(path, &status) == 0 && (uint64_t)status.st_mtime <= seconds;
 }
 
 /* Loads the file at the module's path if it is the one; else says in a few words why not. */
-static const char *load_mapped(struct image *image, const struct profile *profile, const struct profile_module *module)
+static const char *load_mapped(struct image *image, const struct profile_module *module, uint64_t since_seconds)
 {
     size_t length = strlen(module->path), mark = strlen(DELETED);
     char *path = strdup(module->path);
@@ -98,7 +98,7 @@ static const char *load_mapped(struct image *image, const struct profile *profil
         fault = "cannot be read any more";
     else if (!load(image, path))
         fault = "is no ELF file";
-    else if (module->build_id[0] ? !has_build_id(image, module->build_id) : !is_older_than_profile(path, profile))
+    else if (module->build_id[0] ? !has_build_id(image, module->build_id) : !is_older(path, since_seconds))
         fault = module->build_id[0] ? "is not the file that ran (another build id)" : "has changed since it ran";
     if (fault && image->module)
         gci_image_close(image);
@@ -158,13 +158,13 @@ static bool find_code(struct image *image, const struct profile_module *module, 
     return found;
 }
 
-bool gci_image_open(struct image *image, const struct profile *profile, uint32_t number, bool quiet)
+bool gci_image_open(struct image *image, const struct profile_modules *modules, uint32_t number, bool quiet)
 {
-    const struct profile_module *module = &profile->modules[number];
+    const struct profile_module *module = &modules->all[number];
     *image = (struct image){0};
     if (module->path[0] != '/')
         return false; /* the kernel's, or no file */
-    const char *fault = load_mapped(image, profile, module);
+    const char *fault = load_mapped(image, module, modules->since_seconds);
     bool is_debug_file = fault && (load_debug_file(image, "/usr/lib/debug", module->build_id) ||
                                    (extra_folders && load_debug_file(image, extra_folders, module->build_id)));
     if (image->module && find_code(image, module, is_debug_file))

@@ -7,7 +7,7 @@
 
 #include <elfutils/libdwfl.h>
 
-#include "cli/profile/profile.h"
+#include "cli/symbols/frame.h"
 
 struct image {
     Dwfl *dwfl;
@@ -19,7 +19,7 @@ struct image {
 };
 
 /* False: it has no names for us. `quiet` leaves out the line that says why. */
-bool gci_image_open(struct image *image, const struct profile *profile, uint32_t module, bool quiet);
+bool gci_image_open(struct image *image, const struct profile_modules *modules, uint32_t module, bool quiet);
 void gci_image_close(struct image *image);
 
 void gci_image_look_in(const char *folders);

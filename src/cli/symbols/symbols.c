@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "cli/print/progress.h"
+#include "cli/base/intern.h"
+#include "cli/base/progress.h"
 #include "cli/symbols/demangle.h"
 #include "cli/symbols/image.h"
 #include "cli/symbols/table.h"
@@ -88,12 +89,12 @@ static void show_advance(void *data, size_t done)
     gci_progress_show(&advance->progress, advance->before + done, advance->module);
 }
 
-static void find_in_module(const struct profile *profile, struct memory_pool *pool, struct symbol_lookup *lookups,
-                           size_t count, bool quiet, struct advance *advance)
+static void find_in_module(const struct profile_modules *modules, struct memory_pool *pool,
+                           struct symbol_lookup *lookups, size_t count, bool quiet, struct advance *advance)
 {
     struct image image;
     struct symbol_table table;
-    if (!gci_image_open(&image, profile, lookups->module, quiet))
+    if (!gci_image_open(&image, modules, lookups->module, quiet))
         return;
     gci_units_find(&image, pool, lookups, count, show_advance, advance);
     gci_symbol_table_read(&table, &image, SYMBOL_FUNCTIONS);
@@ -103,28 +104,22 @@ static void find_in_module(const struct profile *profile, struct memory_pool *po
     gci_image_close(&image);
 }
 
-/* Several mappings may be of one file: what is wrong with it is said for the first. */
-static bool was_before(const struct profile *profile, uint32_t module)
-{
-    for (uint32_t i = 0; i < module; i++) {
-        if (strcmp(profile->modules[i].path, profile->modules[module].path) == 0)
-            return true;
-    }
-    return false;
-}
-
-void gci_symbols_find(const struct profile *profile, struct memory_pool *pool, struct symbol_lookup *lookups,
+void gci_symbols_find(const struct profile_modules *modules, struct memory_pool *pool, struct symbol_lookup *lookups,
                       size_t count)
 {
     struct advance advance = {.progress = {.what = "looking up names", .total = count}};
+    struct intern paths = {0}; /* several mappings may be of one file: what is wrong with it is said once */
     for (size_t low = 0, high; low < count && lookups[low].module != PROFILE_NO_MODULE; low = high) {
         uint32_t module = lookups[low].module;
         for (high = low + 1; high < count && lookups[high].module == module;)
             high++;
         advance.before = low;
-        advance.module = profile->modules[module].name;
+        advance.module = modules->all[module].name;
         show_advance(&advance, 0);
-        find_in_module(profile, pool, lookups + low, high - low, was_before(profile, module), &advance);
+        uint32_t known = paths.count;
+        bool is_first = gci_intern_text(&paths, modules->all[module].path) == known;
+        find_in_module(modules, pool, lookups + low, high - low, !is_first, &advance);
     }
+    gci_intern_forget(&paths);
     gci_progress_end(&advance.progress);
 }

@@ -7,20 +7,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "cli/profile/memory.h"
-#include "cli/profile/profile.h"
-
-struct symbol_lookup {
-    uint64_t address;             /* within the call */
-    uint32_t module;              /* or PROFILE_NO_MODULE */
-    uint32_t count;               /* the answer: 0 where nothing is known */
-    struct profile_frame *frames; /* innermost first; with function, file, line, has_name and is_inlined */
-};
+#include "cli/base/memory.h"
+#include "cli/symbols/frame.h"
 
 /* Answers lookups that are sorted by module and address; frames and texts come from the pool. */
-void gci_symbols_find(const struct profile *profile, struct memory_pool *pool, struct symbol_lookup *lookups,
+void gci_symbols_find(const struct profile_modules *modules, struct memory_pool *pool, struct symbol_lookup *lookups,
                       size_t count);
 
 /* Functions that only hand on a request for memory. */

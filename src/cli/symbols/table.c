@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 static bool is_of_sort(const GElf_Sym *symbol, enum symbol_sort sort)
 {

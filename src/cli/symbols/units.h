@@ -3,8 +3,9 @@
 #ifndef GCI_CLI_UNITS_H
 #define GCI_CLI_UNITS_H
 
+#include "cli/base/memory.h"
+#include "cli/symbols/frame.h"
 #include "cli/symbols/image.h"
-#include "cli/symbols/symbols.h"
 
 /* Answers lookups of one module, sorted by address, as far as there is DWARF. A frame whose function has no name there has
  * function NULL. `on_unit` is called before each unit, with how many lookups are done. */

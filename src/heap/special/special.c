@@ -32,10 +32,10 @@ void gci_special_reset_lock(void)
     gci_lock_reset(&lock);
 }
 
-/* Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4); the golden ratio of 2^64. */
+/* Multiplicative hashing (Knuth, The Art of Computer Programming 3, 6.4). */
 static struct special **bucket_of(uintptr_t object)
 {
-    uint64_t mixed = object * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = object * GOLDEN_ODD;
     return &buckets[(mixed >> 32) & (bucket_count - 1)];
 }
 

@@ -2,6 +2,8 @@
 /* Implementation of profile/look/leak_report.h. */
 #include "profile/look/leak_report.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 #include "base/profile_format.h"
 #include "base/text.h"
@@ -13,52 +15,67 @@
 
 /* ---- Modules ------------------------------------------------------------------------------------------------------ */
 
-#define MODULES_MAX 1024u
-#define PATH_BYTES 232u
-
 struct code {
     struct range range;
     uint64_t file_offset;
-    char path[PATH_BYTES];
+    const char *path;
 };
 
-/* What is mapped as code, read once for a report; without memory for it frames are bare addresses. */
+/* What is mapped as code, read once for a report: one piece of memory, with the modules in front and their paths, the last one
+ * first, at the end. Without memory for it frames are bare addresses. */
 struct modules {
     struct code *codes;
     size_t count;
+    char *paths;
+    size_t bytes;
 };
 
+static bool is_module(const struct mapping *mapping)
+{
+    return mapping->is_code && mapping->is_file;
+}
+
+static void measure_code(const struct mapping *mapping, void *data)
+{
+    struct modules *modules = data;
+    modules->bytes += is_module(mapping) ? sizeof(struct code) + strlen(mapping->path) + 1 : 0;
+}
+
+/* What other threads have opened since it was measured may find no room. */
 static void note_code(const struct mapping *mapping, void *data)
 {
     struct modules *modules = data;
-    if (!mapping->is_code || !mapping->is_file || modules->count == MODULES_MAX)
+    size_t length = strlen(mapping->path) + 1;
+    struct code *code = &modules->codes[modules->count];
+    if (!is_module(mapping) || (size_t)(modules->paths - (char *)code) < sizeof *code + length)
         return;
-    struct code *code = &modules->codes[modules->count++];
-    code->range = mapping->range;
-    code->file_offset = mapping->file_offset;
-    for (size_t i = 0; i < PATH_BYTES - 1 && mapping->path[i] != '\0'; i++)
-        code->path[i] = mapping->path[i];
-}
-
-static size_t modules_bytes(void)
-{
-    return align_up(MODULES_MAX * sizeof(struct code), gci_vm_page_bytes());
+    modules->paths -= length;
+    memcpy(modules->paths, mapping->path, length);
+    *code = (struct code){.range = mapping->range, .file_offset = mapping->file_offset, .path = modules->paths};
+    modules->count++;
 }
 
 static void read_modules(struct modules *modules)
 {
-    *modules = (struct modules){.codes = gci_vm_reserve(NULL, modules_bytes())};
-    if (modules->codes != NULL && gci_vm_commit(modules->codes, modules_bytes()) == 0)
-        gci_image_each(note_code, modules);
+    *modules = (struct modules){0};
+    gci_image_each(measure_code, modules);
+    modules->bytes = align_up(modules->bytes + 1, gci_vm_page_bytes());
+    modules->codes = gci_vm_reserve(NULL, modules->bytes);
+    if (modules->codes == NULL || gci_vm_commit(modules->codes, modules->bytes) != 0)
+        return;
+    modules->paths = (char *)modules->codes + modules->bytes;
+    gci_image_each(note_code, modules);
 }
 
 static void forget_modules(const struct modules *modules)
 {
     if (modules->codes != NULL)
-        gci_vm_release(modules->codes, modules_bytes());
+        gci_vm_release(modules->codes, modules->bytes);
 }
 
 /* ---- Lines -------------------------------------------------------------------------------------------------------- */
+
+#define OFFSET_BYTES 24 /* of "+0x..." behind a path, and the end of the line */
 
 struct report {
     int file;
@@ -67,10 +84,28 @@ struct report {
     unsigned frames; /* of the stack in hand */
 };
 
+static void write_bytes(struct report *report, const char *bytes, size_t count)
+{
+    report->is_whole = gci_env_write(report->file, bytes, count) && report->is_whole;
+}
+
 static void write_line(struct report *report, struct text *line)
 {
     gci_text_add(line, "\n");
-    report->is_whole = gci_env_write(report->file, line->bytes, line->length) && report->is_whole;
+    write_bytes(report, line->bytes, line->length);
+}
+
+/* A path may be longer than a text can be: what goes in front of it is then written first. */
+static void add_path(struct report *report, struct text *line, const char *path)
+{
+    size_t length = strlen(path);
+    if (length < TEXT_BYTES - line->length - OFFSET_BYTES) {
+        gci_text_add(line, path);
+        return;
+    }
+    write_bytes(report, line->bytes, line->length);
+    write_bytes(report, path, length);
+    gci_text_init(line);
 }
 
 static void add_sum(struct text *line, uint64_t bytes, uint64_t objects)
@@ -81,14 +116,14 @@ static void add_sum(struct text *line, uint64_t bytes, uint64_t objects)
     gci_text_add(line, " object(s)");
 }
 
-static void add_place(struct text *line, const struct modules *modules, uintptr_t call)
+static void add_place(struct report *report, struct text *line, uintptr_t call)
 {
-    for (size_t i = 0; i < modules->count; i++) {
-        const struct code *code = &modules->codes[i];
+    for (size_t i = 0; i < report->modules->count; i++) {
+        const struct code *code = &report->modules->codes[i];
         if (!range_contains(code->range, call))
             continue;
         gci_text_add(line, " ");
-        gci_text_add(line, code->path);
+        add_path(report, line, code->path);
         gci_text_add(line, "+");
         gci_text_add_address(line, call - code->range.lo + code->file_offset);
         return;
@@ -106,7 +141,7 @@ static void write_frame(uintptr_t address, void *data)
     gci_text_add_decimal(&line, report->frames++);
     gci_text_add(&line, " ");
     gci_text_add_address(&line, address - 1);
-    add_place(&line, report->modules, address - 1);
+    add_place(report, &line, address - 1);
     write_line(report, &line);
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/html/text.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
+#include "cli/html/data/text.h"
 
 /* Of the stream in memory, which has no other cause to fail. */
 static _Noreturn void give_up(void)

@@ -48,8 +48,12 @@ void gci_columns_open_column(struct json *json, const char *name);
 void gci_columns_value(struct json *json, uint64_t value);
 void gci_columns_close_column(struct json *json);
 
-/* "name":{"column":{"@":...},...} */
+/* "name":{"column":{"@":...},...}; by COLUMNS_TABLE where the columns and the elements are known by their types. */
 void gci_columns_table(struct json *json, const char *name, const struct column *columns, size_t column_count,
                        const void *array, size_t stride, size_t count);
+
+#define COLUMNS_COUNT(columns) (sizeof(columns) / sizeof(columns)[0])
+#define COLUMNS_TABLE(json, name, columns, array, count)                                                               \
+    gci_columns_table(json, name, columns, COLUMNS_COUNT(columns), array, sizeof *(array), count)
 
 #endif

@@ -8,11 +8,9 @@
 #include "cli/html/data/holders.h"
 #include "cli/html/data/moments.h"
 #include "cli/html/data/rows.h"
-#include "cli/html/text.h"
+#include "cli/html/data/text.h"
 
 #define NS_PER_MS 1000000U
-
-#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* ---- Plain tables ---- */
 
@@ -54,9 +52,6 @@ static const struct column frame_columns[] = {
 
 static const struct column node_columns[] = {COLUMN("depth", page_node, depth), COLUMN("frame", page_node, frame)};
 
-#define TABLE(json, name, columns, array, count)                                                                       \
-    gci_columns_table(json, name, columns, COUNT_OF(columns), array, sizeof *(array), count)
-
 static void write_leak_nodes(struct json *json, const struct profile *profile, const struct page_names *names)
 {
     gci_columns_open_column(json, "leakNodes");
@@ -67,13 +62,13 @@ static void write_leak_nodes(struct json *json, const struct profile *profile, c
 
 static void write_tables(struct json *json, const struct profile *profile, const struct page_names *names)
 {
-    TABLE(json, "usage", usage_columns, profile->usage, profile->usage_count);
-    TABLE(json, "cycles", cycle_columns, profile->cycles, profile->cycle_count);
-    TABLE(json, "sizes", size_columns, profile->sizes, profile->size_count);
-    TABLE(json, "leaks", leak_columns, profile->leaks, profile->leak_count);
+    COLUMNS_TABLE(json, "usage", usage_columns, profile->usage, profile->usage_count);
+    COLUMNS_TABLE(json, "cycles", cycle_columns, profile->cycles, profile->cycle_count);
+    COLUMNS_TABLE(json, "sizes", size_columns, profile->sizes, profile->size_count);
+    COLUMNS_TABLE(json, "leaks", leak_columns, profile->leaks, profile->leak_count);
     write_leak_nodes(json, profile, names);
-    TABLE(json, "frames", frame_columns, names->frames, names->frame_count);
-    TABLE(json, "nodes", node_columns, names->nodes, names->node_count);
+    COLUMNS_TABLE(json, "frames", frame_columns, names->frames, names->frame_count);
+    COLUMNS_TABLE(json, "nodes", node_columns, names->nodes, names->node_count);
 }
 
 /* ---- Head and texts ---- */
@@ -185,7 +180,7 @@ static void write_rows(struct json *json, const struct page_names *names, const 
     for (uint32_t i = 0; i < rows->count; i++)
         gci_columns_value(json, rows->rows[i].thread);
     gci_columns_close_column(json);
-    write_figures(json, rows, figure_columns, COUNT_OF(figure_columns));
+    write_figures(json, rows, figure_columns, COLUMNS_COUNT(figure_columns));
     write_bins(json, "lifetimes", rows, offsetof(struct profile_figures, lifetimes));
     write_bins(json, "ages", rows, offsetof(struct profile_figures, ages));
     gci_columns_close(json, '}');

@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
+#include "cli/base/numbers.h"
 
 #define GROUP_DEPTH 48 /* deeper groups count to the one at this depth: two sites in turns may be a million deep */
 #define NO_GROUP UINT32_MAX
@@ -12,10 +13,9 @@
 struct explaining {
     const struct profile *profile;
     struct page_graph *graph;
-    uint32_t *site;  /* by object */
-    uint32_t *group; /* by object */
-    uint32_t *slots; /* of groups by parent and site: a hash table of their numbers + 1 */
-    uint64_t mask;
+    uint32_t *site;        /* by object */
+    uint32_t *group;       /* by object */
+    struct numbers groups; /* by parent and site; the group at the top has none, so those of groups are one higher */
 };
 
 static bool is_reachable(const struct explaining *work, size_t object)
@@ -65,19 +65,6 @@ static void count_objects(struct explaining *work)
 
 /* ---- Groups ---- */
 
-static uint32_t *group_slot(const struct explaining *work, uint32_t parent, uint32_t site)
-{
-    uint64_t at = ((uint64_t)parent << 32 | site) * 0x9E3779B97F4A7C15U;
-    for (at ^= at >> 32;; at++) {
-        uint32_t *slot = &work->slots[at & work->mask];
-        if (*slot == 0)
-            return slot;
-        const struct page_group *group = &work->graph->groups[*slot - 1];
-        if (group->parent == parent && group->site == site)
-            return slot;
-    }
-}
-
 static bool is_site_above(const struct page_graph *graph, uint32_t group, uint32_t site)
 {
     for (; group != 0; group = graph->groups[group].parent) {
@@ -94,17 +81,16 @@ static uint32_t find_group(struct explaining *work, uint32_t parent, uint32_t si
     const struct page_group *above = &graph->groups[parent];
     if (parent != 0 && (above->site == site || above->depth == GROUP_DEPTH))
         return parent;
-    uint32_t *slot = group_slot(work, parent, site);
-    if (*slot == 0) {
-        graph->groups[graph->group_count] = (struct page_group){
-            .parent = parent,
-            .site = site,
-            .depth = above->depth + 1,
-            .is_outermost = !is_site_above(graph, parent, site),
-        };
-        *slot = ++graph->group_count;
-    }
-    return *slot - 1;
+    uint32_t group = gci_numbers_put(&work->groups, numbers_pair(parent, site)) + 1;
+    if (group < graph->group_count)
+        return group;
+    graph->groups[graph->group_count++] = (struct page_group){
+        .parent = parent,
+        .site = site,
+        .depth = above->depth + 1,
+        .is_outermost = !is_site_above(graph, parent, site),
+    };
+    return group;
 }
 
 /* Groups of an object and of what dominates it, the outermost first: `path` has room for all objects. */
@@ -117,7 +103,8 @@ static void group_object(struct explaining *work, uint32_t object, uint32_t *pat
         group = work->group[object];
     while (depth > 0) {
         object = path[--depth];
-        group = work->group[object] = find_group(work, group, work->site[object]);
+        group = find_group(work, group, work->site[object]);
+        work->group[object] = group;
         work->graph->groups[group].objects++;
         work->graph->groups[group].bytes += work->profile->objects[object].bytes;
     }
@@ -138,9 +125,6 @@ static void make_groups(struct explaining *work)
 {
     size_t objects = work->profile->object_count;
     uint32_t *path = gci_memory_take(objects, sizeof *path);
-    for (work->mask = 15; work->mask < (uint64_t)objects * 2;)
-        work->mask = work->mask * 2 + 1;
-    work->slots = gci_memory_take(work->mask + 1, sizeof *work->slots);
     work->group = gci_memory_take(objects, sizeof *work->group);
     work->graph->groups = gci_memory_take(objects + 1, sizeof *work->graph->groups);
     work->graph->groups[0].site = NO_GROUP;
@@ -153,7 +137,7 @@ static void make_groups(struct explaining *work)
     }
     sum_groups(work->graph);
     free(path);
-    free(work->slots);
+    gci_numbers_forget(&work->groups);
     free(work->group);
 }
 

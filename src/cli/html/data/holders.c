@@ -3,16 +3,13 @@
 
 #include <stdlib.h>
 
+#include "cli/base/memory.h"
 #include "cli/html/data/graph.h"
-#include "cli/profile/memory.h"
 #include "cli/symbols/data.h"
 
 #define WAYS 100         /* from roots: of the sites that retain most */
 #define WAY_STEPS 200    /* of a longer one the rest is left out, and said to be */
 #define GROUP_SHARE 2000 /* groups that retain less than one part in so many are left out */
-
-#define TABLE(json, name, columns, array, count)                                                                       \
-    gci_columns_table(json, name, columns, sizeof(columns) / sizeof(columns)[0], array, sizeof *(array), count)
 
 static const struct column site_columns[] = {
     COLUMN("node", page_site, node),
@@ -39,7 +36,8 @@ static int compare_sites(const void *left, const void *right, void *context)
 static void write_root(struct json *json, const struct profile *profile, const struct profile_root *root)
 {
     struct data_name name;
-    gci_data_find(&name, profile, root->kind == PROFILE_ROOT_STATIC ? root->address : 0);
+    struct profile_modules modules = gci_profile_modules(profile);
+    gci_data_find(&name, &modules, root->kind == PROFILE_ROOT_STATIC ? root->address : 0);
     gci_columns_number(json, "kind", root->kind);
     gci_columns_number(json, "address", root->address);
     gci_columns_number(json, "thread", root->thread);
@@ -108,7 +106,7 @@ static void write_groups(struct json *json, struct page_graph *graph)
         numbers[i] = count;
         graph->groups[count++] = group;
     }
-    TABLE(json, "groups", group_columns, graph->groups, count);
+    COLUMNS_TABLE(json, "groups", group_columns, graph->groups, count);
     free(numbers);
 }
 
@@ -129,7 +127,7 @@ void gci_holders_write(struct json *json, const struct profile *profile, const s
     for (unsigned i = 0; i < ROOT_KINDS; i++)
         gci_columns_value(json, graph.root_words[i]);
     gci_columns_close_column(json);
-    TABLE(json, "sites", site_columns, graph.sites, graph.site_count);
+    COLUMNS_TABLE(json, "sites", site_columns, graph.sites, graph.site_count);
     write_ways(json, profile, names, &graph);
     write_groups(json, &graph);
     gci_columns_close(json, '}');

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 /* Rows of all moments that the page takes: some 20 MB before they are compressed. */
 #define MOMENT_ROWS 2000000U
@@ -28,7 +28,11 @@ struct change {
 struct writing {
     const struct page_rows *rows;
     struct page_state *states; /* as the page knows them so far */
-    struct page_state *next;   /* as they are at this moment */
+    struct page_state *next;   /* as they are at this moment, of the rows that may change there */
+    uint32_t *looked_at;       /* number of the last moment that looked at the row, from 1 */
+    uint32_t moment;           /* the one in hand */
+    uint32_t *live;            /* rows of which something lives, and then those that may change */
+    uint32_t live_count;
     struct change *changes;
 };
 
@@ -44,23 +48,49 @@ static struct page_state state_of(const struct profile_figures *figures)
     };
 }
 
-/* In the order of the rows. */
-static uint32_t find_changes(struct writing *writing, const struct profile_moment_rows *moment)
+static int compare_numbers(const void *left, const void *right)
 {
-    uint32_t count = 0, rows = writing->rows->count;
-    for (uint32_t row = 0; row < rows; row++) {
+    const uint32_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Rows that may change: those of which something lived, and has gone unless the moment says otherwise, and the moment's own. */
+static uint32_t find_candidates(struct writing *writing, const struct profile_moment_rows *moment)
+{
+    uint32_t count = writing->live_count;
+    writing->moment++;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = writing->live[i];
+        writing->looked_at[row] = writing->moment;
         writing->next[row] = writing->states[row];
         writing->next[row].live = writing->next[row].objects = 0;
     }
     for (size_t i = 0; i < moment->count; i++) {
         uint32_t row = gci_rows_find(writing->rows, &moment->rows[i]);
-        if (row != UINT32_MAX)
-            writing->next[row] = state_of(&moment->rows[i]);
+        if (row == NUMBERS_NONE)
+            continue;
+        if (writing->looked_at[row] != writing->moment)
+            writing->live[count++] = row;
+        writing->looked_at[row] = writing->moment;
+        writing->next[row] = state_of(&moment->rows[i]);
     }
-    for (uint32_t row = 0; row < rows; row++) {
-        if (memcmp(&writing->states[row], &writing->next[row], sizeof *writing->next) != 0)
-            writing->changes[count++] = (struct change){row, writing->next[row]};
-        writing->states[row] = writing->next[row];
+    qsort(writing->live, count, sizeof *writing->live, compare_numbers);
+    return count;
+}
+
+/* In the order of the rows. */
+static uint32_t find_changes(struct writing *writing, const struct profile_moment_rows *moment)
+{
+    uint32_t count = 0, candidates = find_candidates(writing, moment);
+    writing->live_count = 0;
+    for (uint32_t i = 0; i < candidates; i++) {
+        uint32_t row = writing->live[i];
+        const struct page_state *next = &writing->next[row];
+        if (memcmp(&writing->states[row], next, sizeof *next) != 0)
+            writing->changes[count++] = (struct change){row, *next};
+        writing->states[row] = *next;
+        if (next->live > 0 || next->objects > 0)
+            writing->live[writing->live_count++] = row;
     }
     return count;
 }
@@ -116,6 +146,7 @@ static void write_peak(struct json *json, const struct profile *profile, struct 
     if (!peak)
         return;
     memset(writing->states, 0, writing->rows->count * sizeof *writing->states);
+    writing->live_count = 0;
     write_moment(json, &peak->moment, writing->changes, find_changes(writing, peak));
 }
 
@@ -125,6 +156,8 @@ void gci_moments_write(struct json *json, const struct profile *profile, const s
         .rows = rows,
         .states = gci_memory_take(rows->count, sizeof *writing.states),
         .next = gci_memory_take(rows->count, sizeof *writing.next),
+        .looked_at = gci_memory_take(rows->count, sizeof *writing.looked_at),
+        .live = gci_memory_take(rows->count, sizeof *writing.live),
         .changes = gci_memory_take(rows->count, sizeof *writing.changes),
     };
     gci_columns_open(json, "moments", '[');
@@ -135,5 +168,7 @@ void gci_moments_write(struct json *json, const struct profile *profile, const s
     gci_columns_close(json, ']');
     free(writing.states);
     free(writing.next);
+    free(writing.looked_at);
+    free(writing.live);
     free(writing.changes);
 }

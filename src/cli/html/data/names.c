@@ -4,24 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/profile/memory.h"
+#include "cli/base/hash.h"
+#include "cli/base/memory.h"
 
 #define FIRST_TEXTS 1024U /* a power of two */
 
 /* ---- Texts ---- */
 
-static uint32_t hash_of(const char *text)
-{
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619U;
-    return hash ^ hash >> 15;
-}
-
 /* The slot of this text, or the empty one where it belongs. */
 static uint32_t *slot_of(const struct page_names *names, const char *text)
 {
-    uint32_t mask = names->text_space * 2 - 1, at = hash_of(text) & mask;
+    uint32_t mask = names->text_space * 2 - 1, at = (uint32_t)gci_hash_text(0, text) & mask;
     while (names->slots[at] != 0 && strcmp(names->texts[names->slots[at] - 1], text) != 0)
         at = (at + 1) & mask;
     return &names->slots[at];

@@ -3,42 +3,17 @@
 
 #include <stdlib.h>
 
-#include "cli/profile/memory.h"
-
-#define FIRST_ROWS 1024U /* a power of two */
-
-static uint32_t *slot_of(const struct page_rows *rows, uint32_t stack, uint32_t thread)
-{
-    uint64_t hash = ((uint64_t)stack << 32 | thread) * 0x9E3779B97F4A7C15U;
-    uint32_t mask = rows->space * 2 - 1, at = (uint32_t)(hash >> 32) & mask;
-    for (;; at = (at + 1) & mask) {
-        uint32_t *slot = &rows->slots[at];
-        if (*slot == 0 || (rows->rows[*slot - 1].stack == stack && rows->rows[*slot - 1].thread == thread))
-            return slot;
-    }
-}
-
-static void grow(struct page_rows *rows)
-{
-    size_t room = rows->space;
-    rows->space = rows->space == 0 ? FIRST_ROWS : rows->space * 2;
-    rows->rows = gci_memory_grow(rows->rows, &room, rows->space, sizeof *rows->rows);
-    free(rows->slots);
-    rows->slots = gci_memory_take((size_t)rows->space * 2, sizeof *rows->slots);
-    for (uint32_t i = 0; i < rows->count; i++)
-        *slot_of(rows, rows->rows[i].stack, rows->rows[i].thread) = i + 1;
-}
+#include "cli/base/memory.h"
 
 static struct page_row *row_for(struct page_rows *rows, const struct profile_figures *figures)
 {
-    if (rows->count == rows->space)
-        grow(rows);
-    uint32_t *slot = slot_of(rows, figures->stack, figures->thread);
-    if (*slot == 0) {
-        rows->rows[rows->count++] = (struct page_row){.stack = figures->stack, .thread = figures->thread};
-        *slot = rows->count;
+    uint32_t number = gci_numbers_put(&rows->numbers, numbers_pair(figures->stack, figures->thread));
+    rows->rows = gci_memory_grow(rows->rows, &rows->room, rows->numbers.count, sizeof *rows->rows);
+    if (number == rows->count) {
+        rows->rows[number] = (struct page_row){.stack = figures->stack, .thread = figures->thread};
+        rows->count++;
     }
-    return &rows->rows[*slot - 1];
+    return &rows->rows[number];
 }
 
 void gci_rows_gather(struct page_rows *rows, const struct profile *profile)
@@ -56,11 +31,11 @@ void gci_rows_gather(struct page_rows *rows, const struct profile *profile)
 
 uint32_t gci_rows_find(const struct page_rows *rows, const struct profile_figures *figures)
 {
-    return rows->count == 0 ? UINT32_MAX : *slot_of(rows, figures->stack, figures->thread) - 1;
+    return gci_numbers_find(&rows->numbers, numbers_pair(figures->stack, figures->thread));
 }
 
 void gci_rows_forget(struct page_rows *rows)
 {
     free(rows->rows);
-    free(rows->slots);
+    gci_numbers_forget(&rows->numbers);
 }

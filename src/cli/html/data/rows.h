@@ -7,6 +7,7 @@
 #ifndef GCI_CLI_HTML_DATA_ROWS_H
 #define GCI_CLI_HTML_DATA_ROWS_H
 
+#include "cli/base/numbers.h"
 #include "cli/profile/profile.h"
 
 struct page_row {
@@ -16,12 +17,13 @@ struct page_row {
 
 struct page_rows {
     struct page_row *rows;
-    uint32_t count, space;
-    uint32_t *slots; /* hash table: row + 1; 2 * space of them, a power of two */
+    uint32_t count;
+    size_t room;
+    struct numbers numbers; /* of rows, by stack and thread */
 };
 
 void gci_rows_gather(struct page_rows *rows, const struct profile *profile);
-uint32_t gci_rows_find(const struct page_rows *rows, const struct profile_figures *figures); /* UINT32_MAX: none */
+uint32_t gci_rows_find(const struct page_rows *rows, const struct profile_figures *figures); /* NUMBERS_NONE: none */
 void gci_rows_forget(struct page_rows *rows);
 
 #endif

@@ -18,17 +18,12 @@ class Alive {
     this.app = app
     this.model = app.model
     const {graph} = this.model.raw
-    this.element = el(
-      'section',
-      {id: 'alive', 'aria-labelledby': 'alive-title'},
-      el('h2', {id: 'alive-title'}, 'Why alive'),
+    this.element = newSection(
+      'alive',
+      'Why alive',
       graph
         ? this.content(graph)
-        : el(
-            'p',
-            {class: 'lead'},
-            'This profile does not have the heap as a graph, so it cannot say what keeps objects alive.'
-          )
+        : lead('This profile does not have the heap as a graph, so it cannot say what keeps objects alive.')
     )
   }
 
@@ -57,13 +52,10 @@ class Alive {
       .map((value, kind) => ({label: ROOTS[kind].replace('of thread', 'of a thread'), value}))
       .filter(root => root.value > 0)
     return [
-      el(
-        'p',
-        {class: 'lead'},
-        'An object retains what would go with it: itself, and all that is reached only through it. Here for all ' +
-        'objects of ' +
-          'a place together. Exact for the moment at which the heap was looked at; sites are known as far as ' +
-            'samples saw them.'
+      lead(
+        'An object retains what would go with it: itself, and all that is reached only through it. Here for ' +
+          'all objects of a place together. Exact for the moment at which the heap was looked at; sites are ' +
+          'known as far as samples saw them.'
       ),
       el(
         'p',
@@ -97,16 +89,10 @@ class Alive {
         value: row => this.model.siteText(row.node),
         cell: row => el('div', {class: 'clip'}, this.site(row.node)),
       },
-      {
-        title: 'Retained',
-        number: true,
-        value: row => row.retained,
-        cell: row => bytesText(row.retained),
-        share: row => row.retained / bytes,
-      },
-      {title: 'Own', number: true, value: row => row.bytes, cell: row => bytesText(row.bytes)},
-      {title: 'Objects', number: true, value: row => row.objects, cell: row => countText(row.objects)},
-      {title: 'Largest retains', number: true, value: row => row.best, cell: row => bytesText(row.best)},
+      numberColumn('Retained', 'retained', bytesText, {share: row => row.retained / bytes}),
+      numberColumn('Own', 'bytes', bytesText),
+      numberColumn('Objects', 'objects', countText),
+      numberColumn('Largest retains', 'best', bytesText),
       {
         title: 'Doubtful',
         number: true,

@@ -25,13 +25,10 @@ class Compare {
     this.sum = el('p', {class: 'note', id: 'compare-sum', role: 'status'})
     const {raw} = this.model
     const {raw: base} = this.model.base
-    this.element = el(
-      'section',
-      {id: 'compare', 'aria-labelledby': 'compare-title'},
-      el('h2', {id: 'compare-title'}, 'Compared'),
-      el(
-        'p',
-        {class: 'lead'},
+    this.element = newSection(
+      'compare',
+      'Compared',
+      lead(
         'From ',
         el('bdi', {class: 'name'}, base.path),
         ` (${timeText(base.duration)}) to `,
@@ -152,8 +149,8 @@ class Compare {
             STATES[row.state].toLowerCase()
           ),
       },
-      {title: 'Before', number: true, value: row => row.before, cell: row => format(row.before)},
-      {title: 'Now', number: true, value: row => row.now, cell: row => format(row.now)},
+      numberColumn('Before', 'before', format),
+      numberColumn('Now', 'now', format),
       {
         title: 'Difference',
         number: true,

@@ -105,17 +105,13 @@ class Details {
           value: row => row.slot || Infinity,
           cell: row => (row.slot > 0 ? countText(row.slot) + ' B' : 'large objects'),
         },
-        {title: 'Blocks', number: true, value: row => row.blocks, cell: row => countText(row.blocks)},
-        {title: 'Objects', number: true, value: row => row.objects, cell: row => countText(row.objects)},
-        {title: 'Alive', number: true, value: row => row.live, cell: row => bytesText(row.live)},
-        {
-          title: 'Memory',
+        numberColumn('Blocks', 'blocks', countText),
+        numberColumn('Objects', 'objects', countText),
+        numberColumn('Alive', 'live', bytesText),
+        numberColumn('Memory', 'committed', bytesText, {
           help: 'Committed: what the blocks take',
-          number: true,
-          value: row => row.committed,
-          cell: row => bytesText(row.committed),
           share: row => row.committed / (sumOf(sizes.committed) || 1),
-        },
+        }),
         {
           title: 'Unused',
           number: true,
@@ -140,16 +136,12 @@ class Details {
         committed: sizes.committed[i],
       }))
     )
-    return el(
-      'section',
-      {id: 'sizes', 'aria-labelledby': 'sizes-title'},
-      el('h2', {id: 'sizes-title'}, 'Sizes and ages'),
-      el(
-        'p',
-        {class: 'lead'},
-        'How long objects lived that are gone, how old those are that live, and how full the blocks of the heap ' +
-        'are. ' +
-          'What is old and still grows is often a leak that can be reached.'
+    return newSection(
+      'sizes',
+      'Sizes and ages',
+      lead(
+        'How long objects lived that are gone, how old those are that live, and how full the blocks of the ' +
+          'heap are. What is old and still grows is often a leak that can be reached.'
       ),
       this.which,
       el(
@@ -203,15 +195,12 @@ class Details {
       ],
       {label: 'Threads', sort: 2}
     )
-    return el(
-      'section',
-      {id: 'threads', 'aria-labelledby': 'threads-title'},
-      el('h2', {id: 'threads-title'}, 'Threads'),
-      el(
-        'p',
-        {class: 'lead'},
-        'By the thread that allocated. A profile tells the first 1,024 threads apart; what later ones do counts for ' +
-          '“several”.'
+    return newSection(
+      'threads',
+      'Threads',
+      lead(
+        'By the thread that allocated. A profile tells the first 1,024 threads apart; what later ones do ' +
+          'counts for “several”.'
       ),
       this.threadTable.element
     )
@@ -255,28 +244,16 @@ class Details {
     const longest = cycles.pause.reduce((top, pause) => Math.max(top, pause), 1)
     const table = new Table(
       [
-        {title: 'Ended', number: true, value: row => row.t, cell: row => timeText(row.t)},
+        numberColumn('Ended', 't', timeText),
         {title: 'Why', value: row => row.reason, cell: row => row.reason},
-        {
-          title: 'Pause',
-          help: 'All threads stopped',
-          number: true,
-          value: row => row.pause,
-          cell: row => timeText(row.pause),
-          share: row => row.pause / longest,
-        },
-        {title: 'Marking', number: true, value: row => row.mark, cell: row => timeText(row.mark)},
-        {title: 'Sweeping', number: true, value: row => row.sweep, cell: row => timeText(row.sweep)},
-        {title: 'Freed', number: true, value: row => row.freed, cell: row => bytesText(row.freed)},
-        {
-          title: 'Objects freed',
-          number: true,
-          value: row => row.freedObjects,
-          cell: row => countText(row.freedObjects),
-        },
-        {title: 'Alive after', number: true, value: row => row.live, cell: row => bytesText(row.live)},
-        {title: 'Heap', number: true, value: row => row.heap, cell: row => bytesText(row.heap)},
-        {title: 'Threads', number: true, value: row => row.threads, cell: row => countText(row.threads)},
+        numberColumn('Pause', 'pause', timeText, {help: 'All threads stopped', share: row => row.pause / longest}),
+        numberColumn('Marking', 'mark', timeText),
+        numberColumn('Sweeping', 'sweep', timeText),
+        numberColumn('Freed', 'freed', bytesText),
+        numberColumn('Objects freed', 'freedObjects', countText),
+        numberColumn('Alive after', 'live', bytesText),
+        numberColumn('Heap', 'heap', bytesText),
+        numberColumn('Threads', 'threads', countText),
       ],
       {label: 'Collections', sort: 2, empty: 'No collection was needed.'}
     )
@@ -305,11 +282,10 @@ class Details {
               `half of them at most ${timeText(this.median(cycles.pause))}, ` +
               `the longest ${timeText(longest)}; freed ${bytesText(sumOf(cycles.freed))}.`
           )
-    return el(
-      'section',
-      {id: 'collections', 'aria-labelledby': 'collections-title'},
-      el('h2', {id: 'collections-title'}, 'Collections and pauses'),
-      el('p', {class: 'lead'}, 'Each time the program was stopped to find what it had lost. All figures are exact.'),
+    return newSection(
+      'collections',
+      'Collections and pauses',
+      lead('Each time the program was stopped to find what it had lost. All figures are exact.'),
       sum,
       table.element
     )

@@ -34,16 +34,12 @@ class Flame {
     this.sum = el('p', {class: 'note', id: 'flame-sum', role: 'status'})
     this.detail = el('div', {class: 'card detail', id: 'detail', hidden: true})
     this.legend = el('div', {class: 'legend modules'})
-    this.element = el(
-      'section',
-      {id: 'flame', 'aria-labelledby': 'flame-title'},
-      el('h2', {id: 'flame-title'}, 'Flame graph'),
-      el(
-        'p',
-        {class: 'lead'},
-        'Each box is a function; its width is what was allocated in it and in all that it called. Click a box to ' +
-        'go ' +
-          'into it and see who calls it.'
+    this.element = newSection(
+      'flame',
+      'Flame graph',
+      lead(
+        'Each box is a function; its width is what was allocated in it and in all that it called. Click a box ' +
+          'to go into it and see who calls it.'
       ),
       this.controls(),
       this.sum,

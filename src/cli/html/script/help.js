@@ -15,9 +15,9 @@ const HELP = [
   [
     'Why resident and heap differ',
     'Resident is larger by everything that is not heap, and by heap that was freed and has not gone back to the ' +
-    'system yet (it does within about two seconds). ' +
-      'Resident is smaller where memory was reserved and never touched, or was swapped out. Memory from mmap ' +
-        'that the program asks for itself is resident and in no figure of the heap.',
+      'system yet (it does within about two seconds). Resident is smaller where memory was reserved and never ' +
+      'touched, or was swapped out. Memory from mmap that the program asks for itself is resident and in no figure ' +
+      'of the heap.',
   ],
   [
     'Alive',
@@ -26,14 +26,14 @@ const HELP = [
   ],
   [
     'At the peak',
-    'What was alive when the heap was largest so far. Compare it with what lives at the end: what is only in the ' +
-      'peak makes the process large for a while.',
+    'What was alive when the heap was largest so far. Compare it with what lives at the end: what is only in ' +
+      'the peak makes the process large for a while.',
   ],
   [
     'Allocated, allocations',
-    'Bytes and objects that were asked for in the window, also those freed since. A stack with nothing alive at ' +
-      'a moment is not listed at it; what it allocated is then counted at the next moment that lists it, and at ' +
-      'the end in any case.',
+    'Bytes and objects that were asked for in the window, also those freed since. A stack with nothing alive ' +
+      'at a moment is not listed at it; what it allocated is then counted at the next moment that lists it, and ' +
+      'at the end in any case.',
   ],
   [
     'Temporary',
@@ -43,8 +43,8 @@ const HELP = [
   [
     'Leaked',
     'Not freed, and no pointer leads there from stacks, registers, static data or living objects. Exact in bytes ' +
-    'and objects. Direct: nothing points there. Indirect: only lost objects do. ' +
-      'Which stack allocated them is known as far as samples saw them.',
+      'and objects. Direct: nothing points there. Indirect: only lost objects do. Which stack allocated them is ' +
+      'known as far as samples saw them.',
   ],
   [
     'Leaked and collected',
@@ -59,16 +59,15 @@ const HELP = [
   ],
   [
     'Doubtful words',
-    'The collector takes every word that looks like a pointer for one. A word that points to an odd place inside ' +
-      'of an object is probably a number. What only such words hold may be garbage that is kept by chance.',
+    'The collector takes every word that looks like a pointer for one. A word that points to an odd place ' +
+      'inside of an object is probably a number. What only such words hold may be garbage that is kept by chance.',
   ],
   [
     '± (error of estimates)',
     'At level sample, one in so many bytes is looked at, at random; each sample stands for the bytes between. A ' +
-    'figure made of n samples is right to about 1/√n: 100 samples ±10 %, 10,000 samples ±1 %; of objects larger ' +
-    'than the distance nearly all are seen. ' +
-      'Two times in three it is closer than that, and 19 times in 20 closer than twice that. What is small may ' +
-        'be seen by no sample at all.',
+      'figure made of n samples is right to about 1/√n: 100 samples ±10 %, 10,000 samples ±1 %; of objects larger ' +
+      'than the distance nearly all are seen. Two times in three it is closer than that, and 19 times in 20 closer ' +
+      'than twice that. What is small may be seen by no sample at all.',
   ],
   [
     'Exact figures',
@@ -78,8 +77,8 @@ const HELP = [
   [
     'Lifetimes, ages',
     'How long objects lived that are gone; how long ago those were allocated that live. A place whose objects ' +
-      'all become old while their number grows is often a leak that is still reachable, such as a cache without a ' +
-      'bound.',
+      'all become old while their number grows is often a leak that is still reachable, such as a cache without ' +
+      'a bound.',
   ],
   [
     'Unused in blocks, filled',

@@ -16,16 +16,13 @@ class Leaks {
       empty: 'Nothing has leaked.',
     })
     this.count = el('p', {class: 'note', role: 'status'})
-    this.element = el(
-      'section',
-      {id: 'leaks', 'aria-labelledby': 'leaks-title'},
-      el('h2', {id: 'leaks-title'}, 'Leaks'),
-      el(
-        'p',
-        {class: 'lead'},
-        'Objects that were never freed and that no pointer leads to any more, by the stack that allocated them. ' +
-          'Indirect ones are reached from other lost objects only: they go when those do. Bytes and objects are ' +
-            'exact.'
+    this.element = newSection(
+      'leaks',
+      'Leaks',
+      lead(
+        'Objects that were never freed and that no pointer leads to any more, by the stack that allocated ' +
+          'them. Indirect ones are reached from other lost objects only: they go when those do. Bytes and ' +
+          'objects are exact.'
       ),
       this.controls(),
       this.count,
@@ -105,7 +102,7 @@ class Leaks {
         value: row => row.indirect,
         cell: row => (row.indirect > 0 ? bytesText(row.indirect) : '–'),
       },
-      {title: 'Objects', number: true, value: row => row.objects, cell: row => countText(row.objects)},
+      numberColumn('Objects', 'objects', countText),
       {
         title: 'Oldest',
         number: true,

@@ -23,11 +23,10 @@ class Places {
       open: row => this.more(row),
       empty: 'No allocation is known here.',
     })
-    this.element = el(
-      'section',
-      {id: 'places', 'aria-labelledby': 'places-title'},
-      el('h2', {id: 'places-title'}, 'Places'),
-      el('p', {class: 'lead'}, 'Who allocates, in the chosen window. Open a row for its stacks.'),
+    this.element = newSection(
+      'places',
+      'Places',
+      lead('Who allocates, in the chosen window. Open a row for its stacks.'),
       this.controls(),
       this.table.element
     )

@@ -35,14 +35,7 @@ class Summary {
     this.app = app
     this.model = app.model
     this.facts = app.facts
-    this.element = el(
-      'section',
-      {id: 'summary', 'aria-labelledby': 'summary-title'},
-      el('h2', {id: 'summary-title'}, 'Summary'),
-      this.verdict(),
-      this.cards(),
-      this.tops()
-    )
+    this.element = newSection('summary', 'Summary', this.verdict(), this.cards(), this.tops())
   }
 
   place(node) {
@@ -177,8 +170,7 @@ class Summary {
     if (leaks.attributed < 0.5) {
       lines.push(
         `Samples saw too little of what leaked: who allocated ${shareText(1 - leaks.attributed)} of it is not known. ` +
-          'Record it again ' +
-          'with a lower --rate, such as 4K, or with --level=full.'
+          'Record it again with a lower --rate, such as 4K, or with --level=full.'
       )
     }
     if (growing.length > 0) {

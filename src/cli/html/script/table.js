@@ -3,6 +3,15 @@
 
 const ROWS_AT_FIRST = 25
 
+/* A column of one figure of each row; `more`: share or help. */
+const numberColumn = (title, name, format, more) => ({
+  title,
+  number: true,
+  value: row => row[name],
+  cell: row => format(row[name]),
+  ...more,
+})
+
 /* columns: {title, help, value(row) for sorting and CSV, cell(row) what is shown, number, wide, share(row) a bar}.
  * options: label, sort (a column's number), open(row) more about a row, key(row), empty, csv (a file's name) */
 class Table {

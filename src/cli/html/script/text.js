@@ -59,6 +59,14 @@ function el(tag, attributes, ...children) {
   return element
 }
 
+/* A section of the page, with its heading. */
+function newSection(id, title, ...children) {
+  return el('section', {id, 'aria-labelledby': id + '-title'}, el('h2', {id: id + '-title'}, title), ...children)
+}
+
+/* What a section shows, in a sentence or two behind its heading. */
+const lead = (...words) => el('p', {class: 'lead'}, ...words)
+
 const byId = id => document.getElementById(id)
 
 /* For screen readers: what has just changed. */

@@ -52,13 +52,7 @@ class Timeline {
     this.churn = el('div', {class: 'plot low', 'aria-hidden': 'true'})
     this.window = el('div', {class: 'window', hidden: true})
     this.cursor = el('div', {class: 'cursor', hidden: true})
-    this.element = el(
-      'section',
-      {id: 'timeline', 'aria-labelledby': 'timeline-title'},
-      el('h2', {id: 'timeline-title'}, 'Timeline'),
-      el('p', {class: 'lead'}, this.lead()),
-      this.chart()
-    )
+    this.element = newSection('timeline', 'Timeline', lead(this.lead()), this.chart())
     this.listen()
     this.model.onChange(() => this.update())
     this.update()
@@ -70,8 +64,7 @@ class Timeline {
     if (count === 1) return 'The profile has figures by stack for one moment only, so there is nothing to choose.'
     return (
       'Click to choose a moment, or drag over a stretch of time: everything below then shows what was alive at ' +
-      'its end, and what ' +
-      'was allocated in it. The dots are the moments that the profile knows.'
+      'its end, and what was allocated in it. The dots are the moments that the profile knows.'
     )
   }
 

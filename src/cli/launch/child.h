@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "cli/program.h"
+#include "cli/launch/program.h"
 
 /* Starts the program. 0, or the exit code after one line; *child is 0 then, or the id of what is gone already. */
 int gci_child_start(const struct program *program, pid_t *child);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/record.h"
+#include "cli/start/record.h"
 
 #include <stddef.h>
 #include <stdlib.h>

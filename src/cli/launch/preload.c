@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/preload.h"
+#include "cli/launch/preload.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/choice.h"
+#include "cli/base/message.h"
 
 /* Options have long names alone; argp takes keys outside the characters for that. */
 enum option_key { KEY_MODE = 256, KEY_VERBOSE };
@@ -56,29 +57,10 @@ static const char *choices_of(const char *name)
     return option->choices;
 }
 
-static bool is_choice(const char *choices, const char *word)
-{
-    size_t length = strlen(word);
-    for (const char *at = choices;; at++) {
-        size_t here = strcspn(at, "|");
-        if (here == length && memcmp(at, word, length) == 0)
-            return true;
-        at += here;
-        if (*at == '\0')
-            return false;
-    }
-}
-
 static error_t set_mode(struct launch *launch, const char *word)
 {
-    const char *choices = choices_of("mode");
-    char thing[64];
     launch->mode = word;
-    if (is_choice(choices, word))
-        return 0;
-    snprintf(thing, sizeof thing, "--mode=%.40s", word);
-    gci_message_fail(EXIT_OWN_FAILURE, thing, "not one of %s", choices);
-    return EINVAL;
+    return gci_choice_find("--mode", choices_of("mode"), word) >= 0 ? 0 : EINVAL;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

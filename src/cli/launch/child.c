@@ -3,7 +3,7 @@
  * decides what they mean, so they are ignored here. SIGTERM and SIGHUP come to this process alone when somebody means
  * the program: they are handed on. All are blocked from before fork until that is set up, so none is lost.
  */
-#include "cli/start/child.h"
+#include "cli/launch/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 static volatile sig_atomic_t child_id; /* 0: none, or already collected */
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The program replaces this process, so that its exit status, signals, terminal and process id are its own. */
-#include "cli/run.h"
+#include "cli/start/run.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/message.h"
-#include "cli/preload.h"
+#include "cli/base/message.h"
+#include "cli/launch/preload.h"
 
 enum option_key { KEY_STATS = 512 }; /* long name only, and none of preload.c */
 

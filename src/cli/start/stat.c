@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The processes leave their figures in a file of our own, one line each (record.h).
  */
-#include "cli/stat.h"
+#include "cli/start/stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,12 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/message.h"
-#include "cli/preload.h"
-#include "cli/record.h"
-#include "cli/start/child.h"
-#include "cli/start/scratch.h"
-#include "cli/table.h"
+#include "cli/base/message.h"
+#include "cli/base/scratch.h"
+#include "cli/launch/child.h"
+#include "cli/launch/preload.h"
+#include "cli/start/record.h"
+#include "cli/start/table.h"
 
 enum option_key { KEY_JSON = 512, KEY_OUTPUT }; /* long names only, and none of preload.c */
 

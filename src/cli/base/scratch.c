@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/start/scratch.h"
+#include "cli/base/scratch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 int gci_scratch_make(char directory[PATH_MAX], const char *what, const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/start/profiled.h"
+#include "cli/launch/profiled.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/profile_format.h"
-#include "cli/message.h"
-#include "cli/profile/memory.h"
-#include "cli/start/child.h"
+#include "cli/base/memory.h"
+#include "cli/base/message.h"
+#include "cli/launch/child.h"
 
 #define NUMBER_BYTES sizeof ".4294967295"
 

@@ -8,7 +8,7 @@
 #include <argp.h>
 #include <stdbool.h>
 
-#include "cli/program.h"
+#include "cli/launch/program.h"
 
 struct launch {
     const char *command; /* name of the subcommand, for messages and help */

@@ -3,7 +3,7 @@
  * content: ELF, script (its interpreter, by the same rules), or text that only a shell can run. Privileges matter for
  * the ELF file at the end of the chain alone: Linux ignores those of scripts.
  */
-#include "cli/program.h"
+#include "cli/launch/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "cli/elf_file.h"
-#include "cli/message.h"
+#include "cli/base/message.h"
+#include "cli/launch/elf_file.h"
 
 #define HEAD_BYTES 256         /* how much of a file the kernel looks at to find "#!" and the interpreter */
 #define INTERPRETERS_DEEPEST 5 /* scripts that run scripts: the kernel's limit */

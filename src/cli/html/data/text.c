@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/html/text.h"
+#include "cli/html/data/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/table.h"
+#include "cli/start/table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/elf_file.h"
+#include "cli/launch/elf_file.h"
 
 #include <elf.h>
 #include <link.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 #include <stdarg.h>
 #include <stdio.h>

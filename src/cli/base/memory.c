@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/profile/memory.h"
+#include "cli/base/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/message.h"
+#include "cli/base/message.h"
 
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define FIRST_ROOM 16

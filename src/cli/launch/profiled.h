@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "cli/preload.h"
+#include "cli/launch/preload.h"
 
 #define PROFILE_PROCESS_MARK "%p" /* the library puts the process id there */
 

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/output/intern.h"
+#include "cli/base/intern.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/hash.h"
+
 #define FIRST_SLOTS 1024
 #define FIRST_STARTS 512
 #define FIRST_BYTES 16384
-
-/* FNV-1a, with one more multiplication, as its low bits alone choose the slot. */
-static size_t hash(const char *key, size_t length)
-{
-    uint64_t value = 0xcbf29ce484222325;
-    for (size_t i = 0; i < length; i++)
-        value = (value ^ (unsigned char)key[i]) * 0x100000001b3;
-    value = (value ^ (value >> 32)) * 0x9e3779b97f4a7c15;
-    return (size_t)(value ^ (value >> 29));
-}
 
 static bool grow(void **memory, size_t *room, size_t first, size_t needed, size_t element)
 {
@@ -47,7 +39,7 @@ size_t gci_intern_length(const struct intern *intern, uint32_t number)
 static uint32_t *slot_of(const struct intern *intern, const char *key, size_t length)
 {
     size_t mask = intern->slot_count - 1;
-    for (size_t at = hash(key, length) & mask;; at = (at + 1) & mask) {
+    for (size_t at = gci_hash_bytes(0, key, length) & mask;; at = (at + 1) & mask) {
         uint32_t *slot = &intern->slots[at];
         if (*slot == 0)
             return slot;

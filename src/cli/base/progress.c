@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/print/progress.h"
+#include "cli/base/progress.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "cli/record.h"
+#include "cli/start/record.h"
 
 /* How the started program ended: as waitpid says it. */
 struct outcome {
