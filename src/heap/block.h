@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks of equal slots and large runs: descriptors, counting, lists.
+/* Blocks of equal slots: descriptors, counting, lists.
  *
  * States of a block, and who moves it:
  *
@@ -245,13 +245,5 @@ static inline void unit_list_remove(struct heap *heap, struct unit_list *list, u
     else
         list->tail = block->previous;
 }
-
-/* A run for one large object; 0 where there is none. `usable` is what the user may touch. */
-uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean);
-void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
-
-/* Changes the size in place. False, with nothing changed, where what follows is in use. *clean_from: usable bytes from
- * there on are known to be zero. */
-bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from);
 
 #endif
