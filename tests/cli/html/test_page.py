@@ -218,9 +218,11 @@ class Files(CommandTest):
 
     def test_wrong_usage(self):
         self.assert_fails(self.gcalloc("report", "one.gcprof", "-o", "x"), 125, "gcalloc: --output: only goes with --html")
-        self.assert_fails(self.gcalloc("report", "one.gcprof", "--compare", "x"), 125, "gcalloc: --compare: only goes with --html")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--compare", "x"), 125,
+                          "gcalloc: --compare: only goes with --html")
         self.assert_fails(self.gcalloc("report", "one.gcprof", "-f"), 125, "gcalloc: --force: only goes with --html")
-        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "--json"), 125, "gcalloc: --html: does not go with --json")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "--json"), 125,
+                          "gcalloc: --html: does not go with --json")
         self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "-o", "none/x"), 125,
                           "gcalloc: none/x: cannot be written: No such file or directory")
         done = self.gcalloc("report", "one.gcprof", "--html", "--compare", "none.gcprof")
