@@ -2,7 +2,8 @@
 /* collect_mark SHAPE MIB ROUNDS: a heap of MIB MiB of which everything lives, and ROUNDS collections of it; medians. SHAPE:
  *   graph   objects of 64 bytes, four pointers in each to any other
  *   list    one list of such objects in random order
- *   wide    arrays of 2,000 pointers to objects of 64 bytes
+ *   wide    arrays of 2,000 pointers to objects of 64 bytes, made one after the other
+ *   mixed   the same, but the pointers of an array lead to any of the objects
  *   tree    a binary tree of them, built depth first
  *   noise   objects of 1 KiB full of random numbers, text and doubles
  *   atomic  blocks of 16 KiB that hold no pointers
@@ -98,6 +99,23 @@ static uint64_t build_wide(size_t bytes)
     return arrays * (WIDE_POINTERS + 1);
 }
 
+/* Each object is one array's, so that as much is reached as in the shape before. */
+static uint64_t build_mixed(size_t bytes)
+{
+    uint64_t count = build_wide(bytes);
+    struct node ***arrays = root;
+    uint64_t nodes = count / (WIDE_POINTERS + 1) * WIDE_POINTERS;
+    for (uint64_t left = nodes; left > 1; left--) {
+        uint64_t other = next_random() % left;
+        struct node **last = &arrays[(left - 1) / WIDE_POINTERS][(left - 1) % WIDE_POINTERS];
+        struct node **any = &arrays[other / WIDE_POINTERS][other % WIDE_POINTERS];
+        struct node *moved = *last;
+        *last = *any;
+        *any = moved;
+    }
+    return count;
+}
+
 static struct node *grow(unsigned depth) // NOLINT(misc-no-recursion)
 {
     struct node *node = collector_new(NODE_BYTES);
@@ -190,8 +208,9 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"graph", build_graph}, {"list", build_list},     {"wide", build_wide}, {"tree", build_tree},
-    {"noise", build_noise}, {"atomic", build_atomic}, {"big", build_big},   {"stacks", build_stacks},
+    {"graph", build_graph},   {"list", build_list}, {"wide", build_wide},
+    {"mixed", build_mixed},   {"tree", build_tree}, {"noise", build_noise},
+    {"atomic", build_atomic}, {"big", build_big},   {"stacks", build_stacks},
 };
 
 /* Shapes that leave a table behind drop it by overwriting the stack that was used. */

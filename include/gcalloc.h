@@ -176,7 +176,8 @@ GCA_API int gca_finalizer_set_unordered(void *object, gca_finalizer finalizer, v
 GCA_API size_t gca_finalize_run(void);
 
 /* *slot, which holds a pointer into `object`, does not keep it alive from now on, wherever it lies, and becomes NULL when the
- * object goes (collected or freed). Slot and object may go in any order.
+ * object goes (collected or freed). Slot and object may go in any order; where a collection finds that the slot cannot be
+ * written, it is an ordinary variable from then on.
  * 0; EINVAL: `object` is in no living block, or the slot is not aligned; ENOMEM. */
 GCA_API int gca_weak_link(void **slot, void *object);
 
@@ -185,7 +186,7 @@ GCA_API int gca_weak_unlink(void **slot);
 
 /* A pair that holds `value` as long as somebody else holds `key`, also where value refers to key. NULL with EINVAL (key is in
  * no living block) or ENOMEM. The ephemeron itself is collected like any block; both questions answer NULL once the key has
- * gone. */
+ * gone, and for NULL. */
 typedef struct gca_ephemeron gca_ephemeron;
 GCA_API gca_ephemeron *gca_ephemeron_new(void *key, void *value) GCA_ATTR_RESULT;
 GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron);

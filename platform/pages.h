@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contract: reading memory that we do not own, without ever faulting, and knowing which pages hold anything.
+/* Contract: memory that we do not own: read without ever faulting, tried before it is written, and which pages hold anything.
  *
  * A reader lives on the stack of one function: no descriptor outlives a collection, since programs close descriptors
  * they do not know and reuse their numbers. Async-signal-safe; errno is kept.
@@ -32,5 +32,8 @@ size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from
 
 /* Whether the page of that address can be read. Needs no reader, one system call, and no permission of a sandbox. */
 bool gci_pages_is_readable(uintptr_t address);
+
+/* Whether the page of that address can be written; what lies there stays as it is. The same. */
+bool gci_pages_is_writable(uintptr_t address);
 
 #endif

@@ -26,6 +26,9 @@ int gci_vm_decommit(void *at, size_t bytes);
  * system has none. */
 bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred);
 
+/* Whether programs get large pages without asking, as the system's owner has chosen. Reads a file. */
+bool gci_vm_huge_is_usual(void);
+
 /* Gives address space back. */
 int gci_vm_release(void *at, size_t bytes);
 

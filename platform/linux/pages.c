@@ -8,6 +8,7 @@
 #include "platform/pages.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -183,4 +184,17 @@ bool gci_pages_is_readable(uintptr_t address)
     bool is_readable = result != 0 && errno == EINVAL;
     errno = saved;
     return is_readable;
+}
+
+/* futex(2) sets no bits of the word, for which the page must allow to be written, and wakes who waits at a word of ours, which
+ * is nobody. By chance it may wake who waits at the address, as any futex may do for nothing. */
+bool gci_pages_is_writable(uintptr_t address)
+{
+    int saved = errno;
+    uint32_t own = 0;
+    uintptr_t word = align_down(address, sizeof(uint32_t));
+    long result =
+        syscall(SYS_futex, &own, FUTEX_WAKE_OP_PRIVATE, 0, 0, word, FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_LT, 0));
+    errno = saved;
+    return result >= 0;
 }

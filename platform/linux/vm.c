@@ -74,6 +74,17 @@ bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred)
     return madvise(at, bytes, is_preferred ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
 }
 
+bool gci_vm_huge_is_usual(void)
+{
+    char line[64];
+    int file = file_open_to_read("/sys/kernel/mm/transparent_hugepage/enabled");
+    if (file < 0)
+        return false;
+    ssize_t length = file_read(file, line, sizeof line);
+    file_close(file);
+    return length >= 8 && __builtin_memcmp(line, "[always]", 8) == 0;
+}
+
 int gci_vm_release(void *at, size_t bytes)
 {
     if (must_fail())

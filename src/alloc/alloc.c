@@ -483,6 +483,17 @@ static void *allocate_large(size_t bytes, enum block_kind kind, bool *is_clean)
     return block;
 }
 
+/* The system clears so much better than we do: memory that was in use before is given back for pages that read as zero, and
+ * cost nothing until they are touched. Programs that ask for so much at once rarely touch all of it, or all at once; glibc
+ * does the same from this size on. Below, what is touched costs more in page faults than to be cleared here. */
+#define CLEARED_BY_SYSTEM_BYTES_MIN ((size_t)32 << 20)
+
+static bool is_cleared_by_system(void *block, size_t usable)
+{
+    return usable >= CLEARED_BY_SYSTEM_BYTES_MIN && usable % gci_vm_page_bytes() == 0 &&
+           gci_vm_decommit(block, usable) == 0;
+}
+
 /* Small ones are as a rule not clean, and where they are, nobody says so. */
 READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
 {
@@ -490,7 +501,7 @@ READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
         return block;
     bool is_small = bytes <= SMALL_BYTES_MAX;
     size_t usable = is_small ? gci_size_classes[size_class_of(bytes)].bytes : align_up(bytes, LARGE_GRAIN_BYTES);
-    return __builtin_memset(block, 0, usable);
+    return is_cleared_by_system(block, usable) ? block : __builtin_memset(block, 0, usable);
 }
 
 static void *zeroed_slow(size_t bytes, enum block_kind kind)

@@ -21,8 +21,8 @@ struct bound {
     struct marking *marking;
     enum simd simd;
     const struct page_reader *pages;
-    bool has_marked; /* something since it was last looked at */
-    uintptr_t readable_page;
+    bool has_marked;         /* something since it was last looked at */
+    uintptr_t writable_page; /* of a slot, found so last */
     struct bound_figures figures;
 };
 
@@ -184,29 +184,27 @@ static void mark_due(struct bound *bound)
 /* ---- Weak slots --------------------------------------------------------------------------------------------------- */
 
 /* Asks the system once for each page that slots lie in. */
-static bool can_read_slot(struct bound *bound, uintptr_t slot)
+static bool has_slot(struct bound *bound, const struct special *link)
 {
-    uintptr_t value;
-    uintptr_t page = align_down(slot, gci_vm_page_bytes());
-    if (page == bound->readable_page)
+    uintptr_t page = align_down(link->first, gci_vm_page_bytes());
+    if (page == bound->writable_page)
         return true;
-    if (gci_pages_read(bound->pages, &value, slot, sizeof value) != sizeof value)
+    if (!gci_special_has_slot(bound->heap, link))
         return false;
-    bound->readable_page = page;
+    if (!heap_contains(bound->heap, link->first))
+        bound->writable_page = page;
     return true;
 }
 
+/* A slot that cannot be written is an ordinary variable from here on. */
 static bool hide_link(struct special *special, void *data)
 {
     struct bound *bound = data;
     special->is_scanned = special->is_candidate = special->is_hidden = false;
     if (special->kind != SPECIAL_LINK)
         return true;
-    if (heap_contains(bound->heap, special->first) &&
-        !object_is_allocated(bound->heap, gci_resolve(bound->heap, special->first)))
+    if (!has_slot(bound, special))
         return false;
-    if (!can_read_slot(bound, special->first))
-        return false;                                                /* the memory of the slot is gone */
     volatile uintptr_t *slot = (volatile uintptr_t *)special->first; // NOLINT(performance-no-int-to-ptr)
     if (*slot == ~special->second) {
         *slot = 0;
@@ -222,9 +220,9 @@ static void forget_busy(const struct heap *heap)
             word_store(heap->caches[id]->busy_at, 0);
 }
 
-void gci_bound_hide(struct heap *heap, const struct page_reader *pages)
+void gci_bound_hide(struct heap *heap)
 {
-    struct bound bound = {.heap = heap, .pages = pages};
+    struct bound bound = {.heap = heap};
     forget_busy(heap);
     if (word_load(&gci_special_count) != 0)
         gci_special_each(hide_link, &bound);
@@ -247,6 +245,13 @@ void gci_bound_show(void)
 
 /* ---- Weak references to what goes --------------------------------------------------------------------------------- */
 
+static void cut_ephemeron(const struct special *special)
+{
+    *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* An entry also where it is not marked: destroy functions and finalizers may have it yet. An ephemeron that only they have stays
+ * whole if they have its key too. */
 static bool cut_if_dead(struct special *special, void *data)
 {
     const struct bound *bound = data;
@@ -258,11 +263,10 @@ static bool cut_if_dead(struct special *special, void *data)
         return false;
     case SPECIAL_KEY:
         if (is_marked(bound, special->first))
-            *(struct ephemeron *)special->first = (struct ephemeron){0, 0}; // NOLINT(performance-no-int-to-ptr)
+            cut_ephemeron(special);
         return true;
     case SPECIAL_WEAK:
-        if (is_marked(bound, special->first))
-            *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
+        *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
         return false;
     default:
         return true;
@@ -273,6 +277,8 @@ static bool cut_if_dead(struct special *special, void *data)
 static bool forget_if_dead(struct special *special, void *data)
 {
     const struct bound *bound = data;
+    if (special->kind == SPECIAL_KEY && !is_marked(bound, special->object) && is_marked(bound, special->first))
+        cut_ephemeron(special);
     if (special->kind == SPECIAL_WEAK || special->kind == SPECIAL_KEY)
         return is_marked(bound, special->object) && is_marked(bound, special->first);
     if (special->kind == SPECIAL_LINK && heap_contains(bound->heap, special->first) &&

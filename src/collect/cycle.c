@@ -186,7 +186,7 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
     bool is_exact = cycle->look != NULL && cycle->look->is_exact;
     if (!gci_pages_open(&pages))
         return false;
-    gci_bound_hide(&gci_heap, &pages);
+    gci_bound_hide(&gci_heap);
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());

@@ -204,7 +204,7 @@ static void look(const struct cycle_scene *scene, void *data)
         return;
     leave_windows_out(&search);
     keep_marks(&search);
-    gci_bound_hide(search.heap, scene->pages);
+    gci_bound_hide(search.heap);
     find_direct(&search);
     gci_bound_show();
     for (uint32_t unit = 1; unit < search.heap->frontier; unit++)

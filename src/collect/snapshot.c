@@ -257,7 +257,7 @@ static void look(const struct cycle_scene *scene, void *data)
     snapshot->failure = number_objects(snapshot) ? 0 : EOVERFLOW;
     if (snapshot->failure != 0)
         return;
-    gci_bound_hide(snapshot->heap, scene->pages);
+    gci_bound_hide(snapshot->heap);
     show_all(snapshot);
     gci_bound_show();
 }

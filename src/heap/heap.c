@@ -161,6 +161,7 @@ static bool reserve(struct heap *heap, uint64_t region_bytes)
         gci_vm_release(meta, meta_bytes);
         return false;
     }
+    gci_vm_prefer_huge(region, region_bytes, false); /* heap/region.c says where they are wanted */
     place_arrays(&heap->meta, meta, region_bytes >> BLOCK_SHIFT);
     heap->meta.reserved = range_of(meta, meta_bytes);
     heap->base = (uintptr_t)region;

@@ -61,6 +61,9 @@ struct group {
     uint32_t idle_since;  /* in milliseconds of the coarse clock: when a unit of the group was last given back */
     uint32_t huge_units;  /* bit set: a huge page may have put memory behind the unit before it was used */
 };
+/* What programs get from this system without asking. */
+enum huge_habit { HUGE_UNKNOWN, HUGE_ON_REQUEST, HUGE_USUAL };
+
 #define GROUP_UNUSED 0x10u
 #define GROUP_LARGE 0x11u
 
@@ -117,6 +120,7 @@ struct heap {
     uint32_t lowest_free; /* no group below has a free unit */
     volatile shared_word released_bytes;
     volatile u32_shared prefers_huge; /* some group does; written under the region lock */
+    enum huge_habit huge_habit;
     volatile shared_word bump_bytes;
     struct sample *samples; /* these three: heap/special/sample.h */
     uint32_t sample_units;

@@ -174,31 +174,89 @@ static uint32_t find_run(const struct heap *heap, uint32_t count, uint32_t align
     return 0;
 }
 
+/* ---- Huge pages --------------------------------------------------------------------------------------------------- */
+
+/* The last group of each kind is not filled, and with huge pages it costs memory all the same. Of a heap of this size that is
+ * less than a hundredth: then they are asked for. */
+#define HUGE_UNITS_MIN ((256u << 20) / BLOCK_BYTES)
+
+/* Where the system gives them to all who do not refuse, memory is there to be spent: a few hundredths of 16 MiB. A thread has a
+ * block of each class that it uses, most of it untouched, 4 MiB at most: so a heap needs as much for each thread. */
+#define HUGE_UNITS_MIN_PER_CACHE ((16u << 20) / BLOCK_BYTES)
+
+static bool is_huge_usual(struct heap *heap)
+{
+    if (heap->huge_habit == HUGE_UNKNOWN)
+        heap->huge_habit = gci_vm_huge_is_usual() ? HUGE_USUAL : HUGE_ON_REQUEST;
+    return heap->huge_habit == HUGE_USUAL;
+}
+
+static bool is_large_for_huge(struct heap *heap)
+{
+    uint64_t least = (uint64_t)u32_load(&heap->cache_count) * HUGE_UNITS_MIN_PER_CACHE;
+    if (heap->frontier >= HUGE_UNITS_MIN)
+        return true;
+    return heap->frontier >= HUGE_UNITS_MIN_PER_CACHE && heap->frontier >= least && is_huge_usual(heap);
+}
+
+static bool prefer_huge(struct heap *heap, uint32_t first, uint32_t count, bool is_preferred)
+{
+    void *start = (void *)unit_address(heap, first); // NOLINT(performance-no-int-to-ptr)
+    bool is_done = gci_vm_prefer_huge(start, (size_t)count << BLOCK_SHIFT, is_preferred);
+    if (is_done && is_preferred)
+        u32_store(&heap->prefers_huge, 1);
+    return is_done;
+}
+
+/* No group has memory, or a unit that is used. Unit 0, which is never handed out, keeps the first from being one. */
+static bool are_untouched(const struct heap *heap, uint32_t first, uint32_t count)
+{
+    for (uint32_t unit = first; unit < first + count; unit += UNITS_PER_GROUP)
+        if ((group_of(heap, unit)->free_units & group_of(heap, unit)->clean_units) != ALL_UNITS)
+            return false;
+    return true;
+}
+
+/* What a large object had there may have left the wish behind. */
+static void choose_for_small(struct heap *heap, uint32_t unit)
+{
+    uint32_t first = (uint32_t)align_down(unit, UNITS_PER_GROUP);
+    struct group *group = group_of(heap, first);
+    if (!are_untouched(heap, first, UNITS_PER_GROUP))
+        return;
+    bool is_preferred = gci_options.huge_pages != 0 && is_large_for_huge(heap);
+    if (!is_preferred && u32_load(&heap->prefers_huge) == 0)
+        return;
+    if (prefer_huge(heap, first, UNITS_PER_GROUP, is_preferred) && is_preferred) {
+        group->huge_units = ALL_UNITS;
+        group->idle_since = gci_clock_coarse_ms();
+    }
+}
+
+/* Large objects are often touched in parts only; but other allocators' get what is usual, too. */
+static void choose_for_large(struct heap *heap, uint32_t first, uint32_t count)
+{
+    uint32_t start = (uint32_t)align_up(first, UNITS_PER_GROUP);
+    uint32_t end = (uint32_t)align_down(first + count, UNITS_PER_GROUP);
+    if (start < end && gci_options.huge_pages != 0 && are_untouched(heap, start, end - start) && is_huge_usual(heap))
+        prefer_huge(heap, start, end - start, true);
+}
+
+/* Before the units are used. */
+static void choose_pages(struct heap *heap, uint32_t group_kind, uint32_t first, uint32_t count)
+{
+    if (group_kind == GROUP_LARGE)
+        choose_for_large(heap, first, count);
+    else
+        choose_for_small(heap, first);
+}
+
 /* ---- Taking and giving -------------------------------------------------------------------------------------------- */
 
 static void raise_lowest_free(struct heap *heap)
 {
     while (heap->lowest_free < group_count(heap) && heap->meta.groups[heap->lowest_free].free_units == 0)
         heap->lowest_free++;
-}
-
-/* Heaps from this size on get huge pages for blocks: below, a group that is not filled costs more than the page table saves. */
-#define HUGE_HEAP_UNITS_MIN ((256u << 20) / BLOCK_BYTES)
-
-/* Before the first unit of a group without memory is used. Large objects are left alone: programs touch only parts of them. */
-static void prefer_huge(struct heap *heap, uint32_t group_kind, uint32_t unit)
-{
-    struct group *group = group_of(heap, unit);
-    if (group_kind == GROUP_LARGE || heap->frontier < HUGE_HEAP_UNITS_MIN || unit < UNITS_PER_GROUP ||
-        (group->free_units & group->clean_units) != ALL_UNITS || gci_options.huge_pages == 0)
-        return;
-    void *start = (void *)unit_address(heap, (uint32_t)align_down(unit, UNITS_PER_GROUP)); // NOLINT
-    if ((uintptr_t)start % (UNITS_PER_GROUP * (uintptr_t)BLOCK_BYTES) == 0 &&
-        gci_vm_prefer_huge(start, UNITS_PER_GROUP * (size_t)BLOCK_BYTES, true)) {
-        group->huge_units = ALL_UNITS;
-        group->idle_since = gci_clock_coarse_ms();
-        u32_store(&heap->prefers_huge, 1);
-    }
 }
 
 /* Marks [first, first + count) as used; returns whether all of it is clean. */
@@ -255,7 +313,7 @@ uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count,
     gci_lock_acquire(&heap->region_lock);
     uint32_t unit = find(heap, group_kind, count, alignment);
     if (unit != 0) {
-        prefer_huge(heap, group_kind, unit);
+        choose_pages(heap, group_kind, unit, count);
         *is_clean = claim(heap, group_kind, unit, count);
     }
     gci_lock_release(&heap->region_lock);
@@ -271,8 +329,10 @@ bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is
         fits = free_run_length(heap, end, count) == count - missing && raise_frontier(heap, missing);
     }
     fits = fits && free_run_length(heap, end, count) == count;
-    if (fits)
+    if (fits) {
+        choose_pages(heap, GROUP_LARGE, end, count);
         *is_clean = claim(heap, GROUP_LARGE, end, count);
+    }
     gci_lock_release(&heap->region_lock);
     return fits;
 }

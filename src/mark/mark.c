@@ -34,6 +34,12 @@ static const struct kernel *kernel_for(enum simd simd)
     }
 }
 
+static void forget_written(struct marker *marker)
+{
+    marker->written = (struct range){0, 0};
+    marker->asked_from = 0;
+}
+
 static void init_marker(struct marker *marker, struct marking *marking, const struct page_reader *pages)
 {
     marker->heap = marking->heap;
@@ -43,8 +49,7 @@ static void init_marker(struct marker *marker, struct marking *marking, const st
     marker->limit_bytes = word_load(&marking->heap->limit_bytes);
     marker->scanned_bytes = 0;
     marker->in_next = marker->in_count = marker->out_count = 0;
-    marker->written = (struct range){0, 0};
-    marker->asked_from = 0;
+    forget_written(marker);
 }
 
 void gci_mark_help(struct marking *marking, struct marker *marker)
@@ -121,6 +126,8 @@ void gci_mark_end(struct marking *marking)
     const struct helper *helper = marking->heap->helpers;
     for (uint32_t i = 0; i < marking->helper_count; i++, helper = helper->next)
         gci_worker_join(&helper->worker);
+    forget_written(
+        &marking->own); /* it lies on a stack, where whoever looks at the roots again would find the end of an object */
 }
 
 bool gci_mark_is_set(const struct heap *heap, uint32_t unit, uint32_t slot)

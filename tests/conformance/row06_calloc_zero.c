@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Row 6: calloc is zero, whatever the memory was before; in a forked child too. */
+/* Row 6: calloc is zero, whatever the memory was before; in a forked child too. And much of it costs nothing until it is used. */
 #include <sys/wait.h>
 
 #include "conformance.h"
@@ -36,8 +36,37 @@ static void round_of_sizes(void)
     }
 }
 
+#define MANY_BYTES ((size_t)64 << 20)
+#define PAGE_BYTES 4096
+
+static size_t resident_bytes(void)
+{
+    char line[128] = "";
+    size_t all = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "%zu %zu", &all, &resident) == 2);
+    fclose(file);
+    return resident * PAGE_BYTES;
+}
+
+static void much_costs_nothing(void)
+{
+    size_t before = resident_bytes();
+    char *block = malloc(MANY_BYTES);
+    CHECK(block != NULL);
+    memset(block, 0xff, MANY_BYTES);
+    free(block);
+    uint64_t *zero = calloc(1, MANY_BYTES - 5);
+    CHECK(zero != NULL);
+    CHECK(resident_bytes() < before + MANY_BYTES / 4);
+    for (size_t i = 0; i < MANY_BYTES / sizeof *zero - 1; i++)
+        CHECK(zero[i] == 0);
+    free(zero);
+}
+
 int main(void)
 {
+    much_costs_nothing();
     round_of_sizes();
     if (fork() == 0) {
         round_of_sizes();

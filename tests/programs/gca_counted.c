@@ -153,6 +153,46 @@ static void test_cycles(void)
     gca_release(survivor);
 }
 
+/* Nobody else has the weak references of two that are destroyed together. */
+struct peer {
+    struct peer *other;
+    gca_weak_t weak;
+};
+
+static size_t peers_seen;
+
+static void peer_destroy(void *object)
+{
+    struct peer *peer = object;
+    struct peer *other = gca_weak_get(&peer->weak);
+    atomic_fetch_add(&destroyed, 1);
+    peers_seen += other != NULL;
+    gca_release(other);
+    gca_clear(&peer->other);
+}
+
+static const gca_type peer_type = {.name = "peer", .destroy = peer_destroy};
+
+static NOINLINE void make_peers(void)
+{
+    struct peer *one = gca_rc_new(sizeof *one, &peer_type);
+    struct peer *two = gca_rc_new(sizeof *two, &peer_type);
+    gca_set(&one->other, two);
+    gca_set(&two->other, one);
+    CHECK(gca_weak_init(&one->weak, two) == 0 && gca_weak_init(&two->weak, one) == 0);
+    gca_release(one);
+    gca_release(two);
+}
+
+static void test_weak_peers(void)
+{
+    size_t before = destroyed;
+    for (int i = 0; i < HIDDEN_COUNT; i++)
+        make_peers();
+    collect_cleanly();
+    CHECK(destroyed - before >= 2 * ALL_BUT_STRAYS && peers_seen == 0);
+}
+
 #define COUNTERS 16
 #define SLOTS_BEHIND 128 /* from where slots are handed out, a collection destroys nothing: two words of slots */
 
@@ -358,6 +398,7 @@ int main(void)
     test_fields();
     test_order();
     test_cycles();
+    test_weak_peers();
     test_counted_last();
     test_weak();
     test_many_references();

@@ -4,6 +4,7 @@
 
 #include <gcalloc/rc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct pair {
     void *first;
@@ -100,6 +101,27 @@ static NOINLINE void make_links(struct pair **kept)
     }
 }
 
+/* The memory of a slot goes, or can no longer be written, before its object does. */
+static void test_slots_that_go(void)
+{
+    struct hidden hidden;
+    for (size_t i = 0; i < 4; i++) {
+        void **slot = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        *slot = gca_malloc(48);
+        hide(&hidden, i, *slot);
+        CHECK(gca_weak_link(slot, *slot) == 0);
+        if (i % 2 == 0)
+            munmap(slot, 4096);
+        else
+            mprotect(slot, 4096, PROT_READ);
+        if (i >= 2)
+            gca_free(shown(&hidden, i));
+        collect_cleanly();
+        CHECK(i % 2 == 0 || *slot == shown(&hidden, i));
+        CHECK(i != 1 || gca_base(*slot) == *slot); /* an ordinary variable now */
+    }
+}
+
 static void test_links(void)
 {
     static struct pair *kept[HIDDEN_COUNT];
@@ -114,7 +136,8 @@ static void test_links(void)
     gca_free(kept[0]);
     CHECK(slots[0] == NULL);
     CHECK(gca_weak_unlink(&slots[2]) == 0 && gca_weak_unlink(&slots[2]) == ENOENT && slots[2] == kept[2]);
-    CHECK(gca_weak_link(NULL, kept[2]) == EINVAL && gca_weak_link(&slots[2], &cleared) == EINVAL);
+    CHECK(gca_weak_unlink(NULL) == ENOENT && gca_weak_link(NULL, kept[2]) == EINVAL &&
+          gca_weak_link(&slots[2], &cleared) == EINVAL);
     memset(kept, 0, sizeof kept);
     memset(slots, 0, sizeof slots);
 }
@@ -189,9 +212,47 @@ static void test_ephemerons(void)
     gca_free(kept[0]);
     CHECK(gca_ephemeron_value(ephemerons[0]) == NULL);
     CHECK(gca_ephemeron_new(&gone, NULL) == NULL && errno == EINVAL);
+    CHECK(gca_ephemeron_key(NULL) == NULL && gca_ephemeron_value(NULL) == NULL);
     gca_free(ephemerons[2]);
     memset(ephemerons, 0, sizeof ephemerons);
     collect_cleanly();
+}
+
+/* What only an object with a finalizer refers to weakly: its key, which nobody has, or the object itself. */
+struct noted {
+    gca_ephemeron *gone;
+    gca_ephemeron *own;
+    gca_weak_t weak;
+};
+
+static size_t noted_calls;
+
+static void look_at_notes(void *object, void *data)
+{
+    struct noted *noted = object;
+    (void)data;
+    CHECK(gca_ephemeron_key(noted->gone) == NULL && gca_ephemeron_value(noted->gone) == NULL);
+    CHECK(gca_ephemeron_key(noted->own) == noted && is_filled(gca_ephemeron_value(noted->own), 7, 24));
+    CHECK(gca_weak_get(&noted->weak) == NULL);
+    noted_calls++;
+}
+
+static NOINLINE void make_noted(void)
+{
+    struct noted *noted = gca_malloc(sizeof *noted);
+    void *counted = gca_rc_new(40, NULL); /* never released */
+    noted->own = gca_ephemeron_new(noted, memset(gca_malloc(24), 7, 24));
+    noted->gone = gca_ephemeron_new(gca_malloc(40), NULL);
+    CHECK(noted->own != NULL && noted->gone != NULL && gca_weak_init(&noted->weak, counted) == 0);
+    CHECK(gca_finalizer_set(noted, look_at_notes, NULL) == 0);
+}
+
+static void test_notes_of_what_goes(void)
+{
+    for (int i = 0; i < HIDDEN_COUNT; i++)
+        make_noted();
+    collect_cleanly();
+    CHECK(noted_calls >= ALL_BUT_STRAYS);
 }
 
 struct typed {
@@ -429,9 +490,11 @@ int main(void)
     test_finalizers();
     test_order();
     test_links();
+    test_slots_that_go();
     test_links_in_blocks(true);
     test_links_in_blocks(false);
     test_ephemerons();
+    test_notes_of_what_goes();
     test_typed();
     test_long_typed_list();
     test_large_layouts();

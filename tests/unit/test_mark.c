@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap/large.h"
+#include "heap/resolve.h"
 #include "heap/sweep.h"
 #include "mark/mark.h"
 #include "mark/verify.h"
@@ -405,6 +406,31 @@ START_TEST(unwritten_parts_are_skipped)
 }
 END_TEST
 
+/* A second look at the roots, which checks the marks of the first, may come across it. */
+START_TEST(nothing_in_a_marking_points_into_an_object)
+{
+    struct heap heap;
+    struct marking marking;
+    struct page_reader pages;
+    uintptr_t words[sizeof marking / sizeof(uintptr_t)];
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t big = gci_large_create(&heap, KIND_SCANNED, (size_t)1 << 20, 0, &is_clean);
+    uintptr_t start = unit_address(&heap, big);
+    *(volatile char *)start = 1;
+    gci_sweep_prepare(&heap, no_unit, NULL);
+    ck_assert(gci_pages_open(&pages));
+    gci_mark_begin(&marking, &heap, SIMD_SCALAR, &pages);
+    gci_mark_root_words(&marking, &start, 1);
+    gci_mark_end(&marking);
+    gci_pages_close(&pages);
+    memcpy(words, &marking, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        ck_assert_uint_eq(gci_resolve(&heap, word_address(words[i])).unit, 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 MAKE_SUITE(mark, all_ways_mark_the_same, markers_do_not_race, a_difference_is_found, marks_are_reachability,
            a_root_at_a_boundary_keeps_both, free_slots_are_never_scanned, a_million_links_need_no_stack,
-           unwritten_parts_are_skipped)
+           unwritten_parts_are_skipped, nothing_in_a_marking_points_into_an_object)

@@ -70,6 +70,23 @@ START_TEST(unreadable_memory_is_survived)
 }
 END_TEST
 
+START_TEST(what_can_be_written_is_told_and_left_alone)
+{
+    char *at = map_pages(3);
+    memset(at, 'a', PAGE);
+    mprotect(at + PAGE, PAGE, PROT_READ);
+    errno = EDOM;
+    ck_assert(gci_pages_is_writable((uintptr_t)at) && gci_pages_is_writable((uintptr_t)at + PAGE - 1));
+    ck_assert(!gci_pages_is_writable((uintptr_t)at + PAGE) && gci_pages_is_writable((uintptr_t)at + 2 * PAGE));
+    ck_assert(!gci_pages_is_writable(16) && !gci_pages_is_writable(UINTPTR_MAX));
+    for (size_t i = 0; i < PAGE; i++)
+        ck_assert_int_eq(at[i], 'a');
+    munmap(at, 3 * PAGE);
+    ck_assert(!gci_pages_is_writable((uintptr_t)at));
+    ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
 struct search {
     uintptr_t address;
     struct mapping found;
@@ -294,7 +311,7 @@ END_TEST
 
 MAKE_SUITE(group, the_tightest_of_nested_groups_counts, groups_of_the_first_version_count,
            without_groups_there_is_no_limit)
-MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived)
+MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived, what_can_be_written_is_told_and_left_alone)
 MAKE_SUITE(image, mappings_are_told_apart)
 MAKE_SUITE(thread, stacks_of_threads_are_found, a_stack_of_the_programs_is_not_kept, an_ended_thread_shows_in_its_block,
            all_threads_are_listed)

@@ -345,17 +345,106 @@ START_TEST(units_wait_for_the_last_of_their_group)
 }
 END_TEST
 
-/* From 256 MiB of heap on; the whole of a group with huge pages goes back, also what was never used of it. */
-START_TEST(huge_pages_come_with_large_heaps_and_go_whole)
+/* "hg" or "nh" where huge pages are wanted or refused for what lies at `address`. */
+static bool has_flag(uintptr_t address, const char *flag)
+{
+    char line[512];
+    bool is_inside = false;
+    bool found = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        uintptr_t lo, hi;
+        if (sscanf(line, "%zx-%zx ", &lo, &hi) == 2)
+            is_inside = address >= lo && address < hi;
+        else if (is_inside && strncmp(line, "VmFlags:", 8) == 0)
+            found = strstr(line, flag) != NULL;
+    }
+    fclose(maps);
+    return found;
+}
+
+static bool system_has_huge_pages(void)
+{
+    return access("/sys/kernel/mm/transparent_hugepage/enabled", R_OK) == 0;
+}
+
+static void init_heap(struct heap *heap, enum huge_habit habit, uint32_t caches)
+{
+    ck_assert_int_eq(gci_heap_init(heap), 0);
+    heap->huge_habit = habit;
+    u32_store(&heap->cache_count, caches);
+}
+
+static void fini_heap(struct heap *heap)
+{
+    u32_store(&heap->cache_count, 0);
+    gci_heap_fini(heap);
+}
+
+/* The first unit with huge pages, the last taken without any. */
+static uint32_t take_until_huge(struct heap *heap)
+{
+    bool is_clean;
+    uint32_t unit;
+    do
+        unit = gci_region_take(heap, KIND_SCANNED, 1, 1, &is_clean);
+    while (unit != 0 && unit < 8192 && !gci_region_is_huge(heap, unit));
+    return unit;
+}
+
+START_TEST(huge_pages_come_with_large_heaps)
+{
+    const struct {
+        enum huge_habit habit;
+        uint32_t caches;
+        uint32_t mib;
+    } cases[] = {{HUGE_ON_REQUEST, 1, 256}, {HUGE_USUAL, 1, 16}, {HUGE_USUAL, 3, 48}, {HUGE_USUAL, 100, 256}};
+    for (size_t i = 0; system_has_huge_pages() && i < sizeof cases / sizeof *cases; i++) {
+        struct heap heap;
+        uint32_t expected = (cases[i].mib << 20) / BLOCK_BYTES;
+        init_heap(&heap, cases[i].habit, cases[i].caches);
+        uint32_t unit = take_until_huge(&heap);
+        ck_assert_uint_ge(unit,
+                          expected - expected / 8 - 4 * UNITS_PER_GROUP); /* the frontier is ahead of what is used */
+        ck_assert_uint_le(unit, expected + UNITS_PER_GROUP);
+        ck_assert(has_flag(unit_address(&heap, unit), " hg"));
+        ck_assert(has_flag(unit_address(&heap, 1), " nh"));
+        fini_heap(&heap);
+    }
+}
+END_TEST
+
+/* What is usual on the system, large objects get as well; what then becomes small ones in a small heap does not. */
+START_TEST(large_objects_get_what_is_usual)
+{
+    const enum huge_habit habits[] = {HUGE_ON_REQUEST, HUGE_USUAL};
+    for (size_t i = 0; system_has_huge_pages() && i < 2; i++) {
+        struct heap heap;
+        bool is_clean;
+        init_heap(&heap, habits[i], 4);
+        uint32_t run = gci_region_take(&heap, GROUP_LARGE, 100, 1, &is_clean);
+        uint32_t inside = (uint32_t)align_up(run, UNITS_PER_GROUP) + 1;
+        ck_assert(has_flag(unit_address(&heap, inside), habits[i] == HUGE_USUAL ? " hg" : " nh"));
+        gci_region_give(&heap, run, 100, PAST_FREED);
+        gci_region_release(&heap, 0);
+        for (uint32_t unit = 1; unit < inside;) {
+            unit = gci_region_take(&heap, KIND_SCANNED, 1, 1, &is_clean);
+            ck_assert(unit != 0 && !gci_region_is_huge(&heap, unit));
+            ck_assert(has_flag(unit_address(&heap, unit), " nh"));
+        }
+        fini_heap(&heap);
+    }
+}
+END_TEST
+
+/* The whole of a group with huge pages goes back, also what was never used of it. */
+START_TEST(groups_with_huge_pages_go_whole)
 {
     struct heap heap;
     bool is_clean;
-    uint32_t unit;
-    ck_assert_int_eq(gci_heap_init(&heap), 0);
-    do
-        unit = gci_region_take(&heap, KIND_SCANNED, 1, 1, &is_clean);
-    while (unit != 0 && unit < 8192 && !gci_region_is_huge(&heap, unit));
-    ck_assert_uint_ge(unit, 4096 - 10 * UNITS_PER_GROUP);
+    init_heap(&heap, HUGE_ON_REQUEST, 1);
+    uint32_t unit = take_until_huge(&heap);
     if (gci_region_is_huge(&heap, unit)) { /* else the system has none */
         *(volatile char *)unit_address(&heap, unit) = 1;
         gci_region_give(&heap, unit, 1, PAST_FREED);
@@ -367,7 +456,7 @@ START_TEST(huge_pages_come_with_large_heaps_and_go_whole)
         gci_region_end_huge(&heap);
         ck_assert_uint_eq(u32_load(&heap.prefers_huge), 0);
     }
-    gci_heap_fini(&heap);
+    fini_heap(&heap);
 }
 END_TEST
 
@@ -375,4 +464,4 @@ MAKE_SUITE(release, pages_are_those_that_a_look_at_every_slot_finds, what_is_idl
            a_block_that_is_used_is_not_idle, a_share_of_work_ends_at_its_budget, blocks_without_an_owner_go_too,
            frees_after_a_tick_are_heard_of, little_is_never_worth_a_tick, much_is_worth_one,
            much_is_worth_one_though_no_block_is_empty, units_wait_for_the_last_of_their_group,
-           huge_pages_come_with_large_heaps_and_go_whole)
+           huge_pages_come_with_large_heaps, large_objects_get_what_is_usual, groups_with_huge_pages_go_whole)

@@ -115,7 +115,7 @@ GCA_API int gca_weak_link(void **slot, void *address)
 GCA_API int gca_weak_unlink(void **slot)
 {
     struct object object;
-    if (!find_living(*slot, &object))
+    if (slot == NULL || !find_living(*slot, &object))
         return ENOENT;
     critical_enter();
     unsigned count = gci_special_remove(object.start, UINT32_C(1) << SPECIAL_LINK, (uintptr_t)slot);
@@ -161,12 +161,12 @@ static void *shown(const volatile uintptr_t *hidden)
 
 GCA_API void *gca_ephemeron_key(const gca_ephemeron *ephemeron)
 {
-    return shown(&((const struct ephemeron *)ephemeron)->hidden_key);
+    return ephemeron == NULL ? NULL : shown(&((const struct ephemeron *)ephemeron)->hidden_key);
 }
 
 GCA_API void *gca_ephemeron_value(const gca_ephemeron *ephemeron)
 {
-    return shown(&((const struct ephemeron *)ephemeron)->hidden_value);
+    return ephemeron == NULL ? NULL : shown(&((const struct ephemeron *)ephemeron)->hidden_value);
 }
 
 GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout)

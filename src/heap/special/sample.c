@@ -28,6 +28,7 @@ int gci_sample_reserve(struct heap *heap)
         struct sample *at = gci_vm_reserve(NULL, units * UNIT_RECORDS_BYTES);
         if (at == NULL)
             continue;
+        gci_vm_prefer_huge(at, units * UNIT_RECORDS_BYTES, false); /* a block's records are 64 KiB, mostly unused */
         heap->sample_units = units;
         heap->samples = at;
         return 0;

@@ -3,6 +3,7 @@
 #include "heap/special/special.h"
 
 #include "base/bits.h"
+#include "platform/pages.h"
 #include "platform/sync.h"
 
 #define BUCKETS_FIRST ((size_t)256)
@@ -169,10 +170,17 @@ unsigned gci_special_remove(uintptr_t object, uint32_t kinds, uintptr_t first)
     return count;
 }
 
-/* A slot in a block that was freed meanwhile is nobody's. */
+/* A slot in a block that was freed meanwhile is nobody's, and memory that is not ours may be gone. */
+bool gci_special_has_slot(const struct heap *heap, const struct special *link)
+{
+    if (heap_contains(heap, link->first))
+        return object_is_allocated(heap, gci_resolve(heap, link->first));
+    return gci_pages_is_writable(link->first);
+}
+
 static void clear_slot(const struct heap *heap, const struct special *link)
 {
-    if (heap_contains(heap, link->first) && !object_is_allocated(heap, gci_resolve(heap, link->first)))
+    if (!gci_special_has_slot(heap, link))
         return;
     uintptr_t *slot = (uintptr_t *)link->first; // NOLINT(performance-no-int-to-ptr)
     if (*slot == ~link->second)

@@ -53,6 +53,9 @@ struct special *gci_special_find(uintptr_t object, enum special_kind kind);
 #define SPECIAL_ANY UINT32_MAX
 unsigned gci_special_remove(uintptr_t object, uint32_t kinds, uintptr_t first);
 
+/* Whether the slot of a LINK is there and can be written. With the lock held, or the world stopped. */
+bool gci_special_has_slot(const struct heap *heap, const struct special *link);
+
 /* The object is being freed: weak slots are cleared, everything about it is forgotten. */
 void gci_special_drop(const struct heap *heap, uintptr_t object);
 
