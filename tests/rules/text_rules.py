@@ -22,6 +22,7 @@ INPUTS = "tests/integration/inputs/"  # made to be fed to programs, not to be re
 SYSTEM_MACRO = re.compile(
     r"\b_*(linux|gnu_linux|unix|APPLE|MACH|WIN32|WIN64|MSC_VER|FreeBSD|OpenBSD|NetBSD|sun|ANDROID|GLIBC|UCLIBC|MUSL|"
     r"x86_64|amd64|i386|aarch64|ARM\w*|arm|riscv|powerpc\w*|s390x?|mips\w*|SSE\d?\w*|AVX\w*|BMI\d?|POPCNT)_*\b")
+OWN_FILE = re.compile(r"(?<![\w/])(?:base|platform|heap|world|mark|collect|alloc|profile|api|cli)/[\w/]+\.(?:[chS]|def)\b")
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK|st" r"ub)\b")
 
 
@@ -87,6 +88,13 @@ def check_top_level(top):
     return [f"{name}: not in the list of top-level names" for name in extra]
 
 
+def check_references(top, path, text):
+    """Files of the source that comments of it name are there."""
+    return [f"{path}:{source_tree.line_of(text, match.start())}: {match.group(0)}: no such file"
+            for match in OWN_FILE.finditer(text)
+            if not any(os.path.isfile(os.path.join(top, folder, match.group(0))) for folder in ("src", "."))]
+
+
 def check_map(top):
     """Files that src/README.md names, and what it names in them, are there: `heap/block.h` or `heap/block.c: block_expect`."""
     if not os.path.isfile(os.path.join(top, MAP)):
@@ -111,6 +119,8 @@ def check(arguments):
     for path in paths:
         text = source_tree.read(top, path)
         found += check_head(path, text) + check_lines(path, text) + check_functions(path, text) + check_atomics(path, text)
+        if path.startswith(("src/", "include/", "platform/")) and path.endswith(source_tree.C_ENDINGS):
+            found += check_references(top, path, text)
         if path.startswith(("src/", "include/")) and path.endswith(source_tree.C_ENDINGS):
             found += check_system_macros(path, text)
     return found
