@@ -95,8 +95,8 @@ typedef struct {
 
 /* Zero-filled memory of which only the words that the layout names keep anything alive; a layout without pointers gives
  * memory that is never scanned. The layout must outlive the block. NULL with EINVAL (an offset that is no word inside an
- * element, an element whose size is no multiple of 8, more than 65,535 offsets) or ENOMEM. Such a block is freed by gca_free
- * like any other; gca_realloc that moves it makes it an ordinary one. */
+ * element, an element whose size is no multiple of 8 or that no object has, more than 65,535 offsets) or ENOMEM.
+ * Such a block is freed by gca_free like any other; gca_realloc that moves it makes it an ordinary one. */
 GCA_API void *gca_malloc_typed(size_t bytes, const gca_layout *layout) GCA_ATTR_RESULT GCA_ATTR_SIZE(1);
 
 /* Typed forms: GCA_NEW(struct node), GCA_NEW_ARRAY(struct node, 10); the ATOMIC forms hold no pointers. */
@@ -305,8 +305,8 @@ struct gca_event {
 };
 
 /* `callback` is called after each collection, on the thread that ran it, once for each event of it in order, with the
- * world running and no lock held: it may do anything. Collections inside it are not told of. One callback; NULL takes it
- * away. */
+ * world running and no lock held: it may do anything but leave by longjmp, an exception or the end of its thread. Collections
+ * inside it are not told of. One callback; NULL takes it away. */
 typedef void (*gca_event_fn)(const struct gca_event *event, void *data);
 GCA_API void gca_on_event(gca_event_fn callback, void *data);
 

@@ -18,8 +18,9 @@
  * length takes constant stack. One call destroys a thousand objects at most; the rest follows, as much each time, when the
  * thread makes another counted object or releases one, and all of it in gca_finalize_run, gca_collect or at the thread's end.
  * Objects that only refer to each other are found by the collector and destroyed together: all destroy functions run, in no
- * particular order, then all memory goes; releases among such objects do nothing. That, and finalizers, go in the same steps,
- * in the next gca_rc_new of any thread, and all of it in gca_finalize_run and gca_collect.
+ * particular order, then all memory goes; releases among such objects do nothing, and none of them may be retained any more
+ * (weak references to them load NULL). That, and finalizers, go in the same steps, in the next gca_rc_new of any thread, and all
+ * of it in gca_finalize_run and gca_collect.
  *
  * Thread safety: every function may be called from any thread, not from signal handlers. A gca_weak_t is, like any variable,
  * used by one thread at a time. Misuse (a pointer that is no counted object, one release too many, a retain of a dying

@@ -375,8 +375,11 @@ static void begin_again(struct counted *counted)
     uint16_t local = counted_local(counted);
     uint16_t moved = local > LOCAL_COUNT_MAX / 2 ? local / 2 : 0;
     bool is_near_end = moved != 0 && (int32_t)u32_add(&counted->shared, moved * SHARED_ONE) > INT32_MAX / 2;
+    torture_point(TORTURE_BEGINS_AGAIN);
     u16_store(&counted->given, 0);
+    torture_point(TORTURE_BEGINS_AGAIN);
     u16_store(&counted->taken, local - moved);
+    torture_point(TORTURE_BEGINS_AGAIN);
     if (UNLIKELY(is_near_end))
         gci_count_retain_end(counted);
 }

@@ -12,7 +12,8 @@ enum torture_point {
     TORTURE_LEAVES_OWNER, /* the owner has seen the state that it is about to change */
     TORTURE_LEFT_OWNER,   /* and changed it, but what it had is not yet added */
     TORTURE_QUEUES,       /* flagged as queued, not yet in the inbox */
-    TORTURE_ERRANDS       /* the inbox is empty, the errands are not over */
+    TORTURE_ERRANDS,      /* the inbox is empty, the errands are not over */
+    TORTURE_BEGINS_AGAIN  /* after each step by which the owner's count begins again */
 };
 
 #if defined(GCI_TORTURE)

@@ -2,6 +2,7 @@
 /* Implementation of collect/bound.h. */
 #include "collect/bound.h"
 
+#include "collect/follow.h"
 #include "heap/cache.h"
 #include "platform/sync.h"
 #include "platform/vm.h"
@@ -18,13 +19,25 @@ static struct batch due_batch;
 /* One collection's state: the world is stopped, and there is one. */
 struct bound {
     struct heap *heap;
-    struct marking *marking;
-    enum simd simd;
-    const struct page_reader *pages;
-    bool has_marked;         /* something since it was last looked at */
+    struct follow follow;
     uintptr_t writable_page; /* of a slot, found so last */
     struct bound_figures figures;
 };
+
+static bool is_marked(const struct bound *bound, uintptr_t address)
+{
+    return gci_follow_is_marked(&bound->follow, address);
+}
+
+static void mark(struct bound *bound, uintptr_t address)
+{
+    gci_follow_mark(&bound->follow, address);
+}
+
+static void settle(struct bound *bound)
+{
+    gci_follow_settle(&bound->follow);
+}
 
 /* ---- Lists ----------------------------------------------------------------------------------------------------------- */
 
@@ -67,90 +80,6 @@ static void join_batch(struct batch *batch, struct batch *front)
 static bool batch_is_empty(const struct batch *batch)
 {
     return batch->waiting.first == NULL && batch->destroyed.first == NULL;
-}
-
-/* ---- Marking more ------------------------------------------------------------------------------------------------- */
-
-static bool is_marked(const struct bound *bound, uintptr_t address)
-{
-    struct object object = gci_resolve(bound->heap, address);
-    return object_is_allocated(bound->heap, object) && gci_mark_is_set(bound->heap, object.unit, object.slot);
-}
-
-/* The object around the address, and nothing beside it. */
-static void mark(struct bound *bound, uintptr_t address)
-{
-    struct object object = gci_resolve(bound->heap, word_address(address));
-    if (!object_is_allocated(bound->heap, object) || gci_mark_is_set(bound->heap, object.unit, object.slot))
-        return;
-    uintptr_t inside = object.start + 1;
-    gci_mark_root_words(bound->marking, &inside, 1);
-    bound->has_marked = true;
-}
-
-static void drain(struct bound *bound)
-{
-    gci_mark_end(bound->marking);
-    gci_mark_begin(bound->marking, bound->heap, bound->simd, bound->pages);
-}
-
-static void mark_word(void *bound, uintptr_t word)
-{
-    mark(bound, word);
-}
-
-/* What the object refers to. */
-static void mark_words_of(struct bound *bound, struct object object)
-{
-    const struct counted *counted = (const struct counted *)object.start; // NOLINT(performance-no-int-to-ptr)
-    const struct layout *layout = object.kind == KIND_HEADED ? counted_layout(counted) : NULL;
-    struct range whole = {object.start, object.start + object.bytes};
-    if (layout != NULL)
-        counted_each_word(counted, layout, whole, mark_word, bound);
-    else
-        for (uintptr_t at = whole.lo; at + sizeof(uintptr_t) <= whole.hi; at += sizeof(uintptr_t))
-            mark(bound, *(const uintptr_t *)at); // NOLINT(performance-no-int-to-ptr)
-}
-
-/* What follows from the object's being alive. */
-static void follow(struct bound *bound, struct special *special)
-{
-    special->is_scanned = true;
-    switch ((enum special_kind)special->kind) {
-    case SPECIAL_FINALIZER:
-    case SPECIAL_FINALIZER_UNORDERED:
-        mark(bound, special->second);
-        break;
-    case SPECIAL_KEY:
-        special->is_scanned = is_marked(bound, special->first);
-        if (special->is_scanned)
-            mark(bound, ~((const struct ephemeron *)special->first)->hidden_value); // NOLINT
-        break;
-    default:
-        break;
-    }
-}
-
-static bool follow_if_alive(struct special *special, void *data)
-{
-    struct bound *bound = data;
-    if (special->kind == SPECIAL_IMMORTAL)
-        mark(bound, special->object);
-    if (!special->is_scanned && is_marked(bound, special->object))
-        follow(bound, special);
-    return true;
-}
-
-/* Until nothing more follows. Each round is as many steps as there are records; a chain of records takes as many rounds as
- * it changes between records and plain objects. */
-static void settle(struct bound *bound)
-{
-    do {
-        bound->has_marked = false;
-        gci_special_each(follow_if_alive, bound);
-        if (bound->has_marked)
-            drain(bound);
-    } while (bound->has_marked);
 }
 
 /* ---- What is due already ------------------------------------------------------------------------------------------ */
@@ -345,11 +274,9 @@ static void each_dead_counted(struct bound *bound, bool of_window, dead_fn visit
 static void set_counted_aside(struct bound *bound)
 {
     each_dead_counted(bound, true, mark);
-    drain(bound);
     settle(bound);
     each_dead_counted(bound, false, set_aside);
     mark(bound, (uintptr_t)due_batch.waiting.first);
-    drain(bound);
     settle(bound);
 }
 
@@ -375,7 +302,7 @@ static bool mark_below(struct special *special, void *data)
         return true;
     struct object object = gci_resolve(bound->heap, special->object);
     if (object.kind != KIND_ATOMIC)
-        mark_words_of(bound, object);
+        gci_follow_words(&bound->follow, object);
     mark(bound, special->second);
     return true;
 }
@@ -425,12 +352,10 @@ static void set_finalizers_aside(struct bound *bound)
 {
     gci_special_each(find_candidate, bound);
     gci_special_each(mark_below, bound);
-    drain(bound);
     settle(bound);
     gci_special_each(take_candidate, bound);
     gci_special_each(keep_candidate, bound);
     mark_due(bound);
-    drain(bound);
     settle(bound);
 }
 
@@ -459,13 +384,12 @@ static bool has_counted(const struct heap *heap)
 struct bound_figures gci_bound_resolve(struct marking *marking, enum simd simd, const struct page_reader *pages,
                                        bool frees)
 {
-    struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
+    struct bound bound = {.heap = marking->heap, .follow = {.marking = marking, .simd = simd, .pages = pages}};
     bool counts = has_counted(marking->heap);
     if (word_load(&gci_special_count) == 0 && due_count == 0 && !counts)
         return bound.figures;
     gci_mark_begin(marking, marking->heap, simd, pages);
     mark_due(&bound);
-    drain(&bound);
     settle(&bound);
     if (frees) {
         gci_special_each(cut_if_dead, &bound);
@@ -506,7 +430,7 @@ static bool look_for_more(struct special *special, void *data)
 
 bool gci_bound_follow(struct marking *marking, enum simd simd, const struct page_reader *pages)
 {
-    struct bound bound = {.heap = marking->heap, .marking = marking, .simd = simd, .pages = pages, .has_marked = false};
+    struct bound bound = {.heap = marking->heap, .follow = {.marking = marking, .simd = simd, .pages = pages}};
     bool more = false;
     if (word_load(&gci_special_count) == 0)
         return false;

@@ -54,7 +54,8 @@ static struct object object_of(const struct heap *heap, uint32_t unit, unsigned 
 
 static bool map_sets(struct search *search)
 {
-    search->bytes = align_up(search->heap->frontier * sizeof(unit_bits), gci_vm_page_bytes());
+    uint32_t units = search->heap->frontier == 0 ? 1 : search->heap->frontier; /* 0: nothing was ever asked for */
+    search->bytes = align_up(units * sizeof(unit_bits), gci_vm_page_bytes());
     char *sets = gci_vm_reserve(NULL, 2 * search->bytes);
     if (sets == NULL)
         return false;

@@ -110,6 +110,16 @@ class Reports(unittest.TestCase):
                                  [(leak.kind, leak.objects, leak.bytes) for leak in leaks])
                 self.assertTrue(all(leak.stack != 0 and 0 < leak.first_ns <= leak.last_ns for leak in leaks))
 
+    def test_nothing_allocated(self):
+        """A program that never asks for memory has leaked nothing, and its profile is whole."""
+        for mode in ("gc", "leaks"):
+            with self.subTest(mode=mode), tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "profile")
+                result = support.run(["/bin/true"], LIBRARY, GCALLOC_MODE=mode, GCALLOC_PROFILE="full",
+                                     GCALLOC_PROFILE_GRAPH="1", GCALLOC_PROFILE_FILE=path)
+                self.assertEqual((0, "", ""), (result.returncode, result.stdout, result.stderr))
+                self.assertEqual([], records.read(path)[records.LEAK])
+
     def test_programs(self):
         """What leaks in common programs is not much, and they do what they do."""
         jobs = {"/usr/bin/python3": ["-c", "import json, re; print(json.dumps({'a': [1, 2]}))"],

@@ -215,7 +215,50 @@ static void test_ephemerons(void)
     CHECK(gca_ephemeron_key(NULL) == NULL && gca_ephemeron_value(NULL) == NULL);
     gca_free(ephemerons[2]);
     memset(ephemerons, 0, sizeof ephemerons);
+    memset(kept, 0, sizeof kept);
     collect_cleanly();
+}
+
+/* Each value leads to the next key, itself or over another block. Marking all of it takes time in proportion: with a look at all
+ * ephemerons for each link this test would not end. */
+#define LINKS 30000
+
+static gca_ephemeron **chain; /* in a block, where the address of an ephemeron keeps no neighbour */
+static void *volatile chain_first;
+
+static NOINLINE void make_chain(void)
+{
+    struct pair *key = gca_malloc(sizeof *key);
+    chain_first = key;
+    chain = gca_calloc(LINKS, sizeof *chain);
+    for (size_t i = 0; i < LINKS; i++) {
+        struct pair *value = gca_malloc(sizeof *value);
+        struct pair *next = i % 3 == 0 ? value->first = gca_malloc_atomic(sizeof *next) : value;
+        void *place = gca_ephemeron_new(key, value);
+        CHECK(place != NULL);
+        chain[i * 7919 % LINKS] = place; /* a prime that does not divide it: all places, in another order */
+        key = next;
+    }
+}
+
+static NOINLINE size_t count_chain(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LINKS; i++)
+        count += gca_ephemeron_key(chain[i]) != NULL && gca_ephemeron_value(chain[i]) != NULL;
+    return count;
+}
+
+static void test_long_chain(void)
+{
+    make_chain();
+    collect_cleanly();
+    CHECK(chain_first != NULL && count_chain() == LINKS);
+    chain_first = NULL;
+    collect_cleanly();
+    collect_cleanly();
+    CHECK(count_chain() <= LINKS / 10); /* a stray word keeps the rest of the chain behind it */
+    chain = NULL;
 }
 
 /* What only an object with a finalizer refers to weakly: its key, which nobody has, or the object itself. */
@@ -380,7 +423,10 @@ static void test_typed(void)
     static struct hidden named;
     static struct typed *volatile list;
     static const size_t odd[] = {4};
+    static const size_t even[] = {0};
     static const gca_layout wrong = {16, 1, odd};
+    static const gca_layout endless = {SIZE_MAX - 7, 1, even}; /* the next element is in front of this one */
+    static const gca_layout long_layout = {PTRDIFF_MAX - 7, 1, even};
     list = make_typed(&linked, &named);
     collect_cleanly();
     CHECK(list != NULL && count_living(&linked) == HIDDEN_COUNT && count_living(&named) <= ONLY_STRAYS);
@@ -390,6 +436,10 @@ static void test_typed(void)
     CHECK(count_living(&linked) <= ONLY_STRAYS);
     errno = 0;
     CHECK(gca_malloc_typed(16, &wrong) == NULL && errno == EINVAL);
+    errno = 0;
+    CHECK(gca_malloc_typed(16, &endless) == NULL && errno == EINVAL);
+    CHECK(gca_malloc_typed(16, &long_layout) != NULL);
+    collect_cleanly();
     void *freed = gca_malloc_typed(sizeof(struct typed), &typed_layout);
     gca_free(freed);
     static struct typed *volatile grown;
@@ -494,6 +544,7 @@ int main(void)
     test_links_in_blocks(true);
     test_links_in_blocks(false);
     test_ephemerons();
+    test_long_chain();
     test_notes_of_what_goes();
     test_typed();
     test_long_typed_list();

@@ -4,11 +4,14 @@
  */
 #include <gcalloc/rc.h>
 #include <pthread.h>
+#include <sys/wait.h>
 
 #include "alloc/count.h"
 #include "alloc/torture.h"
 #include "base/atomic.h"
+#include "heap/special/special.h"
 #include "support.h"
+#include "world/critical.h"
 
 #define THREADS 4
 #define PLACES 16
@@ -258,6 +261,19 @@ START_TEST(the_owner_counts_beyond_its_words)
 }
 END_TEST
 
+START_TEST(an_object_becomes_immortal_once)
+{
+    gca_disable();
+    struct item *item = make_item(1);
+    uint64_t before = word_load(&gci_special_count);
+    for (int i = 0; i < 3; i++) {
+        gca_rc_make_immortal(item);
+        ck_assert_uint_eq(gca_rc_count(item), SIZE_MAX);
+        ck_assert_uint_eq(word_load(&gci_special_count), before + 1);
+    }
+}
+END_TEST
+
 /* ---- Another thread in the middle of a step -------------------------------------------------------------------------- */
 
 #if defined(GCI_TORTURE)
@@ -410,13 +426,111 @@ START_TEST(an_errand_that_comes_late_is_done_next)
 }
 END_TEST
 
+/* ---- Forked in the middle of a step ------------------------------------------------------------------------------------ */
+
+static uint32_t held;
+static uint32_t forks;
+
+/* The child has neither the owner nor what it was about to do: all references that there were are given back, and the object does
+ * not go before the last of them. */
+static void *give_back_in_a_child(void *item)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        uint64_t before = word_load(&destroyed);
+        gca_finalize_run();
+        for (uint32_t i = 0; i + 1 < held; i++)
+            gca_release(item);
+        _exit(word_load(&destroyed) != before);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    return NULL;
+}
+
+static void fork_now(enum torture_point point)
+{
+    if (point != TORTURE_BEGINS_AGAIN)
+        return;
+    gci_torture_hook = NULL;
+    on_other_thread(give_back_in_a_child);
+    gci_torture_hook = fork_now;
+    forks++;
+}
+
+START_TEST(a_count_that_begins_again_is_never_too_low)
+{
+    static const uint32_t most[] = {1, LOCAL_COUNT_MAX / 2, LOCAL_COUNT_MAX - 1};
+    gca_disable();
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        struct item *item = make_item(i);
+        common = item;
+        forks = 0;
+        held = most[i];
+        for (uint32_t n = 1; n < held; n++)
+            gca_retain(item);
+        gci_torture_hook = fork_now;
+        while (forks == 0) {
+            gca_retain(item);
+            if (forks == 0)
+                gca_release(item);
+        }
+        gci_torture_hook = NULL;
+        ck_assert_uint_eq(forks, 3);
+        ck_assert_uint_eq(gca_rc_count(item), held + 1);
+        for (uint32_t n = 0; n <= held; n++)
+            gca_release(item);
+    }
+}
+END_TEST
+
+static pid_t forked_inside;
+
+/* As a handler of the program that interrupts the owner, which has the lock of counts. */
+static void fork_inside(enum torture_point point)
+{
+    if (point != TORTURE_LEAVES_OWNER || !critical_is_inside())
+        return;
+    gci_torture_hook = NULL;
+    forked_inside = fork();
+}
+
+/* Both go on with what they were doing, and with the lock. */
+START_TEST(a_fork_under_the_lock_of_counts_is_survived)
+{
+    uint64_t before = word_load(&destroyed);
+    gca_disable();
+    struct item *item = make_item(1);
+    common = gca_retain(item);
+    on_other_thread(release_it);
+    common = item;
+    on_other_thread(release_it); /* and has put it into the inbox */
+    forked_inside = -1;
+    gci_torture_hook = fork_inside;
+    gca_finalize_run();
+    bool is_whole = word_load(&destroyed) == before + 1;
+    common = make_item(2);
+    on_other_thread(release_it);
+    gca_finalize_run();
+    is_whole = is_whole && word_load(&destroyed) == before + 2;
+    if (forked_inside == 0)
+        _exit(!is_whole);
+    int status = -1;
+    ck_assert(is_whole && forked_inside > 0);
+    ck_assert_int_eq(waitpid(forked_inside, &status, 0), forked_inside);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 #define WITH_HOOKS                                                                                                     \
     , an_owner_that_lets_go_does_not_undo_immortality, an_owner_that_has_let_go_is_the_one_who_sees_the_end,           \
-        what_the_owner_lets_go_on_its_way_to_the_inbox_goes_once, an_errand_that_comes_late_is_done_next
+        what_the_owner_lets_go_on_its_way_to_the_inbox_goes_once, an_errand_that_comes_late_is_done_next,              \
+        a_count_that_begins_again_is_never_too_low, a_fork_under_the_lock_of_counts_is_survived
 #else
 #define WITH_HOOKS
 #endif
 
 MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once,
            a_thread_that_ends_names_nothing_busy, a_weak_load_at_the_end_of_the_count_makes_immortal,
-           the_owner_counts_beyond_its_words WITH_HOOKS)
+           the_owner_counts_beyond_its_words, an_object_becomes_immortal_once WITH_HOOKS)

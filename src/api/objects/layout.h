@@ -16,7 +16,7 @@ STATIC_ASSERT(sizeof(gca_layout) == sizeof(struct layout) &&
 
 static inline bool layout_is_sound(const gca_layout *layout)
 {
-    if (layout == NULL || layout->bytes == 0 || layout->bytes % sizeof(void *) != 0 ||
+    if (layout == NULL || layout->bytes == 0 || layout->bytes > PTRDIFF_MAX || layout->bytes % sizeof(void *) != 0 ||
         layout->count > LAYOUT_OFFSETS_MAX || (layout->count != 0 && layout->offsets == NULL))
         return false;
     for (size_t i = 0; i < layout->count; i++)

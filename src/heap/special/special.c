@@ -226,3 +226,11 @@ void gci_special_each(bool (*visit)(struct special *special, void *data), void *
             give_record(special);
         }
 }
+
+void gci_special_each_of(uintptr_t object, void (*visit)(struct special *special, void *data), void *data)
+{
+    for (struct special *special = bucket_count == 0 ? NULL : *bucket_of(object); special != NULL;
+         special = special->next)
+        if (special->object == object)
+            visit(special, data);
+}

@@ -62,6 +62,9 @@ void gci_special_drop(const struct heap *heap, uintptr_t object);
 /* World stopped: visits every record; those for which it answers false are taken away. */
 void gci_special_each(bool (*visit)(struct special *special, void *data), void *data);
 
+/* World stopped: those of one object. */
+void gci_special_each_of(uintptr_t object, void (*visit)(struct special *special, void *data), void *data);
+
 void gci_special_lock(void);
 void gci_special_unlock(void);
 void gci_special_reset_lock(void); /* fork child */
