@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/options.h"
 #include "collect/cycle.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "heap/special/sample.h"
 #include "platform/sync.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Slow paths of free: everything but a thread's own small block. */
+/* Blocks that the program has: slow paths of free, which are everything but a thread's own small block, their sizes, and realloc.
+ * All three find a block in the same two ways, the short one to a slot and the one by heap/resolve.h that explains misuse. */
 #include "alloc/alloc.h"
 #include "alloc/misuse.h"
 #include "alloc/refill.h"
+#include "heap/large.h"
 #include "heap/resolve.h"
 #include "heap/special/counted.h"
 #include "heap/special/sample.h"

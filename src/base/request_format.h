@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the command asks a process that has the library loaded (world/request.h, profile/request.h), as both know it.
+/* How the command asks a process that has the library loaded (world/request.h, profile/look/request.h), as both know it.
  *
  * The process shows a mapping named REQUEST_BEACON "SIGNAL:VERSION"; it holds nothing. The command writes the file
  * REQUEST_DIRECTORY "UID/PID" REQUEST_FILE, with the user and the process as the process itself sees them, and queues SIGNAL to

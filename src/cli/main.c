@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The gcalloc command: a table of subcommands. A new one is one row here and one file beside this one. */
+/* The gcalloc command: a table of subcommands. A new one is one row here and one file in show/ or start/. */
 #include <argp.h>
 #include <errno.h>
 #include <stdio.h>
@@ -7,10 +7,10 @@
 
 #include <gcalloc.h> /* for the version alone: the command never links the library */
 
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/export/export.h"
 #include "cli/flamegraph/flamegraph.h"
-#include "cli/launch/preload.h"
 #include "cli/show/annotate.h"
 #include "cli/show/diff.h"
 #include "cli/show/leaks.h"
@@ -105,7 +105,7 @@ static int help_main(int argc, char **argv)
     const struct command *command = find_command(argv[1]);
     if (!command)
         return EXIT_OWN_FAILURE;
-    return command->argp ? gci_preload_help(command->argp, command->name) : print_overview();
+    return command->argp ? gci_arguments_help(command->argp, command->name) : print_overview();
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

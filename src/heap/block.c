@@ -13,18 +13,6 @@ static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
     heap->meta.hot[unit] = hot;
 }
 
-/* What the collector has reclaimed is full of pointers to things that were garbage together with it. In a program that leaves its
- * blocks to the collector those places are in use again soon, and old pointers in parts of objects that are not written
- * yet, or never, would keep them all, one by the other, when the next ones are garbage. Where programs free, there is no
- * garbage to be kept. */
-static bool is_stale(const struct heap *heap, enum block_kind kind, uint32_t first, uint32_t count)
-{
-    bool is_stale = false;
-    for (uint32_t unit = first; kind == KIND_SCANNED && !is_stale && unit < first + count; unit++)
-        is_stale = heap->meta.hot[unit].class_kind == PAST_RECLAIMED;
-    return is_stale;
-}
-
 uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_kind kind, uint32_t owner)
 {
     bool is_clean;
@@ -46,7 +34,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
                             .past = heap->meta.hot[unit].class_kind,
-                            .is_stale = !is_clean && (kind == KIND_HEADED || is_stale(heap, kind, unit, 1)),
+                            .is_stale = !is_clean && (kind == KIND_HEADED || gci_region_is_stale(heap, kind, unit, 1)),
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
@@ -200,89 +188,4 @@ bool gci_block_arm(struct block *block, uint32_t slots)
     block->countdown = slots;
     u32_exchange(&block->remote_wake, slots); /* the caller has folded: the count is of what came since */
     return !block_is_due(block, u32_load(&block->remote_count));
-}
-
-/* ---- Large runs --------------------------------------------------------------------------------------------------- */
-
-static uint32_t units_for(size_t bytes)
-{
-    return (uint32_t)((bytes + BLOCK_BYTES - 1) >> BLOCK_SHIFT);
-}
-
-static bool fits_region(const struct heap *heap, size_t usable, size_t alignment)
-{
-    size_t limit = (size_t)heap->unit_limit << BLOCK_SHIFT;
-    return usable <= limit && alignment <= limit;
-}
-
-static void set_rest(struct heap *heap, uint32_t unit, uint32_t from, uint32_t to)
-{
-    uint8_t class_kind = heap->meta.hot[unit].class_kind;
-    for (uint32_t i = from; i < to; i++)
-        set_hot(heap, unit + i, (struct hot){i, 0, class_kind, UNIT_LARGE_REST});
-}
-
-uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean)
-{
-    if (!fits_region(heap, usable, alignment))
-        return 0;
-    uint32_t count = units_for(usable);
-    uint32_t units_aligned = alignment <= BLOCK_BYTES ? 1 : (uint32_t)(alignment >> BLOCK_SHIFT);
-    if (!gci_region_touch(heap, usable))
-        return 0;
-    uint32_t unit = gci_region_take(heap, GROUP_LARGE, count, units_aligned, is_clean);
-    if (unit == 0) {
-        gci_region_untouch(heap, usable);
-        return 0;
-    }
-    *block_at(heap, unit) = (struct block){.countdown = COUNTDOWN_OFF,
-                                           .state = BLOCK_LARGE,
-                                           .window_word = NO_WINDOW,
-                                           .run_units = count,
-                                           .is_stale = !*is_clean && is_stale(heap, kind, unit, count),
-                                           .usable_bytes = usable};
-    if (kind == KIND_HEADED && !*is_clean)
-        counted_set_freed((struct counted *)unit_address(heap, unit)); // NOLINT(performance-no-int-to-ptr)
-    set_hot(heap, unit, (struct hot){0, 0, class_kind_of(0, kind), UNIT_LARGE});
-    set_rest(heap, unit, 1, count);
-    return unit;
-}
-
-void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
-{
-    struct block *block = block_at(heap, unit);
-    uint32_t count = block->run_units;
-    block->state = BLOCK_NONE;
-    gci_region_untouch(heap, block->usable_bytes);
-    gci_region_give(heap, unit, count, past);
-}
-
-bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from)
-{
-    struct block *block = block_at(heap, unit);
-    uint32_t old_units = block->run_units;
-    bool is_clean = false;
-    if (!fits_region(heap, usable, 0))
-        return false;
-    uint32_t count = units_for(usable);
-    *clean_from = usable;
-    if (usable > block->usable_bytes && !gci_region_touch(heap, usable - block->usable_bytes))
-        return false;
-    if (count > old_units) {
-        if (!gci_region_extend(heap, unit + old_units, count - old_units, &is_clean)) {
-            gci_region_untouch(heap, usable - block->usable_bytes);
-            return false;
-        }
-        set_rest(heap, unit, old_units, count);
-        if (is_clean)
-            *clean_from = (size_t)old_units << BLOCK_SHIFT;
-    } else if (count < old_units) {
-        block->run_units = count;
-        gci_region_give(heap, unit + count, old_units - count, PAST_FREED);
-    }
-    if (usable < block->usable_bytes)
-        gci_region_untouch(heap, block->usable_bytes - usable);
-    block->run_units = count;
-    block->usable_bytes = usable;
-    return true;
 }

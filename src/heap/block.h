@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks of equal slots and large runs: descriptors, counting, lists.
+/* Blocks of equal slots: descriptors, counting, lists.
  *
  * States of a block, and who moves it:
  *
@@ -58,9 +58,8 @@ struct block {
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
     bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
-    uint8_t past; /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
-    bool
-        is_stale; /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first (block.c) */
+    uint8_t past;  /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
+    bool is_stale; /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];
@@ -246,13 +245,5 @@ static inline void unit_list_remove(struct heap *heap, struct unit_list *list, u
     else
         list->tail = block->previous;
 }
-
-/* A run for one large object; 0 where there is none. `usable` is what the user may touch. */
-uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean);
-void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
-
-/* Changes the size in place. False, with nothing changed, where what follows is in use. *clean_from: usable bytes from
- * there on are known to be zero. */
-bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from);
 
 #endif

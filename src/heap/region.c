@@ -337,6 +337,18 @@ bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is
     return fits;
 }
 
+/* What the collector has reclaimed is full of pointers to things that were garbage together with it. In a program that leaves its
+ * blocks to the collector those places are in use again soon, and old pointers in parts of objects that are not written
+ * yet, or never, would keep them all, one by the other, when the next ones are garbage. Where programs free, there is no
+ * garbage to be kept. */
+bool gci_region_is_stale(const struct heap *heap, enum block_kind kind, uint32_t first, uint32_t count)
+{
+    bool is_stale = false;
+    for (uint32_t unit = first; kind == KIND_SCANNED && !is_stale && unit < first + count; unit++)
+        is_stale = heap->meta.hot[unit].class_kind == PAST_RECLAIMED;
+    return is_stale;
+}
+
 static void unclaim(struct heap *heap, uint32_t first, uint32_t count, bool is_clean)
 {
     for (uint32_t unit = first; unit < first + count; unit = (unit / UNITS_PER_GROUP + 1) * UNITS_PER_GROUP) {

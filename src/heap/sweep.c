@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "heap/block.h"
 #include "heap/cache.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "heap/release.h"
 #include "heap/special/counted.h"

@@ -38,7 +38,7 @@ class Small:
         names = [name for name in self.elf.names if name != "main"]
         self.first, self.second, self.middle = names[:3]
         self.inlined, offset = self.compile_inlined(folder)
-        self.path = os.path.join(folder, "small.gcp")
+        self.path = os.path.join(folder, "small.gcprof")
         profile = make_profile.Profile(executable=self.elf.path, words=(self.elf.path, "a b", "q\"\n<&>"), rate=1)
         bias = self.elf.map(profile)
         inlined_bias = self.inlined.map(profile, 0x7f0000000000)

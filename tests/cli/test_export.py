@@ -169,7 +169,7 @@ class HeapSnapshot(ExportTest):
         self.assertEqual(len(snapshot.reachable()), len(snapshot.nodes))
 
     def test_larger(self):
-        path = os.path.join(self.scratch, "large.gcp")
+        path = os.path.join(self.scratch, "large.gcprof")
         make_profile.realistic(objects=5000)[0].write(path)
         snapshot = formats.HeapSnapshot(self.export("heapsnapshot", "--no-symbols", profile=path).decode())
         self.assertEqual((len(snapshot.reachable()), len(snapshot.nodes)), (5010, 5010))
@@ -177,11 +177,11 @@ class HeapSnapshot(ExportTest):
         self.assertEqual(len(leaked["edges"]), 1)  # a chain
 
     def test_without_objects(self):
-        path = ended(make_profile.Profile()).write(os.path.join(self.scratch, "none.gcp"))
+        path = ended(make_profile.Profile()).write(os.path.join(self.scratch, "none.gcprof"))
         done = self.gcalloc("export", "--format=heapsnapshot", path, "-o", "out")
         self.assertEqual(done.returncode, 125)
         self.assertIn("it holds no objects of the heap", done.stderr)
-        self.assertEqual(os.listdir(self.scratch), ["none.gcp"])
+        self.assertEqual(os.listdir(self.scratch), ["none.gcprof"])
 
 
 class Json(ExportTest):
@@ -213,7 +213,7 @@ class Json(ExportTest):
             for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
                 collect(one)
 
-        path = os.path.join(self.scratch, "all.gcp")
+        path = os.path.join(self.scratch, "all.gcprof")
         make_profile.realistic()[0].write(path)
         collect(json.loads(self.export("json", "--no-symbols", profile=path)))
         self.assertEqual(described, keys)
@@ -259,11 +259,11 @@ class Flamegraph(ExportTest):
         self.assertNotIn("-", os.listdir(self.scratch))
 
     def test_nothing_to_draw(self):
-        path = ended(make_profile.Profile()).write(os.path.join(self.scratch, "none.gcp"))
+        path = ended(make_profile.Profile()).write(os.path.join(self.scratch, "none.gcprof"))
         self.assertIn("the profile has none of these", "".join(self.flamegraph(profile=path).itertext()))
 
     def test_only_the_widest_are_drawn(self):
-        path = os.path.join(self.scratch, "wide.gcp")
+        path = os.path.join(self.scratch, "wide.gcprof")
         profile = make_profile.Profile()
         rows = [{"stack": profile.stack([], ("a.c", 1, f"f{i}")), "live_bytes": i, "live_objects": 1} for i in range(1, 21001)]
         profile.moment(1, make_profile.EXIT, rows)
@@ -386,7 +386,7 @@ class Files(ExportTest):
 
     def test_no_memory(self):
         """With ever more of it: one line and no file, or all of it."""
-        path = make_profile.realistic(stacks=2000, objects=40000, elf=self.small.elf)[0].write(self.path("large.gcp"))
+        path = make_profile.realistic(stacks=2000, objects=40000, elf=self.small.elf)[0].write(self.path("large.gcprof"))
         codes = {kind: set() for kind in FORMATS}
         for kind in FORMATS:
             for mebibytes in (*range(8, 60, 3), 300):

@@ -110,7 +110,7 @@ class Pprof(PackageTest):
         self.assertEqual(found["buildIds"][0], self.small.elf.build_id.hex())
 
     def test_large(self):
-        path = os.path.join(self.scratch, "large.gcp")
+        path = os.path.join(self.scratch, "large.gcprof")
         profile, facts = make_profile.realistic(stacks=3000, elf=self.small.elf)
         found = json.loads(self.script("pprof.mjs", self.exported("pprof", "--no-symbols", profile=profile.write(path))))
         self.assertEqual(found["sums"]["inuse_space/bytes"], facts["live_bytes"])
@@ -185,13 +185,13 @@ class HeapSnapshot(PackageTest):
             profile.roots([(0x404000 + 8 * k, k, 0, make_profile.STATIC, 0) for k in range(3)])
             profile.end(1)
             paths.append(self.exported("heapsnapshot", name=f"{i}.heapsnapshot",
-                                       profile=profile.write(os.path.join(self.scratch, f"{i}.gcp"))))
+                                       profile=profile.write(os.path.join(self.scratch, f"{i}.gcprof"))))
         found = json.loads(self.script("heapsnapshot.mjs", *paths))["difference"]
         self.assertEqual({name: counts for name, counts in found.items() if not name.startswith("(")},
                          {"comes (a.c:1)": {"added": 1, "removed": 0}, "goes (a.c:1)": {"added": 0, "removed": 1}})
 
     def test_large(self):
-        path = os.path.join(self.scratch, "large.gcp")
+        path = os.path.join(self.scratch, "large.gcprof")
         make_profile.realistic(objects=20000)[0].write(path)
         found = json.loads(self.script("heapsnapshot.mjs", self.exported("heapsnapshot", "--no-symbols", profile=path)))
         self.assertEqual(sum(one["count"] for name, one in found["classes"].items()), 20000)

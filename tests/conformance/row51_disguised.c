@@ -29,12 +29,18 @@ static __attribute__((noinline)) void check_tagged(void)
 /* Every byte of a page and the seams of larger pieces are met: operands lie 2,611 bytes apart. */
 #define OPERAND_STEP 2611
 
+/* Before it can run it is data, in which pointers are aligned: who generates it has them elsewhere, too. */
 static __attribute__((noinline)) void make_code(unsigned char *code)
 {
+    static char *volatile operands[CODE_BYTES / OPERAND_STEP + 1];
     for (size_t at = 1; at + sizeof(char *) <= CODE_BYTES; at += OPERAND_STEP) {
         char *block = make_held();
+        operands[at / OPERAND_STEP] = block;
         memcpy(code + at, &block, sizeof block);
     }
+    CHECK(mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC) == 0);
+    for (size_t i = 0; i < CODE_BYTES / OPERAND_STEP + 1; i++)
+        operands[i] = NULL;
 }
 
 static __attribute__((noinline)) void check_code(const unsigned char *code)
@@ -52,7 +58,6 @@ int main(void)
     unsigned char *code = mmap(NULL, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(code != MAP_FAILED);
     make_code(code);
-    CHECK(mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC) == 0);
     make_tagged();
     clear_stack();
     collect_and_reuse(HELD_BYTES);

@@ -181,6 +181,21 @@ class Text(Planted):
         self.write("src/heap/x.c", HEAD + self.function(12) + self.function(12))
         self.assert_found("text_rules.py", "src, platform: the median function has 12 lines")
 
+    def test_references(self):
+        self.write("src/heap/x.c", HEAD + "/* heap/heap.h, platform/vm.h: lock; /usr/heap/gone.h */\n")
+        self.assert_clean("text_rules.py")
+        self.plant("text_rules.py", "src/heap/x.c", "/* see heap/gone.h */\n", "src/heap/x.c:2: heap/gone.h: no such file")
+
+    def test_map(self):
+        for text, wanted in (("`heap/heap.h`, `heap.h: bits`, `../platform/vm.h`, `mark/mark.h: heap\n`", None),
+                             ("\n`heap/gone.c`", "src/README.md:2: heap/gone.c: no such file"),
+                             ("`heap/heap.h: gone`", "src/README.md:1: heap/heap.h: has no gone")):
+            self.write("src/README.md", text)
+            if wanted:
+                self.assert_found("text_rules.py", wanted)
+            else:
+                self.assert_clean("text_rules.py")
+
     def test_files(self):
         self.write("src/heap/x.c", HEAD + "\n" * 599)
         self.assert_clean("text_rules.py")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What every source file has to look like: licence line, length, short functions, no system macros in src/, no leftovers."""
+"""What every source file has to look like: licence line, length, short functions, no system macros in src/, no leftovers.
+And src/README.md names what is there."""
 import ast
 import os
 import re
@@ -13,12 +14,15 @@ FUNCTION_LINES = 60
 MEDIAN_LINES = 10  # of all functions of src/ and platform/
 COLUMNS = 130  # comments included; clang-format holds code to 120
 TOP_LEVEL = {"CMakeLists.txt", "include", "src", "platform", "tests", "bench", "README.md", "LICENSE", "CMakePresets.json"}
+MAP = "src/README.md"
+MAPPED_ENDINGS = (".c", ".h", ".S", ".def", ".js", ".cmake", ".sh", ".py")
 INPUTS = "tests/integration/inputs/"  # made to be fed to programs, not to be read
 
 # Systems and processors; names of compilers and of sanitizers may appear, in base/attributes.h.
 SYSTEM_MACRO = re.compile(
     r"\b_*(linux|gnu_linux|unix|APPLE|MACH|WIN32|WIN64|MSC_VER|FreeBSD|OpenBSD|NetBSD|sun|ANDROID|GLIBC|UCLIBC|MUSL|"
     r"x86_64|amd64|i386|aarch64|ARM\w*|arm|riscv|powerpc\w*|s390x?|mips\w*|SSE\d?\w*|AVX\w*|BMI\d?|POPCNT)_*\b")
+OWN_FILE = re.compile(r"(?<![\w/])(?:base|platform|heap|world|mark|collect|alloc|profile|api|cli)/[\w/]+\.(?:[chS]|def)\b")
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK|st" r"ub)\b")
 
 
@@ -84,13 +88,39 @@ def check_top_level(top):
     return [f"{name}: not in the list of top-level names" for name in extra]
 
 
+def check_references(top, path, text):
+    """Files of the source that comments of it name are there."""
+    return [f"{path}:{source_tree.line_of(text, match.start())}: {match.group(0)}: no such file"
+            for match in OWN_FILE.finditer(text)
+            if not any(os.path.isfile(os.path.join(top, folder, match.group(0))) for folder in ("src", "."))]
+
+
+def check_map(top):
+    """Files that src/README.md names, and what it names in them, are there: `heap/block.h` or `heap/block.c: block_expect`."""
+    if not os.path.isfile(os.path.join(top, MAP)):
+        return []
+    text, found = source_tree.read(top, MAP), []
+    paths = source_tree.files(top, ["src", "platform", "include", "bench", "tests"], MAPPED_ENDINGS)
+    for match in re.finditer(r"`((?:\.\./)?[\w/]+\.[a-z]+)(?::\s+([a-z_]\w+)[^`]*)?`", text):
+        name, inside = match.group(1).removeprefix("../"), match.group(2)
+        meant = [path for path in paths if ("/" + path).endswith("/" + name)]
+        place = f"{MAP}:{source_tree.line_of(text, match.start())}"
+        if name.endswith(MAPPED_ENDINGS) and not meant:
+            found.append(f"{place}: {name}: no such file")
+        elif inside and meant and not any(re.search(rf"\b{inside}\b", source_tree.read(top, path)) for path in meant):
+            found.append(f"{place}: {name}: has no {inside}")
+    return found
+
+
 def check(arguments):
     top = arguments.top
     paths = [path for path in source_tree.files(top) if not path.startswith(INPUTS)]
-    found = check_top_level(top) + check_median(top, paths)
+    found = check_top_level(top) + check_median(top, paths) + check_map(top)
     for path in paths:
         text = source_tree.read(top, path)
         found += check_head(path, text) + check_lines(path, text) + check_functions(path, text) + check_atomics(path, text)
+        if path.startswith(("src/", "include/", "platform/")) and path.endswith(source_tree.C_ENDINGS):
+            found += check_references(top, path, text)
         if path.startswith(("src/", "include/")) and path.endswith(source_tree.C_ENDINGS):
             found += check_system_macros(path, text)
     return found

@@ -7,6 +7,7 @@
 #include "alloc/refill.h"
 #include "heap/block.h"
 #include "heap/cache.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "heap/resolve.h"
 #include "heap/sweep.h"

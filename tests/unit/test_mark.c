@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "heap/block.h"
+#include "heap/large.h"
 #include "heap/resolve.h"
 #include "heap/sweep.h"
 #include "mark/mark.h"

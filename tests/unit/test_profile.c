@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "heap/cache.h"
+#include "heap/large.h"
 #include "heap/special/sample.h"
 #include "heap/sweep.h"
 #include "profile/draw.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/base/choice.h"
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/export/formats.h"
 #include "cli/output/request.h"
@@ -48,7 +48,7 @@ struct export
 
 static error_t set_format(struct export *export, const char *name)
 {
-    int place = gci_choice_find("--format", FORMAT_NAMES, name);
+    int place = gci_arguments_choice("--format", FORMAT_NAMES, name);
     export->format = place >= 0 ? (enum format)place : FORMAT_NONE;
     return place >= 0 ? 0 : EINVAL;
 }

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/base/choice.h"
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 
 /* Options have long names alone; argp takes keys outside the characters for that. */
@@ -60,7 +60,7 @@ static const char *choices_of(const char *name)
 static error_t set_mode(struct launch *launch, const char *word)
 {
     launch->mode = word;
-    return gci_choice_find("--mode", choices_of("mode"), word) >= 0 ? 0 : EINVAL;
+    return gci_arguments_choice("--mode", choices_of("mode"), word) >= 0 ? 0 : EINVAL;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -106,34 +106,15 @@ static const struct argp_option options[] = {
 
 const struct argp gci_preload_argp = {.options = options, .parser = parse_option, .help_filter = filter_help};
 
-/* getopt puts argv[0] in front of its messages: with "gcalloc: run" they read as all our others do. */
 bool gci_preload_parse(const struct argp *argp, int argc, char **argv, struct launch *launch, void *input, int *code)
 {
-    char prefix[64], *given = argv[0];
-    snprintf(prefix, sizeof prefix, "gcalloc: %s", launch->command);
-    argv[0] = prefix;
-    error_t error = argp_parse(argp, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, input);
-    argv[0] = given;
-    if (error != 0)
-        *code = EXIT_OWN_FAILURE;
-    else if (launch->help)
-        *code = gci_preload_help(argp, launch->command);
-    else if (!launch->words)
-        *code = gci_message_fail(EXIT_OWN_FAILURE, launch->command, "no program given; try 'gcalloc %s --help'",
-                                 launch->command);
-    else
+    if (!gci_arguments_parse(argp, ARGP_IN_ORDER, argc, argv, launch->command, input, &launch->help, code))
+        return false;
+    if (launch->words)
         return true;
+    *code = gci_message_fail(EXIT_OWN_FAILURE, launch->command, "no program given; try 'gcalloc %s --help'",
+                             launch->command);
     return false;
-}
-
-int gci_preload_help(const struct argp *argp, const char *command)
-{
-    char name[64];
-    snprintf(name, sizeof name, "gcalloc %s", command);
-    argp_help(argp, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC, name);
-    if (fflush(stdout) != 0)
-        return gci_message_fail(EXIT_OWN_FAILURE, "standard output", "%s", strerror(errno));
-    return 0;
 }
 
 /* ---- Library ---- */

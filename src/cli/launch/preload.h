@@ -25,9 +25,6 @@ extern const struct argp gci_preload_argp;
 /* Parses the words after the subcommand's name. False: nothing to run, *code is the exit code and all is said. */
 bool gci_preload_parse(const struct argp *argp, int argc, char **argv, struct launch *launch, void *input, int *code);
 
-/* Prints the help of one subcommand on standard output; the exit code. */
-int gci_preload_help(const struct argp *argp, const char *command);
-
 /* Finds the library, checks the program, and puts the launch into this process's environment, which the program will
  * inherit. 0, or the exit code after one line. */
 int gci_preload_prepare(const struct launch *launch, struct program *program);

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cli/base/choice.h"
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/output/anonymous.h"
 #include "cli/output/file.h"
@@ -13,7 +13,7 @@ enum option_key { KEY_METRIC = 1024, KEY_ANONYMIZE }; /* long names only */
 
 static error_t set_metric(struct output_request *request, const char *name)
 {
-    if (gci_choice_find("--metric", METRIC_NAMES_USUAL "|" METRIC_NAMES_MORE, name) < 0)
+    if (gci_arguments_choice("--metric", METRIC_NAMES_USUAL "|" METRIC_NAMES_MORE, name) < 0)
         return EINVAL;
     request->metric = gci_metric_of_name(name);
     return 0;

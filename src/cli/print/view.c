@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +12,9 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/base/scratch.h"
-#include "cli/launch/preload.h"
 #include "cli/symbols/symbols.h"
 
 enum option_key { KEY_JSON = 256, KEY_NO_SYMBOLS, KEY_DEBUG_PATH }; /* long names alone */
@@ -72,45 +71,13 @@ const struct argp gci_view_argp = {.options = options, .parser = parse_option};
 
 bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code)
 {
-    char prefix[64], *given = argv[0];
-    snprintf(prefix, sizeof prefix, "gcalloc: %s", view->command);
-    argv[0] = prefix; /* getopt puts it in front of its messages */
-    error_t error = argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, input);
-    argv[0] = given;
-    if (error != 0)
-        *code = EXIT_OWN_FAILURE;
-    else if (view->help)
-        *code = gci_preload_help(argp, view->command);
-    else if (view->count < view->least)
-        *code = gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s needed; try 'gcalloc %s --help'", view->what,
-                                 view->command);
-    else
+    if (!gci_arguments_parse(argp, 0, argc, argv, view->command, input, &view->help, code))
+        return false;
+    if (view->count >= view->least)
         return true;
+    *code = gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s needed; try 'gcalloc %s --help'", view->what,
+                             view->command);
     return false;
-}
-
-bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value)
-{
-    char *end;
-    errno = 0;
-    *value = strtoull(text, &end, 0);
-    if (errno == 0 && end != text && *end == '\0' && text[0] >= '0' && text[0] <= '9' && *value >= least)
-        return true;
-    return gci_message_fail(false, option, "%.40s is no number from %" PRIu64 " on", text, least);
-}
-
-bool gci_view_bytes(const char *option, const char *text, uint64_t *value)
-{
-    static const char units[] = "KMG";
-    char *end;
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
-    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
-    bool is_right = errno == 0 && end != text && text[0] >= '0' && text[0] <= '9' && end[unit ? 1 : 0] == '\0' &&
-                    *value <= UINT64_MAX >> shift;
-    *value <<= shift;
-    return is_right || gci_message_fail(false, option, "%.40s is no number of bytes, such as 4096, 64K or 1M", text);
 }
 
 /* ---- Profiles of processes ---- */

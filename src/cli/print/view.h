@@ -45,10 +45,6 @@ struct profile *gci_view_follow(const struct view *view, const char *word);
 bool gci_view_is_process(const char *word);
 bool gci_view_is_running(const char *word); /* and there is a process of that number */
 
-/* A number given as the value of an option, from `least` on; false after one line. Bytes may end in K, M or G. */
-bool gci_view_number(const char *option, const char *text, uint64_t least, uint64_t *value);
-bool gci_view_bytes(const char *option, const char *text, uint64_t *value);
-
 /* Ends standard output; `code`, or that of its failure. */
 int gci_view_finish(int code);
 

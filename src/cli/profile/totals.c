@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/base/choice.h"
+#include "cli/base/arguments.h"
 #include "cli/base/hash.h"
 #include "cli/base/memory.h"
 
@@ -19,7 +19,7 @@ const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
 
 bool gci_total_find(const char *option, const char *name, enum total *total)
 {
-    int place = gci_choice_find(option, TOTAL_NAMES, name);
+    int place = gci_arguments_choice(option, TOTAL_NAMES, name);
     *total = place >= 0 ? (enum total)place : *total;
     return place >= 0;
 }

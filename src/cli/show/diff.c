@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/hash.h"
 #include "cli/base/memory.h"
 #include "cli/base/message.h"
@@ -72,7 +73,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         diff->per_second = true;
         return 0;
     case KEY_TOP:
-        return gci_view_number("--top", argument, 1, &diff->rows) ? 0 : EINVAL;
+        return gci_arguments_number("--top", argument, 1, &diff->rows) ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/memory.h"
 #include "cli/base/message.h"
 #include "cli/base/scratch.h"
@@ -62,7 +63,7 @@ static error_t set_fail_on(struct leaks *leaks, const char *word)
     leaks->fail_bytes = 0;
     if (strcmp(word, "any") == 0)
         return 0;
-    return gci_view_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
+    return gci_arguments_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
 }
 
 /* What stands behind "--" is a program; any other word is the view's. */
@@ -90,7 +91,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_SUPPRESSIONS:
         return gci_suppressions_read(&leaks->suppressions, argument) ? 0 : EINVAL;
     case KEY_TOP:
-        return gci_view_number("--top", argument, 1, &leaks->rows) ? 0 : EINVAL;
+        return gci_arguments_number("--top", argument, 1, &leaks->rows) ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/memory.h"
-#include "cli/base/choice.h"
 #include "cli/base/message.h"
 #include "cli/output/file.h"
 #include "cli/print/json.h"
@@ -58,7 +58,7 @@ struct plot {
 
 static error_t set_series(struct plot *plot, const char *word)
 {
-    int place = gci_choice_find("--of", SERIES_NAMES, word);
+    int place = gci_arguments_choice("--of", SERIES_NAMES, word);
     plot->shown = place >= 0 ? &series[place] : plot->shown;
     return place >= 0 ? 0 : EINVAL;
 }

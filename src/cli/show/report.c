@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/html/save.h"
 #include "cli/print/json.h"
@@ -46,9 +47,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         state->child_inputs[1] = &report->save;
         return 0;
     case KEY_STACKS:
-        return gci_view_number("--stacks", argument, 0, &report->stacks) ? 0 : EINVAL;
+        return gci_arguments_number("--stacks", argument, 0, &report->stacks) ? 0 : EINVAL;
     case KEY_TOP:
-        return gci_view_number("--top", argument, 1, &report->rows) ? 0 : EINVAL;
+        return gci_arguments_number("--top", argument, 1, &report->rows) ? 0 : EINVAL;
     case KEY_SORT:
         return gci_total_find("--sort", argument, &report->only) ? 0 : EINVAL;
     case KEY_THREADS:

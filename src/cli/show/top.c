@@ -13,6 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
@@ -50,7 +51,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     case KEY_SORT:
         return gci_total_find("--sort", argument, &top->total) ? 0 : EINVAL;
     case KEY_TOP:
-        return gci_view_number("--top", argument, 1, &top->rows) ? 0 : EINVAL;
+        return gci_arguments_number("--top", argument, 1, &top->rows) ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }

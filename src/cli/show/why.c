@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/arguments.h"
 #include "cli/base/memory.h"
 #include "cli/base/message.h"
 #include "cli/print/json.h"
@@ -36,7 +37,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         state->child_inputs[0] = &why->view;
         return 0;
     case KEY_TOP:
-        return gci_view_number("--top", argument, 1, &why->rows) ? 0 : EINVAL;
+        return gci_arguments_number("--top", argument, 1, &why->rows) ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
     }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "cli/attach/attach.h"
-#include "cli/base/choice.h"
+#include "cli/base/arguments.h"
 #include "cli/base/message.h"
 #include "cli/base/scratch.h"
 #include "cli/launch/child.h"
@@ -57,13 +57,13 @@ struct record_command {
 static error_t set_level(struct record_command *command, const char *word)
 {
     command->profiled.level = word;
-    return gci_choice_find("--level", LEVELS, word) >= 0 ? 0 : EINVAL;
+    return gci_arguments_choice("--level", LEVELS, word) >= 0 ? 0 : EINVAL;
 }
 
 static error_t set_rate(struct record_command *command, const char *word)
 {
     uint64_t bytes;
-    if (!gci_view_bytes("--rate", word, &bytes))
+    if (!gci_arguments_bytes("--rate", word, &bytes))
         return EINVAL;
     snprintf(command->rate, sizeof command->rate, "%" PRIu64, bytes);
     command->profiled.rate = command->rate;
@@ -103,7 +103,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         command->stop = true;
         return 0;
     case KEY_DURATION:
-        return gci_view_number("--duration", argument, 1, &command->duration_seconds) ? 0 : EINVAL;
+        return gci_arguments_number("--duration", argument, 1, &command->duration_seconds) ? 0 : EINVAL;
     case ARGP_KEY_ARG:
         return take_process(command, state, argument);
     case ARGP_KEY_END: /* with a process, there is no program */

@@ -92,9 +92,9 @@ class BrowserTest(CommandTest):
 
     def open(self, profile, base=None, **more):
         """The page of a profile, in the browser."""
-        path = profile.write(os.path.join(self.scratch, "now.gcp"))
-        words = ["--compare", base.write(os.path.join(self.scratch, "base.gcp"))] if base else []
-        self.assert_runs(self.gcalloc("report", path, "--html", "--force", "--no-symbols", *words), "now.gcp.html\n")
+        path = profile.write(os.path.join(self.scratch, "now.gcprof"))
+        words = ["--compare", base.write(os.path.join(self.scratch, "base.gcprof"))] if base else []
+        self.assert_runs(self.gcalloc("report", path, "--html", "--force", "--no-symbols", *words), "now.gcprof.html\n")
         page = self.browser.open(path + ".html", **more)
         self.pages.append(page)
         if more.get("scripts", True):
@@ -178,7 +178,7 @@ class Shown(BrowserTest):
     def test_a_file_that_breaks_off(self):
         small = Small()
         small.profile.content = small.profile.bytes()[:-40]  # without its last record
-        path = os.path.join(self.scratch, "torn.gcp")
+        path = os.path.join(self.scratch, "torn.gcprof")
         with open(path, "wb") as file:
             file.write(small.profile.content)
         self.gcalloc("report", path, "--html", "--no-symbols")

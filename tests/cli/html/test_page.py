@@ -86,7 +86,7 @@ def column(value, unpacked):
 
 
 class Page(CommandTest):
-    def page(self, profile, *more, name="one.gcp"):
+    def page(self, profile, *more, name="one.gcprof"):
         path = profile.write(os.path.join(self.scratch, name))
         done = self.gcalloc("report", path, "--html", "--force", "--no-symbols", *more)
         self.assert_runs(done, name + ".html\n")
@@ -143,7 +143,7 @@ class Page(CommandTest):
         rows = [{"stack": profile.stack([0x401005 + i]), "live_bytes": 9, "live_objects": 1} for i in range(2)]
         for time, written, expected in ((1, 0, []), (2, 1, [2]), (3, None, [3]), (4, 1, [3]), (5, 2, [3, 5]), (6, 1, [3, 5])):
             profile.moment(time, make_profile.TIMER, rows, written=written)
-            path = profile.write(os.path.join(self.scratch, "torn.gcp"))
+            path = profile.write(os.path.join(self.scratch, "torn.gcprof"))
             done = self.gcalloc("report", path, "--html", "--output=-", "--no-symbols")
             self.assertEqual(done.returncode, 0)
             self.assertEqual([moment["t"] for moment in unpack(done.stdout)[0]["moments"]], expected)
@@ -167,9 +167,9 @@ class Page(CommandTest):
         self.assertEqual((data["moments"], data["peak"], data["complete"]), ([], [], 1))
 
     def test_comparing(self):
-        base = make_profile.realistic(stacks=10, seed=2)[0].write(os.path.join(self.scratch, "base.gcp"))
+        base = make_profile.realistic(stacks=10, seed=2)[0].write(os.path.join(self.scratch, "base.gcprof"))
         text = self.page(make_profile.realistic(stacks=10, seed=3)[0], "--compare", base)
-        self.assertTrue(unpack(text, "base")[0]["path"].endswith("base.gcp"))
+        self.assertTrue(unpack(text, "base")[0]["path"].endswith("base.gcprof"))
         self.assertNotEqual(unpack(text)[0]["peakBytes"], unpack(text, "base")[0]["peakBytes"])
 
 
@@ -179,18 +179,18 @@ class Files(CommandTest):
         profile = make_profile.Profile(executable="/")  # which has no symbols that could be looked for
         profile.moment(5, make_profile.EXIT, [{"stack": profile.stack([], ("a.c", 1, "f")), "live_bytes": 9, "live_objects": 1}])
         profile.end(5, 9, 5)
-        self.profile = profile.write(os.path.join(self.scratch, "one.gcp"))
+        self.profile = profile.write(os.path.join(self.scratch, "one.gcprof"))
 
     def test_where_it_goes(self):
-        self.assert_runs(self.gcalloc("report", "one.gcp", "--html", "-o", "page.html"), "page.html\n")
+        self.assert_runs(self.gcalloc("report", "one.gcprof", "--html", "-o", "page.html"), "page.html\n")
         path = os.path.join(self.scratch, "page.html")
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o666 & ~self.umask())
-        self.assert_fails(self.gcalloc("report", "one.gcp", "--html", "-o", "page.html"), 125,
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "-o", "page.html"), 125,
                           "gcalloc: page.html: cannot be written: it exists; -f replaces it")
-        self.assert_runs(self.gcalloc("report", "one.gcp", "--html", "-f", "-o", "page.html"), "page.html\n")
+        self.assert_runs(self.gcalloc("report", "one.gcprof", "--html", "-f", "-o", "page.html"), "page.html\n")
         with open(path) as file:
-            self.assertEqual(self.gcalloc("report", "one.gcp", "--html", "-o", "-").stdout, file.read())
-        self.assertEqual(sorted(os.listdir(self.scratch)), ["one.gcp", "page.html"])
+            self.assertEqual(self.gcalloc("report", "one.gcprof", "--html", "-o", "-").stdout, file.read())
+        self.assertEqual(sorted(os.listdir(self.scratch)), ["one.gcprof", "page.html"])
 
     def umask(self):
         mask = os.umask(0)
@@ -198,34 +198,36 @@ class Files(CommandTest):
         return mask
 
     def test_a_full_disk(self):
-        self.assert_fails(self.gcalloc("report", "one.gcp", "--html", "-o", "/dev/full"), 125,
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "-o", "/dev/full"), 125,
                           "gcalloc: /dev/full: cannot be written: No space left on device")
         shell = ["sh", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "sh"]  # blocks of 512 bytes: far too few
         old = self.write("page.html", "the old page", mode=0o644)
-        done = self.gcalloc("report", "one.gcp", "--html", "-f", "-o", "page.html", before=shell)
+        done = self.gcalloc("report", "one.gcprof", "--html", "-f", "-o", "page.html", before=shell)
         self.assert_fails(done, 125, "gcalloc: page.html: cannot be written: File too large")
-        self.assertEqual(sorted(os.listdir(self.scratch)), ["one.gcp", "page.html"])
+        self.assertEqual(sorted(os.listdir(self.scratch)), ["one.gcprof", "page.html"])
         with open(old) as file:
             self.assertEqual(file.read(), "the old page")
 
     def test_never_onto_the_profile(self):
         before = os.stat(self.profile)
         os.link(self.profile, os.path.join(self.scratch, "other"))
-        for name in ("one.gcp", "other"):
-            self.assert_fails(self.gcalloc("report", "one.gcp", "--html", "-f", "-o", name), 125,
+        for name in ("one.gcprof", "other"):
+            self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "-f", "-o", name), 125,
                               f"gcalloc: {name}: is the profile itself, which the page would overwrite")
         self.assertEqual(os.stat(self.profile).st_size, before.st_size)
 
     def test_wrong_usage(self):
-        self.assert_fails(self.gcalloc("report", "one.gcp", "-o", "x"), 125, "gcalloc: --output: only goes with --html")
-        self.assert_fails(self.gcalloc("report", "one.gcp", "--compare", "x"), 125, "gcalloc: --compare: only goes with --html")
-        self.assert_fails(self.gcalloc("report", "one.gcp", "-f"), 125, "gcalloc: --force: only goes with --html")
-        self.assert_fails(self.gcalloc("report", "one.gcp", "--html", "--json"), 125, "gcalloc: --html: does not go with --json")
-        self.assert_fails(self.gcalloc("report", "one.gcp", "--html", "-o", "none/x"), 125,
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "-o", "x"), 125, "gcalloc: --output: only goes with --html")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--compare", "x"), 125,
+                          "gcalloc: --compare: only goes with --html")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "-f"), 125, "gcalloc: --force: only goes with --html")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "--json"), 125,
+                          "gcalloc: --html: does not go with --json")
+        self.assert_fails(self.gcalloc("report", "one.gcprof", "--html", "-o", "none/x"), 125,
                           "gcalloc: none/x: cannot be written: No such file or directory")
-        done = self.gcalloc("report", "one.gcp", "--html", "--compare", "none.gcp")
+        done = self.gcalloc("report", "one.gcprof", "--html", "--compare", "none.gcprof")
         self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (125, "", 1))
-        self.assertIn("none.gcp", done.stderr)
+        self.assertIn("none.gcprof", done.stderr)
 
 
 if __name__ == "__main__":

@@ -83,12 +83,7 @@ class Alive {
   columns() {
     const {bytes} = this.model.raw.graph
     return [
-      {
-        title: 'Allocated by',
-        wide: true,
-        value: row => this.model.siteText(row.node),
-        cell: row => el('div', {class: 'clip'}, this.site(row.node)),
-      },
+      siteColumn(this.model, 'Allocated by'),
       numberColumn('Retained', 'retained', bytesText, {share: row => row.retained / bytes}),
       numberColumn('Own', 'bytes', bytesText),
       numberColumn('Objects', 'objects', countText),
@@ -101,12 +96,6 @@ class Alive {
         cell: row => (row.doubtful > 0 ? el('span', {class: 'tag warn'}, bytesText(row.doubtful)) : '–'),
       },
     ]
-  }
-
-  site(node) {
-    return this.model.isUnknown(node)
-      ? 'unknown stack'
-      : frameCell(this.model, this.model.names.frames[this.model.site(node)])
   }
 
   more(row) {
@@ -146,7 +135,7 @@ class Alive {
           'li',
           {},
           i > 0 ? `+${step.offset}: ` : '',
-          this.site(this.model.now.nodeAt(step.node)),
+          siteCell(this.model, this.model.now.nodeAt(step.node)),
           ' ',
           el(
             'span',
@@ -192,7 +181,7 @@ class Alive {
       ' ',
       el('span', {class: 'where'}, shareText(groups.retained[i] / this.graph.bytes)),
       ' ',
-      this.site(this.model.now.nodeAt(this.graph.sites.node[groups.site[i]])),
+      siteCell(this.model, this.model.now.nodeAt(this.graph.sites.node[groups.site[i]])),
       ' ',
       el('span', {class: 'where'}, plural(groups.objects[i], 'object')),
     ]

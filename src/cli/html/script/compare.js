@@ -126,19 +126,7 @@ class Compare {
   columns() {
     const format = value => formatOf(this.metric)(value)
     return [
-      {
-        title: 'Place',
-        wide: true,
-        value: row => this.model.siteText(row.node),
-        cell: row =>
-          el(
-            'div',
-            {class: 'clip'},
-            this.model.isUnknown(row.node)
-              ? 'unknown stack'
-              : frameCell(this.model, this.model.names.frames[this.model.site(row.node)])
-          ),
-      },
+      siteColumn(this.model, 'Place'),
       {
         title: 'Change',
         value: row => row.state,

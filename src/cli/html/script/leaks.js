@@ -63,19 +63,7 @@ class Leaks {
   columns() {
     const all = row => (this.sum > 0 ? row.bytes / this.sum : 0)
     return [
-      {
-        title: 'Allocated by',
-        wide: true,
-        value: row => this.model.siteText(row.node),
-        cell: row =>
-          el(
-            'div',
-            {class: 'clip'},
-            row.isUnknown
-              ? 'unknown stack: no sample saw these'
-              : frameCell(this.model, this.model.names.frames[this.model.site(row.node)])
-          ),
-      },
+      siteColumn(this.model, 'Allocated by', 'unknown stack: no sample saw these'),
       {
         title: 'Kind',
         value: row => this.kind(row),

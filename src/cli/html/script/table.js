@@ -154,6 +154,17 @@ function frameCell(model, frame) {
   )
 }
 
+/* The place that stands for a stack. */
+const siteCell = (model, node, unknown = 'unknown stack') =>
+  model.isUnknown(node) ? unknown : frameCell(model, model.names.frames[model.site(node)])
+
+const siteColumn = (model, title, unknown) => ({
+  title,
+  wide: true,
+  value: row => model.siteText(row.node),
+  cell: row => el('div', {class: 'clip'}, siteCell(model, row.node, unknown)),
+})
+
 function stackList(model, node) {
   const frames = model.isUnknown(node) ? [] : model.stack(node)
   return el(

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs of units that hold one large object each. Only the first unit has a descriptor, in state BLOCK_LARGE; the hot word of each
+ * other one says how far in front of it that is. Callers are in a critical section, or stop the world.
+ */
+#ifndef GCI_HEAP_LARGE_H
+#define GCI_HEAP_LARGE_H
+
+#include "heap/block.h"
+
+/* A run for one large object; 0 where there is none. `usable` is what the user may touch. */
+uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable, size_t alignment, bool *is_clean);
+void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
+
+/* Changes the size in place. False, with nothing changed, where what follows is in use. *clean_from: usable bytes from
+ * there on are known to be zero. */
+bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from);
+
+#endif
