@@ -10,6 +10,9 @@
  * What cannot cross over: a block of the swapped malloc that another library frees or resizes by itself. Link with
  * -lgcalloc instead where that happens; then there is one malloc only.
  *
+ * It includes headers of the C library before the first line of a source, so feature test macros that the source defines come
+ * too late: give them to the compiler (-D_GNU_SOURCE= for a source that says #define _GNU_SOURCE).
+ *
  * With -DGCALLOC_SITES each call of malloc, calloc, realloc, strdup and strndup tells the profiler file, line and function
  * (gcalloc/profile.h), with or without debug information. These five are function-like macros then: a member of that name
  * cannot be called, and an address that is taken of one says nothing of its calls.
