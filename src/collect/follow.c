@@ -138,14 +138,26 @@ static void look_at_unit(struct follow *follow, uint32_t unit)
         look_at_word(follow, unit, i);
 }
 
+static void look_at_all(struct follow *follow)
+{
+    while (follow->marking->queue.count != 0)
+        look_at_unit(follow, queue_pop(&follow->marking->queue));
+}
+
 /* Nothing is queued before. */
 static void settle_by_object(struct follow *follow)
 {
     follow->is_by_object = true;
     gci_special_each(follow_if_alive, follow);
-    while (follow->marking->queue.count != 0)
-        look_at_unit(follow, queue_pop(&follow->marking->queue));
+    look_at_all(follow);
     follow->is_by_object = false;
+}
+
+void gci_follow_from(struct marking *marking, struct object object)
+{
+    struct follow follow = {.marking = marking, .is_by_object = true};
+    gci_follow_mark(&follow, object.start);
+    look_at_all(&follow);
 }
 
 /* Each costs a look at every record, and the marker takes a fraction of the time for an object that is taken here. */

@@ -7,7 +7,7 @@
  * each value leads to the next key, would take as many as it has links, so after some rounds the marking goes on here: object by
  * object, and for each the records that it has, which takes time in proportion to what is marked.
  *
- * World stopped, by one thread. For collect/bound.c.
+ * World stopped, by one thread. For collect/bound.c and collect/leaks.c.
  */
 #ifndef GCI_COLLECT_FOLLOW_H
 #define GCI_COLLECT_FOLLOW_H
@@ -36,5 +36,8 @@ void gci_follow_words(struct follow *follow, struct object object);
 
 /* All that follows from what is marked. */
 void gci_follow_settle(struct follow *follow);
+
+/* Where nothing more follows from what is marked: marks the object and all that follows from it, object by object. */
+void gci_follow_from(struct marking *marking, struct object object);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "collect/bound.h"
+#include "collect/follow.h"
 #include "heap/cache.h"
 #include "mark/mark.h"
 #include "platform/image.h"
@@ -129,13 +130,15 @@ static void begin_marking(const struct search *search)
     gci_mark_begin(search->scene->marking, search->heap, search->scene->simd, search->scene->pages);
 }
 
-static void flood(struct search *search, struct object object)
+static void flood(const struct search *search, struct object object)
 {
     uintptr_t inside = object.start + 1;
+    if (search->follows_records) {
+        gci_follow_from(search->scene->marking, object);
+        return;
+    }
     gci_mark_root_words(search->scene->marking, &inside, 1);
     gci_mark_end(search->scene->marking);
-    if (search->follows_records)
-        search->follows_records = gci_bound_follow(search->scene->marking, search->scene->simd, search->scene->pages);
     begin_marking(search);
 }
 

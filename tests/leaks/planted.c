@@ -226,6 +226,14 @@ static NOINLINE void finalized(void)
     gca_finalizer_set(object, finalize, new_node());
 }
 
+#define FINALIZED_COUNT 20000 /* looking at all records for each of these takes a minute */
+
+static NOINLINE void finalized_many(void)
+{
+    for (int i = 0; i < FINALIZED_COUNT; i++)
+        gca_finalizer_set(new_node(), finalize, new_node());
+}
+
 static void *leak_and_end(void *count)
 {
     for (intptr_t i = 0; i < (intptr_t)count; i++)
@@ -451,6 +459,8 @@ static const struct planted {
     {"typed_nodes", typed_nodes, 192, 3, 128, 2},
     {"weakly_held", weakly_held, 128, 2, 128, 2},
     {"finalized", finalized, 128, 2, 64, 1},
+    {"finalized_many", finalized_many, FINALIZED_COUNT * 128, FINALIZED_COUNT * 2, FINALIZED_COUNT * 64,
+     FINALIZED_COUNT},
     {"thread_ended", thread_ended, 3200, 50, 3200, 50},
     {"thread_detached", thread_detached, 4480, 70, 4480, 70},
     {"library_open", library_open, 320, 5, 320, 5},
