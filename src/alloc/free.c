@@ -259,11 +259,12 @@ static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
     if (bytes <= SMALL_BYTES_MAX || bytes > PTRDIFF_MAX - BLOCK_BYTES)
         return false;
     size_t clean_from;
+    bool is_stale;
     size_t usable = align_up(bytes, LARGE_GRAIN_BYTES);
     critical_enter();
-    bool done = gci_large_resize(&gci_heap, object.unit, usable, &clean_from);
+    bool done = gci_large_resize(&gci_heap, object.unit, usable, &clean_from, &is_stale);
     critical_leave();
-    if (done && zero_added)
+    if (done && (zero_added || is_stale))
         zero_tail(object.start, bytes < object.bytes ? bytes : object.bytes, clean_from);
     return done;
 }

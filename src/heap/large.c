@@ -58,7 +58,7 @@ void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     gci_region_give(heap, unit, count, past);
 }
 
-bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from)
+bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from, bool *is_stale)
 {
     struct block *block = block_at(heap, unit);
     uint32_t old_units = block->run_units;
@@ -67,6 +67,7 @@ bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *c
         return false;
     uint32_t count = units_for(usable);
     *clean_from = usable;
+    *is_stale = false;
     if (usable > block->usable_bytes && !gci_region_touch(heap, usable - block->usable_bytes))
         return false;
     if (count > old_units) {
@@ -74,6 +75,8 @@ bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *c
             gci_region_untouch(heap, usable - block->usable_bytes);
             return false;
         }
+        enum block_kind kind = hot_kind(heap->meta.hot[unit]);
+        *is_stale = !is_clean && gci_region_is_stale(heap, kind, unit + old_units, count - old_units);
         set_rest(heap, unit, old_units, count);
         if (is_clean)
             *clean_from = (size_t)old_units << BLOCK_SHIFT;

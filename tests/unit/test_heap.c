@@ -206,11 +206,72 @@ START_TEST(large_objects_resolve_from_any_unit)
     }
     ck_assert_uint_eq(gci_resolve(&heap, start + 300001).unit, 0);
     size_t clean_from;
-    ck_assert(gci_large_resize(&heap, unit, 900000, &clean_from));
+    bool is_stale;
+    ck_assert(gci_large_resize(&heap, unit, 900000, &clean_from, &is_stale) && !is_stale);
     ck_assert_uint_eq(gci_resolve(&heap, start + 899999).unit, unit);
     gci_large_destroy(&heap, unit, PAST_FREED);
     ck_assert_uint_eq(gci_resolve(&heap, start).unit, 0);
     ck_assert_uint_eq(region_used_bytes(&heap), 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+#define OLD_BYTE 0xee
+
+static bool has_old_bytes(const struct heap *heap, uint32_t unit, size_t from, size_t to)
+{
+    const unsigned char *start = (const unsigned char *)unit_address(heap, unit);
+    for (size_t i = from; i < to; i++)
+        if (start[i] == OLD_BYTE)
+            return true;
+    return false;
+}
+
+/* A block that was used to its end, and went as `past` says. */
+static void leave_old_block(struct heap *heap, enum unit_past past)
+{
+    uint32_t unit = gci_block_create(heap, 3, KIND_SCANNED, 1);
+    ck_assert(gci_block_touch_word(heap, unit, 0));
+    memset((void *)unit_address(heap, unit), OLD_BYTE, BLOCK_BYTES);
+    gci_block_destroy(heap, unit, past);
+}
+
+START_TEST(what_was_reclaimed_is_cleared_for_other_blocks)
+{
+    const enum unit_past pasts[] = {PAST_FREED, PAST_RECLAIMED};
+    const enum block_kind kinds[] = {KIND_SCANNED, KIND_ATOMIC};
+    for (size_t i = 0; i < 4; i++) {
+        struct heap heap;
+        bool expected = pasts[i % 2] == PAST_FREED || kinds[i / 2] == KIND_ATOMIC;
+        ck_assert_int_eq(gci_heap_init(&heap), 0);
+        leave_old_block(&heap, pasts[i % 2]);
+        uint32_t unit = gci_block_create(&heap, 7, kinds[i / 2], 1);
+        const struct size_class *size_class = block_class(&heap, unit);
+        ck_assert(gci_block_touch_word(&heap, unit, 0));
+        ck_assert_int_eq(has_old_bytes(&heap, unit, 0, size_class->slots * size_class->bytes), expected);
+        gci_heap_fini(&heap);
+    }
+}
+END_TEST
+
+/* Made of what was reclaimed in part, and grown into the rest of it. */
+START_TEST(large_objects_know_what_was_reclaimed)
+{
+    struct heap heap;
+    bool is_clean, is_stale;
+    size_t clean_from;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t first = gci_large_create(&heap, KIND_SCANNED, 4 * (size_t)BLOCK_BYTES, 0, &is_clean);
+    ck_assert(is_clean && !block_at(&heap, first)->is_stale);
+    gci_large_destroy(&heap, first, PAST_RECLAIMED);
+    uint32_t again = gci_large_create(&heap, KIND_SCANNED, 2 * (size_t)BLOCK_BYTES, 0, &is_clean);
+    ck_assert_uint_eq(again, first);
+    ck_assert(!is_clean && block_at(&heap, again)->is_stale);
+    ck_assert(gci_large_resize(&heap, again, 3 * (size_t)BLOCK_BYTES, &clean_from, &is_stale) && is_stale);
+    gci_large_destroy(&heap, again, PAST_FREED);
+    uint32_t last = gci_large_create(&heap, KIND_SCANNED, 2 * (size_t)BLOCK_BYTES, 0, &is_clean);
+    ck_assert_uint_eq(last, first);
+    ck_assert(!is_clean && !block_at(&heap, last)->is_stale);
     gci_heap_fini(&heap);
 }
 END_TEST
@@ -425,8 +486,9 @@ START_TEST(a_cache_has_one_thread)
 END_TEST
 
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
-           no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
-           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
+           what_was_reclaimed_is_cleared_for_other_blocks, large_objects_know_what_was_reclaimed, no_wake_up_is_lost,
+           retired_blocks_are_adopted_or_given_back, an_empty_block_without_owner_is_always_given_back,
+           a_second_remote_free_changes_nothing)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;
