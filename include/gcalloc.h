@@ -30,7 +30,7 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define GCA_API __attribute__((visibility("default")))
-#define GCA_ATTR_MALLOC __attribute__((malloc, warn_unused_result))
+#define GCA_ATTR_MALLOC __attribute__((__malloc__, warn_unused_result))
 #define GCA_ATTR_RESULT __attribute__((warn_unused_result))
 #define GCA_ATTR_SIZE(i) __attribute__((alloc_size(i)))
 #define GCA_ATTR_SIZE2(i, j) __attribute__((alloc_size(i, j)))

@@ -10,9 +10,13 @@
 #include "api/family.h"
 #include "profile/sampler.h"
 
+#define GCALLOC_SITES /* declares all there is */
 #include <gcalloc/replace.h>
 #undef malloc
+#undef calloc
 #undef realloc
+#undef strdup
+#undef strndup
 #undef free
 #undef malloc_usable_size
 

@@ -70,14 +70,14 @@ static void test_resizing(void)
     p = reallocarray(p, 1000, 10);
     CHECK(strcmp(p, "123456789") == 0 && malloc_usable_size(p) >= 10000);
     errno = 0;
-    CHECK(reallocarray(p, half, 2) == NULL && errno == ENOMEM);
+    CHECK(reallocarray(unknown(p), half, 2) == NULL && errno == ENOMEM);
     errno = 0;
     CHECK(realloc(p, half) == NULL && errno == ENOMEM);
     CHECK(strcmp(p, "123456789") == 0);
     CHECK(realloc(p, 0) == NULL && gca_base(unknown(p)) == NULL);
     p = reallocarray(NULL, 5, 5);
     CHECK(is_aligned(p, 16));
-    CHECK(reallocarray(p, 0, 5) == NULL && gca_base(unknown(p)) == NULL);
+    CHECK(reallocarray(unknown(p), 0, 5) == NULL && gca_base(unknown(p)) == NULL);
     errno = 0;
     CHECK(calloc(half, 2) == NULL && errno == ENOMEM);
     errno = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Only what standard C has, compiled as C99, C11 and the newest C of the compiler, without extensions of the
  * library. */
+#include <gcalloc.h>
 #include <stdlib.h>
 #include <string.h>
 
