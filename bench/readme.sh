@@ -26,8 +26,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Names begin with the time, so the last one is the newest.
-[ -n "$results" ] || for results in "$build"/bench/results/*.jsonl; do :; done
+# Their names begin with the time, so the last one is the newest; those of profile.sh do not.
+[ -n "$results" ] || for results in "$build"/bench/results/[0-9]*.jsonl; do :; done
 [ -f "$results" ] || die "no results; sh bench/run.sh makes some"
 head -n 1 "$results" | grep -q '"share": "1/1"' || die "$results: part of the work only, not fit to be shown"
 command -v gnuplot >/dev/null || die "gnuplot is not installed"
