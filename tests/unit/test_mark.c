@@ -380,11 +380,22 @@ START_TEST(a_million_links_need_no_stack)
 }
 END_TEST
 
+/* With what the system knows of pages, by one thread. */
+static void mark_with_pages(struct heap *heap, struct marking *marking, uintptr_t start)
+{
+    struct page_reader pages;
+    gci_sweep_prepare(heap, no_unit, NULL);
+    ck_assert(gci_pages_open(&pages));
+    gci_mark_begin(marking, heap, SIMD_SCALAR, &pages);
+    gci_mark_root_words(marking, &start, 1);
+    gci_mark_end(marking);
+    gci_pages_close(&pages);
+}
+
 START_TEST(unwritten_parts_are_skipped)
 {
     struct heap heap;
     struct marking marking;
-    struct page_reader pages;
     bool is_clean;
     size_t bytes = (size_t)1 << 30;
     ck_assert_int_eq(gci_heap_init(&heap), 0);
@@ -394,12 +405,7 @@ START_TEST(unwritten_parts_are_skipped)
     uintptr_t start = unit_address(&heap, big);
     for (unsigned i = 0; i < 64; i++)
         *(uintptr_t *)(start + bytes / 64 * i + 8 * i) = unit_address(&heap, unit) + i * 64;
-    gci_sweep_prepare(&heap, no_unit, NULL);
-    ck_assert(gci_pages_open(&pages));
-    gci_mark_begin(&marking, &heap, SIMD_SCALAR, &pages);
-    gci_mark_root_words(&marking, &start, 1);
-    gci_mark_end(&marking);
-    gci_pages_close(&pages);
+    mark_with_pages(&heap, &marking, start);
     ck_assert_uint_eq(heap.meta.mark[unit][0], UINT64_MAX);
     ck_assert_uint_lt(marking.own.scanned_bytes, bytes / 8);
     gci_heap_fini(&heap);
@@ -411,19 +417,13 @@ START_TEST(nothing_in_a_marking_points_into_an_object)
 {
     struct heap heap;
     struct marking marking;
-    struct page_reader pages;
     uintptr_t words[sizeof marking / sizeof(uintptr_t)];
     bool is_clean;
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     uint32_t big = gci_large_create(&heap, KIND_SCANNED, (size_t)1 << 20, 0, &is_clean);
     uintptr_t start = unit_address(&heap, big);
     *(volatile char *)start = 1;
-    gci_sweep_prepare(&heap, no_unit, NULL);
-    ck_assert(gci_pages_open(&pages));
-    gci_mark_begin(&marking, &heap, SIMD_SCALAR, &pages);
-    gci_mark_root_words(&marking, &start, 1);
-    gci_mark_end(&marking);
-    gci_pages_close(&pages);
+    mark_with_pages(&heap, &marking, start);
     memcpy(words, &marking, sizeof words);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         ck_assert_uint_eq(gci_resolve(&heap, word_address(words[i])).unit, 0);
