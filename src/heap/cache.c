@@ -170,12 +170,14 @@ static bool owns_nothing(const struct owned_blocks *owned)
     return owned->current == 0 && owned->available.head == 0 && owned->full.head == 0;
 }
 
+/* A thread that ends by itself has said before, under the lock of counts, that it counts no longer and is busy with nothing.
+ * One that was killed, or that a fork has left behind, has not. */
 static void give_shell(struct heap *heap, struct cache *cache)
 {
     gci_lock_acquire(&heap->region_lock);
-    u32_store_release(&cache->counts,
-                      0); /* a thread that was killed, or that a fork has left behind, has not said so */
-    cache->busy_at = NULL;
+    u32_store_release(&cache->counts, 0);
+    if (cache->busy_at != NULL)
+        cache->busy_at = NULL;
     cache->is_in_use = false;
     gci_lock_release(&heap->region_lock);
 }

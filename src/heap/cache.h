@@ -68,7 +68,7 @@ struct cache {
     volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
     struct inbox inbox;            /* outlives the thread, and so does the next */
     volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
-    volatile shared_word *busy_at; /* gci_count_self.busy once it was set: lock of alloc/count.c, or the region's */
+    volatile shared_word *busy_at; /* gci_count_self.busy: lock of alloc/count.c; a killed thread's: the region's */
     volatile shared_word left;     /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
     struct trail *trail;           /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };

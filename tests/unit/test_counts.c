@@ -4,6 +4,7 @@
  */
 #include <gcalloc/rc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 #include "alloc/count.h"
@@ -222,6 +223,39 @@ static struct counted *header_of(void *object)
     void *volatile start = object; /* it lies in front of what the compiler knows of */
     return (struct counted *)start - 1;
 }
+
+static volatile u32_shared has_left;
+
+static void *count_and_leave(void *item)
+{
+    gca_retain(item);
+    for (int i = 0; i < TIMES; i++) {
+        gca_retain(item);
+        gca_release(item);
+    }
+    gca_release(item);
+    gca_thread_unregister();
+    u32_store(&has_left, 1); /* orders nothing: the locks of the library alone do */
+    pause();
+    return NULL;
+}
+
+/* Whoever looks then who is busy with it takes one lock, of those that the thread has taken at its end. */
+START_TEST(a_thread_that_has_left_is_busy_with_nothing)
+{
+    pthread_t thread;
+    gca_disable();
+    struct item *item = make_item(1);
+    uint64_t before = word_load(&destroyed);
+    ck_assert_int_eq(pthread_create(&thread, NULL, count_and_leave, item), 0);
+    while (u32_load(&has_left) == 0)
+        sched_yield();
+    gca_finalize_run(); /* what it has queued is merged */
+    ck_assert_uint_ne(u32_load(&header_of(item)->shared) & SHARED_BUSY, 0);
+    gca_release(item);
+    ck_assert_uint_eq(word_load(&destroyed), before + 1);
+}
+END_TEST
 
 /* With the lock of weak references held, when others may name it busy: no other lock is taken then (asserted in enter). */
 START_TEST(a_weak_load_at_the_end_of_the_count_makes_immortal)
@@ -532,5 +566,6 @@ END_TEST
 #endif
 
 MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once,
-           a_thread_that_ends_names_nothing_busy, a_weak_load_at_the_end_of_the_count_makes_immortal,
-           the_owner_counts_beyond_its_words, an_object_becomes_immortal_once WITH_HOOKS)
+           a_thread_that_ends_names_nothing_busy, a_thread_that_has_left_is_busy_with_nothing,
+           a_weak_load_at_the_end_of_the_count_makes_immortal, the_owner_counts_beyond_its_words,
+           an_object_becomes_immortal_once WITH_HOOKS)
