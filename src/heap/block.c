@@ -21,10 +21,12 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
         return 0;
     bool is_sampled = (owner & HAS_SAMPLES) != 0;
     if (is_sampled && !gci_sample_prepare(heap, unit)) {
-        gci_region_give(heap, unit, 1, PAST_NEVER_USED);
+        gci_region_give(heap, unit, 1, (enum unit_past)heap->meta.hot[unit].class_kind);
         return 0;
     }
     const struct size_class *size_class = &gci_size_classes[class_index];
+    uint16_t granules = (uint16_t)(size_class->bytes / GRANULE_BYTES);
+    bool is_stale = !is_clean && (kind == KIND_HEADED || gci_region_is_stale(heap, kind, granules, unit, 1));
     struct block *block = block_at(heap, unit);
     *block = (struct block){.custody = owner,
                             .countdown = COUNTDOWN_OFF,
@@ -34,14 +36,12 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
                             .past = heap->meta.hot[unit].class_kind,
-                            .is_stale = !is_clean && (kind == KIND_HEADED || gci_region_is_stale(heap, kind, unit, 1)),
+                            .is_stale = is_stale,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);
-    set_hot(heap, unit,
-            (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
-                         class_kind_of(class_index, kind), UNIT_SMALL});
+    set_hot(heap, unit, (struct hot){size_class->reciprocal, granules, class_kind_of(class_index, kind), UNIT_SMALL});
     return unit;
 }
 

@@ -40,7 +40,7 @@ enum unit_use { UNIT_FREE, UNIT_SMALL, UNIT_LARGE, UNIT_LARGE_REST };
 /* One load tells a lookup all about a unit. Written by whoever takes or gives the unit, and constant in between. */
 struct hot {
     uint32_t reciprocal; /* UNIT_SMALL: of the class; UNIT_LARGE_REST: units back to the run's first */
-    uint16_t granules;   /* UNIT_SMALL: size of a slot */
+    uint16_t granules;   /* UNIT_SMALL: size of a slot; UNIT_FREE: the same, of the last if those were KIND_SCANNED */
     uint8_t class_kind;  /* class | kind << 6 */
     uint8_t use;         /* enum unit_use */
 };
