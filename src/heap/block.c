@@ -21,12 +21,12 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
         return 0;
     bool is_sampled = (owner & HAS_SAMPLES) != 0;
     if (is_sampled && !gci_sample_prepare(heap, unit)) {
-        gci_region_give(heap, unit, 1, (enum unit_past)heap->meta.hot[unit].class_kind);
+        gci_region_give(heap, unit, 1, hot_past(heap->meta.hot[unit]));
         return 0;
     }
     const struct size_class *size_class = &gci_size_classes[class_index];
     uint16_t granules = (uint16_t)(size_class->bytes / GRANULE_BYTES);
-    bool is_stale = !is_clean && (kind == KIND_HEADED || gci_region_is_stale(heap, kind, granules, unit, 1));
+    bool is_stale = !is_clean && gci_region_is_stale(heap, kind, granules, unit, 1);
     struct block *block = block_at(heap, unit);
     *block = (struct block){.custody = owner,
                             .countdown = COUNTDOWN_OFF,
@@ -35,7 +35,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .window_word = NO_WINDOW,
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
-                            .past = heap->meta.hot[unit].class_kind,
+                            .past = hot_past(heap->meta.hot[unit]),
                             .is_stale = is_stale,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
@@ -103,6 +103,8 @@ void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     const struct size_class *size_class = block_class(heap, unit);
     size_t unused_bytes = word_bytes(size_class, block_at(heap, unit)->unused_words);
     gci_region_untouch(heap, word_bytes(size_class, size_class->words) - unused_bytes);
+    if (block_at(heap, unit)->is_stale && unused_bytes != 0)
+        heap->meta.hot[unit].granules = 0; /* what was to be cleared there is there still */
     block_at(heap, unit)->state = BLOCK_NONE;
     u32_store(&block_at(heap, unit)->custody, OWNER_NONE);
     gci_region_give(heap, unit, 1, past);

@@ -14,7 +14,7 @@ uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count,
 bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is_clean);
 
 /* Of units just taken that are not clean, before their hot words are set: what lies there has to be cleared for blocks of that
- * kind, with slots of so many granules; 0: one large block. */
+ * kind, with slots of so many granules; 0: for one large object, but for its header. */
 bool gci_region_is_stale(const struct heap *heap, enum block_kind kind, uint16_t granules, uint32_t first,
                          uint32_t count);
 

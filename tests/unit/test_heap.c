@@ -227,7 +227,8 @@ static bool has_old_bytes(const struct heap *heap, uint32_t unit, size_t from, s
     return false;
 }
 
-/* Whether a block of that class and kind shows what lay in one that was used to its end and went as `past` says. */
+/* Whether a block of that class and kind shows what lay in one that was used to its end and went as `past` says: anywhere, or
+ * where headers are. */
 static bool shows_old(unsigned old_class, enum block_kind old_kind, enum unit_past past, unsigned class_index,
                       enum block_kind kind)
 {
@@ -240,7 +241,10 @@ static bool shows_old(unsigned old_class, enum block_kind old_kind, enum unit_pa
     ck_assert_uint_eq(gci_block_create(&heap, class_index, kind, 1), unit);
     ck_assert(gci_block_touch_word(&heap, unit, 0));
     const struct size_class *size_class = block_class(&heap, unit);
-    bool is_shown = has_old_bytes(&heap, unit, 0, size_class->slots * size_class->bytes);
+    size_t looked_at = kind == KIND_HEADED ? sizeof(uint64_t) : size_class->bytes;
+    bool is_shown = false;
+    for (size_t at = 0; at < size_class->slots * size_class->bytes; at += size_class->bytes)
+        is_shown = is_shown || has_old_bytes(&heap, unit, at, at + looked_at);
     gci_heap_fini(&heap);
     return is_shown;
 }
@@ -251,10 +255,33 @@ START_TEST(what_was_reclaimed_is_cleared_for_other_blocks)
     ck_assert(!shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 7, KIND_SCANNED));
     ck_assert(!shows_old(3, KIND_ATOMIC, PAST_RECLAIMED, 3, KIND_SCANNED));
     ck_assert(!shows_old(3, KIND_HEADED, PAST_RECLAIMED, 3, KIND_SCANNED));
+    ck_assert(!shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 3, KIND_HEADED));
+    ck_assert(!shows_old(3, KIND_SCANNED, PAST_FREED, 3, KIND_HEADED));
+    ck_assert(shows_old(3, KIND_HEADED, PAST_FREED, 3, KIND_HEADED));
     ck_assert(shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 3, KIND_SCANNED));
     ck_assert(shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 7, KIND_ATOMIC));
     ck_assert(shows_old(3, KIND_SCANNED, PAST_FREED, 7, KIND_SCANNED));
     ck_assert(shows_old(3, KIND_SCANNED, PAST_FREED, 7, KIND_ATOMIC));
+}
+END_TEST
+
+/* What the block in between has not come to is as old as before. */
+START_TEST(what_was_not_reached_is_still_to_be_cleared)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, 1);
+    memset((void *)unit_address(&heap, unit), OLD_BYTE, BLOCK_BYTES);
+    gci_block_destroy(&heap, unit, PAST_RECLAIMED);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(gci_block_create(&heap, 2, KIND_SCANNED, 1), unit);
+        ck_assert(gci_block_touch_word(&heap, unit, block_class(&heap, unit)->words - 1));
+        if (i == 0)
+            gci_block_destroy(&heap, unit, PAST_RECLAIMED);
+    }
+    ck_assert(gci_block_touch_word(&heap, unit, 0));
+    ck_assert(!has_old_bytes(&heap, unit, 0, block_class(&heap, unit)->slots * block_class(&heap, unit)->bytes));
+    gci_heap_fini(&heap);
 }
 END_TEST
 
@@ -490,9 +517,9 @@ START_TEST(a_cache_has_one_thread)
 END_TEST
 
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
-           what_was_reclaimed_is_cleared_for_other_blocks, large_objects_know_what_was_reclaimed, no_wake_up_is_lost,
-           retired_blocks_are_adopted_or_given_back, an_empty_block_without_owner_is_always_given_back,
-           a_second_remote_free_changes_nothing)
+           what_was_reclaimed_is_cleared_for_other_blocks, what_was_not_reached_is_still_to_be_cleared,
+           large_objects_know_what_was_reclaimed, no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
+           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;
