@@ -6,13 +6,13 @@
 
 #include "base/assert.h"
 #include "base/options.h"
+#include "collect/again.h"
 #include "collect/bound.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
 #include "heap/release.h"
 #include "heap/resolve.h"
 #include "mark/mark.h"
-#include "mark/verify.h"
 #include "platform/clock.h"
 #include "platform/context.h"
 #include "platform/env.h"
@@ -90,6 +90,12 @@ static void mark_words(const struct root_piece *piece, void *data)
     gci_mark_root_words(data, piece->words, piece->count);
 }
 
+static void keep_and_mark_words(const struct root_piece *piece, void *data)
+{
+    gci_again_keep(piece);
+    mark_words(piece, data);
+}
+
 /* A word inside a slot, where it can be meant for no other. */
 static void mark_words_exactly(const struct root_piece *piece, void *data)
 {
@@ -137,34 +143,6 @@ static uint32_t count_helpers(void)
     return others < HELPERS_MAX_UNASKED ? others : HELPERS_MAX_UNASKED;
 }
 
-static void verify_words(const struct root_piece *piece, void *data)
-{
-    gci_verify_words(data, piece->words, piece->count);
-}
-
-static void ignore_unit(uint32_t unit, void *data)
-{
-    (void)unit; /* is found by its bits */
-    (void)data;
-}
-
-/* The marks of the second marking stay. */
-static NOINLINE void verify(const struct page_reader *pages, const struct roots_caller *caller)
-{
-    if (!gci_verify_begin(&gci_heap))
-        return;
-    gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
-    GCI_CHECK(gci_roots_each(pages, caller, verify_words, &gci_heap));
-    uintptr_t found = gci_verify_end(&gci_heap);
-    if (found == 0)
-        return;
-    struct text text;
-    gci_text_init(&text);
-    gci_text_add(&text, "marking twice differs at ");
-    gci_text_add_address(&text, found);
-    gci_env_die(&text);
-}
-
 static struct roots_caller find_caller(const struct cycle *cycle, uintptr_t stack_pointer)
 {
     if (cycle->look != NULL && cycle->look->caller != NULL)
@@ -184,17 +162,20 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
 {
     struct page_reader pages;
     bool is_exact = cycle->look != NULL && cycle->look->is_exact;
+    bool is_verified = gci_options.verify != 0 && !is_exact;
+    root_words_fn visit = is_verified ? keep_and_mark_words : is_exact ? mark_words_exactly : mark_words;
     if (!gci_pages_open(&pages))
         return false;
     gci_bound_hide(&gci_heap);
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());
-    bool done = gci_roots_each(&pages, &caller, is_exact ? mark_words_exactly : mark_words, &cycle->marking);
+    gci_again_begin();
+    bool done = gci_roots_each(&pages, &caller, visit, &cycle->marking);
     cycle->report.roots_ns = end_phase(cycle);
     gci_mark_end(&cycle->marking);
-    if (done && UNLIKELY(gci_options.verify != 0) && !is_exact)
-        verify(&pages, &caller);
+    if (done && UNLIKELY(is_verified))
+        gci_again_compare(&pages);
     if (done)
         cycle->bound = gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
     else

@@ -408,3 +408,13 @@ bool gci_roots_find_thread(uintptr_t address, struct range own, struct root_plac
     }
     return false;
 }
+
+bool gci_roots_is_still(uintptr_t address)
+{
+    uint32_t generation = gci_world_generation();
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        if (u32_load(&thread->stopped_in) == generation && range_contains(thread->stack, address) &&
+            address >= thread->stack_pointer)
+            return true;
+    return false;
+}
