@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #include "collect/pacer.h"
 #include "platform/vm.h"
@@ -311,6 +312,37 @@ START_TEST(a_stopped_stack_that_changes_is_found)
 }
 END_TEST
 
+static ucontext_t main_context;
+static ucontext_t routine_context;
+
+/* Where the frames of a collection come to lie. */
+static __attribute__((noinline)) void leave_garbage_on_stack(void)
+{
+    void *words[2000];
+    for (int i = 0; i < 2000; i++)
+        words[i] = gca_malloc(100);
+    __asm__ volatile("" : : "r"(words) : "memory");
+}
+
+static void collect_on_this_stack(void)
+{
+    for (int i = 0; i < 30; i++) {
+        leave_garbage_on_stack();
+        gca_collect();
+    }
+    swapcontext(&routine_context, &main_context);
+}
+
+START_TEST(a_collection_on_a_block_of_the_heap_is_marked_twice)
+{
+    gca_option_set("verify", "1");
+    ck_assert_int_eq(getcontext(&routine_context), 0);
+    routine_context.uc_stack = (stack_t){.ss_sp = gca_malloc(SHARED_STACK_BYTES), .ss_size = SHARED_STACK_BYTES};
+    makecontext(&routine_context, collect_on_this_stack, 0);
+    ck_assert_int_eq(swapcontext(&main_context, &routine_context), 0);
+}
+END_TEST
+
 #define WORKERS 3
 #define COLLECTIONS 400
 
@@ -368,7 +400,8 @@ MAKE_SUITE(pacer, what_is_left_bounds_growth, headroom_is_bounded, faster_growth
            a_cycle_without_growth_teaches_nothing, thresholds_saturate)
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
            a_collection_is_no_cancellation_point, what_another_process_writes_is_marked_twice_as_it_was,
-           a_stopped_stack_that_changes_is_found, collecting_without_pause_leaves_time_for_others)
+           a_stopped_stack_that_changes_is_found, a_collection_on_a_block_of_the_heap_is_marked_twice,
+           collecting_without_pause_leaves_time_for_others)
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------- */
 
