@@ -213,13 +213,16 @@ static void visit_words(const struct walk *walk, const uintptr_t *words, size_t 
     walk->visit(&piece, walk->data);
 }
 
-/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown. */
+/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown: into the heap
+ * or just past its end, by one comparison for each byte. */
 static void visit_code(const struct walk *walk, const char *bytes, size_t count, uintptr_t address)
 {
+    uintptr_t base = gci_heap.base;
+    uintptr_t limit = word_load(&gci_heap.limit_bytes);
     for (size_t i = 0; i + sizeof(uintptr_t) <= count; i++) {
         uintptr_t word;
         __builtin_memcpy(&word, bytes + i, sizeof word);
-        if (UNLIKELY(heap_contains(&gci_heap, word_address(word)) || heap_contains(&gci_heap, word_address(word) - 1)))
+        if (UNLIKELY(word_address(word) - base <= limit))
             visit_words(walk, &word, 1, address + i);
     }
 }
