@@ -7,8 +7,8 @@
 
 #include "distances.h"
 
-#define BLOCKS 3000u
-#define BLOCK_BYTES 40u
+#define BLOCKS ((size_t)3000)
+#define BLOCK_BYTES ((size_t)40)
 #define BYTE 0x5a
 
 struct set {
