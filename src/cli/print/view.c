@@ -13,6 +13,7 @@
 
 #include "cli/attach/attach.h"
 #include "cli/base/arguments.h"
+#include "cli/base/head.h"
 #include "cli/base/message.h"
 #include "cli/base/scratch.h"
 #include "cli/symbols/symbols.h"
@@ -63,13 +64,8 @@ bool gci_view_parse(const struct arguments *arguments, int argc, char **argv, st
 
 static bool begins_profile(int folder, const char *name)
 {
-    char head[sizeof(struct profile_record) + sizeof PROFILE_MAGIC - 1];
-    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t bytes = file < 0 ? -1 : pread(file, head, sizeof head, 0);
-    if (file >= 0)
-        close(file);
-    return bytes == (ssize_t)sizeof head &&
-           memcmp(head + sizeof(struct profile_record), PROFILE_MAGIC, sizeof PROFILE_MAGIC - 1) == 0;
+    struct profile_header header;
+    return gci_head_read(folder, name, &header);
 }
 
 /* The profile that the process is writing: among its open files. True: path is that of /proc. */

@@ -270,7 +270,7 @@ static void print_text(const struct diff *diff, const struct side *sides, const 
     for (; shown < different && shown < diff->rows; shown++)
         print_change(diff, sides, &changes->changes[shown]);
     if (shown < different)
-        printf("%36sand %zu stacks more\n", "", different - shown);
+        printf("%36sand %zu more stack%s\n", "", different - shown, gci_print_plural(different - shown));
 }
 
 /* ---- JSON ---- */

@@ -266,7 +266,8 @@ static void print_text(const struct leaks *leaks, const struct profile *profile,
     for (size_t i = 0; i < shown; i++)
         print_group(profile, &groups->groups[i]);
     if (shown < groups->count)
-        printf("\nand %zu groups more (--top=%zu)\n", groups->count - shown, groups->count);
+        printf("\nand %zu more group%s (--top=%zu)\n", groups->count - shown, gci_print_plural(groups->count - shown),
+               groups->count);
 }
 
 /* Stacks are known of what is asked for while a profile is on, and at level sample of a part of it. */

@@ -66,6 +66,20 @@ const struct arguments gci_report_arguments = {
 
 /* ---- The summary ---- */
 
+static void print_precision(const struct profile *profile, uint64_t samples)
+{
+    if (profile->header.level == PROFILE_LEVEL_FULL) {
+        puts("exact: each allocation was counted");
+        return;
+    }
+    const char *distance = gci_print_bytes(profile->header.rate_bytes).text;
+    if (samples == 0)
+        printf("no samples, one in %s: too little was allocated for estimates\n", distance);
+    else
+        printf("estimates from %s sample%s, one in %s: right to about %.1f %% in all\n", gci_print_count(samples).text,
+               gci_print_plural(samples), distance, 100 / sqrt((double)samples));
+}
+
 static void print_how(const struct profile *profile, const struct totals *totals)
 {
     time_t start = (time_t)(profile->header.start_realtime_ns / 1000000000);
@@ -75,12 +89,7 @@ static void print_how(const struct profile *profile, const struct totals *totals
         strftime(date, sizeof date, ", from %Y-%m-%d %H:%M:%S", &local);
     printf("ran %s%s%s\n", gci_print_time(profile->duration_ns).text, date,
            profile->is_complete ? "" : "; the profile has no end");
-    if (profile->header.level == PROFILE_LEVEL_SAMPLE)
-        printf("estimates from %s samples, one in %s: right to about %.1f %% in all\n",
-               gci_print_count(totals->all.samples).text, gci_print_bytes(profile->header.rate_bytes).text,
-               totals->all.samples > 0 ? 100 / sqrt((double)totals->all.samples) : 100.0);
-    else
-        puts("exact: each allocation was counted");
+    print_precision(profile, totals->all.samples);
 }
 
 static void print_peak(const struct profile *profile)
@@ -194,7 +203,7 @@ static void print_list(const struct report *report, const struct profile *profil
     for (size_t i = 0; i < shown; i++)
         print_site(report, profile, totals, sites[i], total);
     if (count > shown)
-        printf("%*sand %zu more places\n", ROWS_PLACE_COLUMN, "", count - shown);
+        printf("%*sand %zu more place%s\n", ROWS_PLACE_COLUMN, "", count - shown, gci_print_plural(count - shown));
     free(sites);
 }
 
