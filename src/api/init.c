@@ -104,7 +104,8 @@ static bool is_shadowed(void)
 {
     __typeof__(&gca_version) called = gca_version, own = gci_init_own_version;
     const char *malloc_link = &gci_init_malloc_link;
-    __asm__("" : "+r"(called), "+r"(own), "+r"(malloc_link)); /* compilers take different names for different functions */
+    __asm__(""
+            : "+r"(called), "+r"(own), "+r"(malloc_link)); /* compilers take different names for different functions */
     return malloc_link == NULL && called != own;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Linked with libgcalloc_core.so, run with libgcalloc.so in front, as `gcalloc run` does: the functions of the first are never called,
- * so it must not be there to be asked either. */
+/* Linked with libgcalloc_core.so, run with libgcalloc.so in front, as `gcalloc run` does: the functions of the first are never
+ * called, so it must not be there to be asked either. */
 #include <stdlib.h>
 
 #include "check.h"
