@@ -123,7 +123,7 @@ static void name_after_program(char *name, size_t bytes, const char *program)
     const char *slash = strrchr(program, '/');
     int length = snprintf(name, bytes, "gcalloc.%.60s.", slash ? slash + 1 : program);
     for (char *at = name; *at; at++)
-        *at = *at == '%' ? '_' : *at; /* a mark of the program's own name is none */
+        *at = *at == '%' || (unsigned char)*at < ' ' ? '_' : *at; /* a mark of the program's own name is none */
     snprintf(name + length, bytes - (size_t)length, "%s.gcprof", PROFILE_PROCESS_MARK);
 }
 
@@ -287,14 +287,29 @@ static int level_number(const char *level)
                                       : (strcmp(level, "site") == 0 ? PROFILE_LEVEL_SITE : PROFILE_LEVEL_SAMPLE);
 }
 
+#define NAME_BYTES 64 /* the kernel keeps 15 characters */
+
+static void name_of_process(char name[NAME_BYTES], const char *process)
+{
+    char path[NAME_BYTES];
+    snprintf(path, sizeof path, "/proc/%.20s/comm", process);
+    FILE *file = fopen(path, "re");
+    if (!file || !fgets(name, NAME_BYTES, file) || name[0] == '\n')
+        snprintf(name, NAME_BYTES, "process");
+    if (file)
+        fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+}
+
 static int record_process(struct record_command *command, const char *start)
 {
     struct running running = {.process = (pid_t)strtol(command->process, NULL, 10),
                               .start = start,
                               .graph = command->profiled.graph,
                               .duration_seconds = command->duration_seconds};
-    static char name[] = "process", *words[] = {name, NULL};
-    command->profiled.launch.words = words;
+    static char name[NAME_BYTES], *words[] = {name, NULL};
+    name_of_process(name, command->process);
+    command->profiled.launch.words = words; /* for the file's name */
     int code = make_pattern(command);
     if (code != 0)
         return code;
