@@ -15,6 +15,10 @@
 #include "platform/env.h"
 #include "world/critical.h"
 
+/* As for start-up in family.h: libraries are looked at where malloc is ours, whoever opens them. */
+extern const char gci_loader_link;
+__attribute__((used)) static const char *const loader_link = &gci_loader_link;
+
 /* Not in the headers of every glibc: cfree went in 2.26, the sized forms came in 2.43. */
 void cfree(void *block);
 void free_sized(void *block, size_t bytes);

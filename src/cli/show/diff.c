@@ -182,7 +182,7 @@ static const char *name_of(const struct change *change)
 
 static struct cell signed_count(double count)
 {
-    struct cell cell, digits = gci_print_count((uint64_t)(fabs(count) + 0.5));
+    struct cell cell, digits = gci_print_count(gci_print_whole(fabs(count) + 0.5));
     snprintf(cell.text, sizeof cell.text, "%s%.40s", count < 0 ? "-" : "+", digits.text);
     return cell;
 }
@@ -213,7 +213,7 @@ static void print_change(const struct diff *diff, const struct side *sides, cons
     int side = side_of(change);
     const struct profile *profile = sides[side].profile;
     uint32_t stack = change->stacks[side], frame = gci_totals_frame(profile, stack);
-    printf("%12s %13s  %-6s  ", gci_print_change((int64_t)grown_by(change)).text,
+    printf("%12s %13s  %-6s  ", gci_print_change(grown_by(change)).text,
            signed_count(change->objects[1] - change->objects[0]).text, name_of(change));
     if (frame == TOTALS_NO_FRAME)
         fputs("(the stack is not known)", stdout);
@@ -236,9 +236,9 @@ static void print_totals(const struct diff *diff, const struct side *sides)
         char share[32] = "";
         if (before > 0 && after != before)
             snprintf(share, sizeof share, "%+10.1f %%", (after - before) * 100 / before);
-        printf("%-12s %12s%-2s %12s%-2s %12s%2s%s\n", gci_total_kinds[i].name, gci_print_bytes((uint64_t)before).text,
-               unit, gci_print_bytes((uint64_t)after).text, unit, gci_print_change((int64_t)(after - before)).text,
-               unit, share);
+        printf("%-12s %12s%-2s %12s%-2s %12s%2s%s\n", gci_total_kinds[i].name,
+               gci_print_bytes(gci_print_whole(before)).text, unit, gci_print_bytes(gci_print_whole(after)).text, unit,
+               gci_print_change(after - before).text, unit, share);
     }
     printf("%-12s %14s %14s\n", "ran", gci_print_time(sides[0].profile->duration_ns).text,
            gci_print_time(sides[1].profile->duration_ns).text);

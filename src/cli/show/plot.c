@@ -157,7 +157,7 @@ static void print_text(const struct plot *plot, const struct profile *profile)
     for (unsigned row = 0; row < ROWS; row++) {
         double top = (double)most * (ROWS - row) / ROWS, bottom = (double)most * (ROWS - row - 1) / ROWS;
         bool is_labelled = row % (ROWS / GRID_LINES) == 0;
-        printf("%*s %s", LABEL_COLUMNS, is_labelled ? gci_print_bytes((uint64_t)top).text : "",
+        printf("%*s %s", LABEL_COLUMNS, is_labelled ? gci_print_bytes(gci_print_whole(top)).text : "",
                blocks ? "\u2502" : "|");
         size_t end = COLUMNS;
         while (end > 0 && (double)columns[end - 1] <= bottom)

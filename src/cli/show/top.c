@@ -101,7 +101,7 @@ static void print_usage(const struct profile *profile)
     if (before && now->time_ns > before->time_ns) {
         double seconds = (double)(now->time_ns - before->time_ns) / 1e9;
         double objects = (double)(now->allocated_objects - before->allocated_objects);
-        printf(", now %s a second", gci_print_count((uint64_t)(objects > 0 ? objects / seconds : 0)).text);
+        printf(", now %s a second", gci_print_count(gci_print_whole(objects > 0 ? objects / seconds : 0)).text);
     }
     putchar('\n');
 }
