@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contract: what is mapped in the process. Async-signal-safe; no heap, no locks; errno is kept. */
+/* Contract: what is mapped in the process. Async-signal-safe where nothing else is said; no heap, no locks; errno is kept. */
 #ifndef GCI_PLATFORM_IMAGE_H
 #define GCI_PLATFORM_IMAGE_H
 
@@ -52,6 +52,16 @@ bool gci_image_find_module(uintptr_t address, struct module *found);
 
 /* What is executed of the file that this library is linked into: a program's where it is linked statically. */
 struct range gci_image_own_code(void);
+
+/* What a library takes from others by name. */
+struct import {
+    const char *name;
+    void (*function)(void);
+};
+
+/* From here on each library whose file's name begins with `library` calls these functions where it calls others of those names.
+ * Only looks when libraries have come since the last call with this `seen`, which is 0 at first. Takes the loader's lock. */
+void gci_image_replace_imports(const char *library, const struct import *imports, size_t count, uint64_t *seen);
 
 /* Notes which modules never go, so that those are found sooner; not async-signal-safe. */
 void gci_image_keep_modules(void);

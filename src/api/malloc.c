@@ -15,10 +15,16 @@
 #include "platform/env.h"
 #include "world/critical.h"
 
+/* As for start-up in family.h: libraries are looked at where malloc is ours, whoever opens them. */
+extern const char gci_loader_link;
+__attribute__((used)) static const char *const loader_link = &gci_loader_link;
+
 /* Not in the headers of every glibc: cfree went in 2.26, the sized forms came in 2.43. */
 void cfree(void *block);
 void free_sized(void *block, size_t bytes);
 void free_aligned_sized(void *block, size_t alignment, size_t bytes);
+
+const char gci_init_malloc_link = 1;
 
 EXPORT void *malloc(size_t bytes)
 {

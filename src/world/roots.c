@@ -306,17 +306,40 @@ static enum root_kind kind_of(struct walk *walk, const struct mapping *mapping)
     return is_module ? ROOT_STATIC : ROOT_MAPPING;
 }
 
-static void scan_mapping(const struct mapping *mapping, void *data)
+static void scan_unasked(struct walk *walk, const struct mapping *mapping)
 {
-    struct walk *walk = data;
-    walk->kind = kind_of(walk, mapping);
-    if (mapping->kind == MAPPING_OTHER || !mapping->is_readable)
-        return;
     struct range range = mapping->range;
     walk->is_code = mapping->is_code;
     if (mapping->kind == MAPPING_STACK)
         range.lo = lowest_stack_pointer(walk, range);
     scan_allowed(walk, range, mapping->kind == MAPPING_SHARED);
+}
+
+/* What the program has added counts wherever it lies, our own memory too. A range may be all addresses that there are: only
+ * what is mapped is looked at. */
+static void scan_added(struct walk *walk, const struct mapping *mapping)
+{
+    walk->kind = ROOT_ADDED;
+    walk->is_code = false;
+    for (size_t i = 0; i < added.count; i++) {
+        struct range both = {added.ranges[i].lo > mapping->range.lo ? added.ranges[i].lo : mapping->range.lo,
+                             added.ranges[i].hi < mapping->range.hi ? added.ranges[i].hi : mapping->range.hi};
+        if (mapping->kind == MAPPING_OTHER)
+            copy_and_visit(walk, both);
+        else
+            scan_pages_with_data(walk, both, mapping->kind == MAPPING_SHARED);
+    }
+}
+
+static void scan_mapping(const struct mapping *mapping, void *data)
+{
+    struct walk *walk = data;
+    walk->kind = kind_of(walk, mapping);
+    if (!mapping->is_readable)
+        return;
+    if (mapping->kind != MAPPING_OTHER)
+        scan_unasked(walk, mapping);
+    scan_added(walk, mapping);
 }
 
 /* A thread's stack may itself be a block of the heap (a coroutine's, an alternate signal stack that only the kernel
@@ -341,13 +364,6 @@ static void visit_kernel_words(const uintptr_t *words, size_t count, void *data)
 {
     const struct walk *walk = data;
     visit_words(walk, words, count, 0);
-}
-
-static void visit_added(struct walk *walk)
-{
-    walk->kind = ROOT_ADDED;
-    for (size_t i = 0; i < added.count; i++)
-        copy_and_visit(walk, added.ranges[i]);
 }
 
 static bool take_buffer(void)
@@ -379,7 +395,6 @@ bool gci_roots_each(const struct page_reader *reader, const struct roots_caller 
             copy_and_visit(&walk, caller->registers);
         walk.kind = ROOT_KERNEL;
         gci_kernel_words_each(visit_kernel_words, &walk);
-        visit_added(&walk);
     }
     return done;
 }

@@ -216,6 +216,18 @@ static void test_unreadable_root(void)
     munmap(page, 65536);
 }
 
+/* A range may be all numbers that there are: a collection looks at what is mapped, and ends. */
+static void test_all_roots(void)
+{
+    void *all = (void *)UINTPTR_MAX;
+    CHECK(gca_roots_add(NULL, all) == 0);
+    make_hidden(gca_malloc, 48);
+    collect_cleanly();
+    CHECK(gca_roots_remove(NULL, all) == 0);
+    collect_cleanly();
+    CHECK(count_living(&hidden) <= ONLY_STRAYS);
+}
+
 static void test_roots_excluded(void)
 {
     static void *in_data[HIDDEN_COUNT];
@@ -278,6 +290,7 @@ int main(void)
     test_is_reachable();
     test_roots_added();
     test_unreadable_root();
+    test_all_roots();
     test_roots_excluded();
     test_threads();
     return check_result();
