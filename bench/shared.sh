@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What run.sh and profile.sh do alike; both read it at their start. They have set `here`, the folder of this file, `me`,
-# what their messages begin with, and `synopsis`.
+# What run.sh, profile.sh and features.sh do alike; they read it at their start. They have set `here`, the folder of this file,
+# `me`, what their messages begin with, and `synopsis`.
 
 # What is measured comes from the system, not from a wrapper of the same name.
 PATH=/usr/bin:/bin:$PATH

@@ -14,8 +14,9 @@ static char program[4096];
 static char *const tools[][16] = {
     {"strace", "-f", "-qq", "-o", "/dev/null", "{}"},
     {"valgrind", "-q", "--tool=none", "{}"},
-    {"gdb", "-nx", "-q", "-batch", "-return-child-result", "-iex", "set debuginfod enabled off", "-ex",
-     "handle all nostop noprint pass", "-ex", "run", "--args", "{}"},
+    /* Threads that come and go, helpers of collections among them, would fill what is kept of the output. */
+    {"gdb", "-nx", "-q", "-batch", "-return-child-result", "-iex", "set debuginfod enabled off", "-iex",
+     "set print thread-events off", "-ex", "handle all nostop noprint pass", "-ex", "run", "--args", "{}"},
 };
 
 static void *work(void *data)
