@@ -3,18 +3,16 @@
  * one block of each REPLACED_OF in a batch, whoever made it, and puts its own in the place: a block passes through several
  * threads before one of them frees it.
  */
-#include <pthread.h>
-
 #include "channel.h"
+#include "threads.h"
 
-#define THREADS_MAX 64
 #define BYTES_LOW 16
 #define BYTES_HIGH 512
 #define REPLACED_OF 4
 /* Half of what a channel holds: a circle in which all channels are full would stand still. */
 #define BATCHES_AT_START (BATCHES_UNDER_WAY / 2)
 
-static struct channel channels[THREADS_MAX];
+static struct channel channels[BENCH_THREADS_MAX];
 static uint64_t thread_count;
 static uint64_t batches;
 
@@ -62,22 +60,17 @@ static void *hand_on(void *data)
 
 int main(int count, char **words)
 {
-    pthread_t threads[THREADS_MAX];
-    uint64_t state = THREADS_MAX + 1;
+    uint64_t state = BENCH_THREADS_MAX + 1;
     bench_check_allocator();
     thread_count = bench_number(count, words, 1);
     batches = bench_number(count, words, 2);
-    if (thread_count < 2 || thread_count > THREADS_MAX)
+    if (thread_count < 2 || thread_count > BENCH_THREADS_MAX)
         bench_fail("THREADS is 2 to 64");
     for (uint64_t i = 0; i < thread_count; i++)
         fill(&channels[i], &state);
     double start = bench_seconds(CLOCK_MONOTONIC);
     double cpu_start = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
-    for (uintptr_t i = 0; i < thread_count; i++)
-        if (pthread_create(&threads[i], NULL, hand_on, (void *)i) != 0)
-            bench_fail("no more threads");
-    for (uint64_t i = 0; i < thread_count; i++)
-        pthread_join(threads[i], NULL);
+    bench_run_threads(thread_count, hand_on);
     uint64_t frees = thread_count * batches * (BATCH_BLOCKS / REPLACED_OF);
     bench_report("throughput", (double)frees / (bench_seconds(CLOCK_MONOTONIC) - start));
     bench_report("frees_per_cpu_second", (double)frees / (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start));

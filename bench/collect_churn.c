@@ -4,7 +4,8 @@
  */
 #include "collector.h"
 
-#define THREADS_MAX 64
+#include "threads.h"
+
 #define WINDOW 20000
 #define BYTES_LOW 16
 #define BYTES_HIGH 512
@@ -37,18 +38,11 @@ static void *churn(void *data)
 
 int main(int count, char **words)
 {
-    pthread_t threads[THREADS_MAX];
     collector_start();
     uint64_t thread_count = bench_number(count, words, 1);
     steps = bench_number(count, words, 2);
-    if (thread_count > THREADS_MAX)
-        bench_fail("too many THREADS");
     double start = bench_seconds(CLOCK_MONOTONIC);
-    for (uintptr_t i = 0; i < thread_count; i++)
-        if (pthread_create(&threads[i], NULL, churn, (void *)i) != 0)
-            bench_fail("no more threads");
-    for (uint64_t i = 0; i < thread_count; i++)
-        pthread_join(threads[i], NULL);
+    bench_run_threads(thread_count, churn);
     bench_report("throughput", (double)(thread_count * steps) / (bench_seconds(CLOCK_MONOTONIC) - start));
     return 0;
 }

@@ -5,10 +5,9 @@
  */
 #include "counted.h"
 
-#include <pthread.h>
+#include "threads.h"
 
 #define TURNS 20
-#define THREADS_MAX 16
 
 static size_t thread_count;
 static size_t pairs;
@@ -56,13 +55,8 @@ static void *add_to_common(void *unused)
 
 static double run(void *(*work)(void *))
 {
-    pthread_t threads[THREADS_MAX];
     double start = bench_cpu_seconds();
-    for (size_t i = 0; i < thread_count; i++)
-        if (pthread_create(&threads[i], NULL, work, NULL) != 0)
-            bench_fail("no thread");
-    for (size_t i = 0; i < thread_count; i++)
-        pthread_join(threads[i], NULL);
+    bench_run_threads(thread_count, work);
     return bench_cpu_seconds() - start;
 }
 
@@ -73,8 +67,6 @@ int main(int word_count, char **words)
     thread_count = bench_number(word_count, words, 2);
     pairs = bench_number(word_count, words, 3) / TURNS;
     is_shared = strcmp(words[1], "shared") == 0;
-    if (thread_count > THREADS_MAX)
-        bench_fail("too many threads");
     counted_start();
     common = counted_node_new();
     for (size_t turn = 0; turn < TURNS; turn++) {

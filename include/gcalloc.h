@@ -280,9 +280,9 @@ struct gca_stats {
     uint64_t cycles_for_memory;  /* the system gave no memory */
     uint64_t cycles_for_request; /* gca_collect, gca_collect_a_little */
     uint64_t finalizers_due;     /* set aside by collections so far: finalizers, destroy functions of cycles */
-    uint64_t
-        finalizers_waiting; /* unreachable at the last collection, but kept: another object with a finalizer refers to
-                                     it, or it to itself, in a cycle then for ever */
+    /* Unreachable at the last collection, but kept: another object with a finalizer refers to it; or it to itself, and then
+     * for ever. */
+    uint64_t finalizers_waiting;
 };
 GCA_API void gca_stats_get(struct gca_stats *stats);
 

@@ -517,9 +517,9 @@ READS_OTHERS_BITS static void *clear(void *block, size_t bytes, bool is_clean)
 {
     if (block == NULL || is_clean)
         return block;
-    bool is_small = bytes <= SMALL_BYTES_MAX;
-    size_t usable = is_small ? gci_size_classes[size_class_of(bytes)].bytes : align_up(bytes, LARGE_GRAIN_BYTES);
-    return zero_memory(block, usable);
+    if (bytes <= SMALL_BYTES_MAX)
+        return __builtin_memset(block, 0, gci_size_classes[size_class_of(bytes)].bytes);
+    return zero_memory(block, align_up(bytes, LARGE_GRAIN_BYTES));
 }
 
 static void *zeroed_slow(size_t bytes, enum block_kind kind)

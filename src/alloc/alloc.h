@@ -3,7 +3,7 @@
  * is out of line. None of it sets errno: NULL means that there is no memory, and api says so.
  *
  * Hot path of a request: its bytes are taken from the thread's budget, which only small ones pass (alloc/budget.h). The
- * thread's window for the class names one word of free bits. The lowest set bit is cleared, its index times the slot size is
+ * thread's window for the class names one word of free bits. The highest set bit is cleared, its index times the slot size is
  * added to the window's base. The object itself is not touched.
  *
  * Hot path of a free: the block's descriptor tells owner and reciprocal; the slot's bit in its bitmap is
@@ -74,7 +74,7 @@ void gci_alloc_lock(void);
 void gci_alloc_unlock(void);
 void gci_alloc_reset_lock(void);
 
-/* `slow` is asked where the window has nothing, as the last thing: a jump. */
+/* Calls `slow` where the budget or the window has nothing left; a tail call, so the hot path needs no frame. */
 ALWAYS_INLINE void *alloc_fast_or(size_t bytes, enum block_kind kind, void *(*slow)(size_t bytes, enum block_kind kind))
 {
     torture_tick();
@@ -104,7 +104,7 @@ ALWAYS_INLINE void zero_slot(void *block, size_t slot_bytes)
     }
 }
 
-/* As gci_alloc_zeroed, which `slow` may be. */
+/* As gci_alloc_zeroed; `slow`, which may be gci_alloc_zeroed itself, serves what the window cannot. */
 ALWAYS_INLINE void *alloc_zeroed_fast(size_t bytes, enum block_kind kind,
                                       void *(*slow)(size_t bytes, enum block_kind kind))
 {

@@ -45,9 +45,9 @@ ALWAYS_INLINE void destroy_now_or_later(struct counted *counted)
     self->place = &counted->link;
 }
 
-/* From the first on what ends waits, as within a destroy function, in front of what earlier releases of this thread have left;
- * the second goes a step. With `with_due`, what collections have set aside comes first. Not within each other, nor within a
- * destroy function. */
+/* Between the two, objects that end are only listed, as within a destroy function, in front of what earlier releases of this
+ * thread have left; gci_destroy_go then takes one step, with `with_due` first through what collections have set aside. Pairs do
+ * not nest, nor do they stand within a destroy function. */
 void gci_destroy_hold(void);
 void gci_destroy_go(bool with_due);
 

@@ -332,11 +332,23 @@ static void *resize_or_move(void *block, size_t bytes, bool zero_added, bool is_
     return moved;
 }
 
-void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
+ALWAYS_INLINE void *resize(void *block, size_t bytes, bool zero_added, bool is_chosen, const char *function)
 {
-    bool is_chosen = budget_count(bytes);
     size_t slot_bytes = slot_bytes_of(&gci_heap, block);
     if (slot_bytes != 0 && !is_chosen && resize_in_slot((uintptr_t)block, slot_bytes, bytes, zero_added))
         return block;
     return resize_or_move(block, bytes, zero_added, is_chosen, function);
+}
+
+static NOINLINE void *resize_settled(void *block, size_t bytes, bool zero_added, const char *function)
+{
+    return resize(block, bytes, zero_added, gci_budget_settle(bytes), function);
+}
+
+/* The call that settles the budget stands apart: nothing has to be saved for it where a block stays in its slot. */
+void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function)
+{
+    if (UNLIKELY(budget_spend(bytes)))
+        return resize_settled(block, bytes, zero_added, function);
+    return resize(block, bytes, zero_added, false, function);
 }

@@ -62,7 +62,7 @@ static void add_cause(struct text *text, uintptr_t address, const char *function
         object.start = address;
     }
     if (hot.use == UNIT_FREE) {
-        add_past(text, (enum unit_past)hot.class_kind, function);
+        add_past(text, hot_past(hot), function);
     } else if (object.unit == 0) {
         gci_text_add(text, "not allocated");
     } else if (object.is_large && object.start == address) {

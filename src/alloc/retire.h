@@ -10,7 +10,7 @@
 /* Its blocks become everybody's, and it uses the shared cache from then on. */
 void gci_retire_thread(void);
 
-/* The same for a thread that goes on: its next allocation gives it a cache again. False if it has none. */
+/* The same for a thread that goes on: its next allocation gives it a cache again. False if it has no cache now. */
 bool gci_retire_for_now(void);
 
 #endif

@@ -23,6 +23,8 @@ GCA_API const char *gca_version(void)
     return VERSION_TEXT(GCA_VERSION_MAJOR, GCA_VERSION_MINOR, GCA_VERSION_PATCH);
 }
 
+extern __typeof__(gca_version) gci_init_own_version __attribute__((alias("gca_version"))) HIDDEN;
+
 GCA_API void *gca_malloc(size_t bytes)
 {
     return family_result(gci_alloc_zeroed(bytes, KIND_SCANNED));

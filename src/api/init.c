@@ -14,6 +14,7 @@
 #include "alloc/retire.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
+#include "base/attributes.h"
 #include "base/options.h"
 #include "collect/cycle.h"
 #include "platform/env.h"
@@ -27,6 +28,7 @@
 #include "world/stop.h"
 
 const char gci_init_link = 1; /* see api/family.h */
+extern const char gci_init_malloc_link __attribute__((weak));
 
 #if defined(GCI_TORTURE)
 static const char *find_switch(const char *switches, const char *name)
@@ -97,14 +99,24 @@ bool gci_init_apply_options(void)
     return false;
 }
 
+/* Whether libgcalloc.so stands in front of this libgcalloc_core.so, as `gcalloc run` puts it: all calls go there. */
+static bool is_shadowed(void)
+{
+    __typeof__(&gca_version) called = gca_version, own = gci_init_own_version;
+    const char *malloc_link = &gci_init_malloc_link;
+    __asm__(""
+            : "+r"(called), "+r"(own), "+r"(malloc_link)); /* compilers take different names for different functions */
+    return malloc_link == NULL && called != own;
+}
+
 /* glibc passes constructors what main gets. The shared libraries are linked so that this one runs before any other: a
  * thread that another library's constructor starts inherits a mask in which the stop signal is open. */
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
     (void)argc;
     (void)argv;
-    if (!gci_alloc_is_ready())
-        return;
+    if (is_shadowed() || !gci_alloc_is_ready())
+        return; /* nothing of this library will be called, or nothing can be done */
     gci_env_use(environment);
     gci_options_from_environment();
     gci_hidden_choose_mode();

@@ -6,8 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/attributes.h"
+
 /* Referred to by the allocators' files, so that the constructor is linked with them. */
 extern const char gci_init_link;
+
+/* gca_version by a name in front of which no other library can stand. api/gcalloc.c */
+const char *gci_init_own_version(void) HIDDEN;
+
+/* In the library whose malloc is the process's. api/malloc.c */
+extern const char gci_init_malloc_link HIDDEN;
 
 /* Parses the environment; prints one line for each bad value. api/options.c */
 void gci_options_from_environment(void);

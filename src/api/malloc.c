@@ -24,6 +24,8 @@ void cfree(void *block);
 void free_sized(void *block, size_t bytes);
 void free_aligned_sized(void *block, size_t alignment, size_t bytes);
 
+const char gci_init_malloc_link = 1;
+
 EXPORT void *malloc(size_t bytes)
 {
     return family_allocate(bytes, KIND_SCANNED);

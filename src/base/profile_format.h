@@ -56,6 +56,18 @@ struct profile_header {
     char library[16];           /* gcalloc's version */
 };
 
+/* What a file begins with. */
+struct profile_head {
+    struct profile_record record;
+    struct profile_header header;
+};
+
+static inline int profile_head_is_right(const struct profile_head *head)
+{
+    return head->record.kind == PROFILE_HEADER &&
+           __builtin_memcmp(head->header.magic, PROFILE_MAGIC, sizeof head->header.magic) == 0;
+}
+
 /* A file that is mapped as code, when the profile was written; a module that was unloaded meanwhile has a record too.
  * Then: path. */
 struct profile_mapping {

@@ -31,21 +31,21 @@ static int help_main(int argc, char **argv);
 static const struct command {
     const char *name;
     const char *summary;
-    const struct argp *argp; /* NULL: nothing to say beyond the summary */
+    const struct arguments *arguments; /* NULL: nothing to say beyond the summary */
     int (*main)(int argc, char **argv);
 } commands[] = {
-    {"run", "run a program with gcalloc in place of its malloc", &gci_run_argp, gci_run_main},
-    {"stat", "run a program and show what the collector did", &gci_stat_argp, gci_stat_main},
-    {"record", "run a program and record where its memory comes from", &gci_record_argp, gci_record_main},
-    {"report", "show what lives, peaks, allocates and leaks in a profile", &gci_report_argp, gci_report_main},
-    {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_argp, gci_leaks_main},
-    {"diff", "show what changed from one profile to another", &gci_diff_argp, gci_diff_main},
-    {"why", "show what keeps memory alive", &gci_why_argp, gci_why_main},
-    {"annotate", "show a source file with what its lines allocate", &gci_annotate_argp, gci_annotate_main},
-    {"top", "show a profile while it is being written", &gci_top_argp, gci_top_main},
-    {"plot", "plot memory over time", &gci_plot_argp, gci_plot_main},
-    {"export", "write a profile in a form that other programs read", &gci_export_argp, gci_export_main},
-    {"flamegraph", "draw the stacks of a profile as an SVG", &gci_flamegraph_argp, gci_flamegraph_main},
+    {"run", "run a program with gcalloc in place of its malloc", &gci_run_arguments, gci_run_main},
+    {"stat", "run a program and show what the collector did", &gci_stat_arguments, gci_stat_main},
+    {"record", "run a program and record where its memory comes from", &gci_record_arguments, gci_record_main},
+    {"report", "show what lives, peaks, allocates and leaks in a profile", &gci_report_arguments, gci_report_main},
+    {"leaks", "show what leaked, by the stack that allocated it", &gci_leaks_arguments, gci_leaks_main},
+    {"diff", "show what changed from one profile to another", &gci_diff_arguments, gci_diff_main},
+    {"why", "show what keeps memory alive", &gci_why_arguments, gci_why_main},
+    {"annotate", "show a source file with what its lines allocate", &gci_annotate_arguments, gci_annotate_main},
+    {"top", "show a profile while it is being written", &gci_top_arguments, gci_top_main},
+    {"plot", "plot memory over time", &gci_plot_arguments, gci_plot_main},
+    {"export", "write a profile in a form that other programs read", &gci_export_arguments, gci_export_main},
+    {"flamegraph", "draw the stacks of a profile as an SVG", &gci_flamegraph_arguments, gci_flamegraph_main},
     {"help", "help on a subcommand: gcalloc help run", NULL, help_main},
 };
 
@@ -105,7 +105,7 @@ static int help_main(int argc, char **argv)
     const struct command *command = find_command(argv[1]);
     if (!command)
         return EXIT_OWN_FAILURE;
-    return command->argp ? gci_arguments_help(command->argp, command->name) : print_overview();
+    return command->arguments ? gci_arguments_help(command->arguments, command->name) : print_overview();
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

@@ -6,13 +6,13 @@
 
 #include "base/assert.h"
 #include "base/options.h"
+#include "collect/again.h"
 #include "collect/bound.h"
 #include "collect/pacer.h"
 #include "heap/region.h"
 #include "heap/release.h"
 #include "heap/resolve.h"
 #include "mark/mark.h"
-#include "mark/verify.h"
 #include "platform/clock.h"
 #include "platform/context.h"
 #include "platform/env.h"
@@ -55,7 +55,7 @@ static uint64_t last_memory_end_ns; /* these two are read and written without th
 static bool last_memory_paid;
 static uint64_t last_pause_ns;
 static volatile u32_shared server; /* thread that has the lock through gci_cycle_try_serve; 0: none */
-static char *server_stack;
+static char *own_stack;
 static uint64_t others_resumed_ns; /* when other threads were last let go on; 0 = none were stopped */
 
 /* What a cycle is to do, and its state while the world is stopped. */
@@ -67,6 +67,7 @@ struct cycle {
     uintptr_t hidden_question; /* address asked about, complemented; 0 = none */
     bool answer;
     const struct cycle_look *look; /* NULL, or what else is to be done while the world is stopped */
+    uintptr_t stack_pointer;       /* where the caller's registers are saved, and its frames begin */
     uint64_t started_ns;
     uint64_t phase_ns; /* start of the phase that runs */
 };
@@ -88,6 +89,12 @@ static uint64_t end_phase(struct cycle *cycle)
 static void mark_words(const struct root_piece *piece, void *data)
 {
     gci_mark_root_words(data, piece->words, piece->count);
+}
+
+static void keep_and_mark_words(const struct root_piece *piece, void *data)
+{
+    gci_again_keep(piece);
+    mark_words(piece, data);
 }
 
 /* A word inside a slot, where it can be meant for no other. */
@@ -137,36 +144,9 @@ static uint32_t count_helpers(void)
     return others < HELPERS_MAX_UNASKED ? others : HELPERS_MAX_UNASKED;
 }
 
-static void verify_words(const struct root_piece *piece, void *data)
+static struct roots_caller find_caller(const struct cycle *cycle)
 {
-    gci_verify_words(data, piece->words, piece->count);
-}
-
-static void ignore_unit(uint32_t unit, void *data)
-{
-    (void)unit; /* is found by its bits */
-    (void)data;
-}
-
-/* The marks of the second marking stay. */
-static NOINLINE void verify(const struct page_reader *pages, const struct roots_caller *caller)
-{
-    if (!gci_verify_begin(&gci_heap))
-        return;
-    gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
-    GCI_CHECK(gci_roots_each(pages, caller, verify_words, &gci_heap));
-    uintptr_t found = gci_verify_end(&gci_heap);
-    if (found == 0)
-        return;
-    struct text text;
-    gci_text_init(&text);
-    gci_text_add(&text, "marking twice differs at ");
-    gci_text_add_address(&text, found);
-    gci_env_die(&text);
-}
-
-static struct roots_caller find_caller(const struct cycle *cycle, uintptr_t stack_pointer)
-{
+    uintptr_t stack_pointer = cycle->stack_pointer;
     if (cycle->look != NULL && cycle->look->caller != NULL)
         return *cycle->look->caller;
     return (struct roots_caller){stack_pointer, {stack_pointer, stack_pointer + CONTEXT_SAVED_BYTES}, 0};
@@ -184,17 +164,20 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
 {
     struct page_reader pages;
     bool is_exact = cycle->look != NULL && cycle->look->is_exact;
+    bool is_verified = gci_options.verify != 0 && !is_exact;
+    root_words_fn visit = is_verified ? keep_and_mark_words : is_exact ? mark_words_exactly : mark_words;
     if (!gci_pages_open(&pages))
         return false;
     gci_bound_hide(&gci_heap);
     gci_mark_begin(&cycle->marking, &gci_heap, choose_simd(), &pages);
     gci_sweep_prepare(&gci_heap, mark_unit, &cycle->marking);
     gci_mark_call_helpers(&cycle->marking, count_helpers());
-    bool done = gci_roots_each(&pages, &caller, is_exact ? mark_words_exactly : mark_words, &cycle->marking);
+    gci_again_begin();
+    bool done = gci_roots_each(&pages, &caller, visit, &cycle->marking);
     cycle->report.roots_ns = end_phase(cycle);
     gci_mark_end(&cycle->marking);
-    if (done && UNLIKELY(gci_options.verify != 0) && !is_exact)
-        verify(&pages, &caller);
+    if (done && UNLIKELY(is_verified))
+        gci_again_compare(&pages);
     if (done)
         cycle->bound = gci_bound_resolve(&cycle->marking, choose_simd(), &pages, cycle->frees);
     else
@@ -206,10 +189,10 @@ static bool mark_from_roots(struct cycle *cycle, struct roots_caller caller)
 }
 
 /* The cycle, world stopped. */
-static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
+static void run_stopped(struct cycle *cycle)
 {
     cycle->report.threads = gci_world_stopped_count();
-    if (!mark_from_roots(cycle, find_caller(cycle, stack_pointer))) {
+    if (!mark_from_roots(cycle, find_caller(cycle))) {
         cycle->report.is_given_up = true;
         return;
     }
@@ -220,9 +203,9 @@ static void run_stopped(struct cycle *cycle, uintptr_t stack_pointer)
     cycle->report.sweep_ns = end_phase(cycle);
 }
 
-static void run_with_registers_saved(uintptr_t stack_pointer, void *data)
+/* Stops the world, runs and restarts. */
+static void run(struct cycle *cycle)
 {
-    struct cycle *cycle = data;
     cycle->started_ns = cycle->phase_ns = gci_clock_ns();
     if (!gci_world_stop(gci_options.stop_deadline_ms * NS_PER_MS)) {
         cycle->report.is_given_up = true;
@@ -230,9 +213,43 @@ static void run_with_registers_saved(uintptr_t stack_pointer, void *data)
         return;
     }
     cycle->report.stop_ns = end_phase(cycle);
-    run_stopped(cycle, stack_pointer);
+    run_stopped(cycle);
     gci_world_restart();
     cycle->report.pause_ns = gci_clock_ns() - cycle->started_ns;
+}
+
+/* The frames of a cycle and a piece of the kernel's list of mappings take some 10 KiB. */
+#define OWN_STACK_BYTES ((size_t)128 << 10)
+
+/* Collector's lock held; NULL: no memory. */
+static char *take_own_stack(void)
+{
+    critical_enter();
+    if (own_stack == NULL)
+        own_stack = gci_heap_take_meta(&gci_heap, OWN_STACK_BYTES);
+    critical_leave();
+    return own_stack;
+}
+
+static void run_apart(void *data)
+{
+    struct cycle *asked = data;
+    struct cycle cycle = *asked;
+    run(&cycle);
+    *asked = cycle;
+}
+
+/* A coroutine or a signal handler may have a block of the heap for its stack. The marker would read the cycle's own frames there
+ * as words of that block, and they change while it does: what it has found has to be the same if it looks again. */
+static void run_with_registers_saved(uintptr_t stack_pointer, void *data)
+{
+    struct cycle *cycle = data;
+    char *stack = heap_contains(&gci_heap, stack_pointer) ? take_own_stack() : NULL;
+    cycle->stack_pointer = stack_pointer;
+    if (UNLIKELY(stack != NULL))
+        gci_context_call_on(stack + OWN_STACK_BYTES, run_apart, cycle);
+    else
+        run(cycle);
 }
 
 static void count_cycle(const struct cycle *cycle)
@@ -455,26 +472,14 @@ bool gci_cycle_look(const struct cycle_look *look)
 
 /* ---- Requests ----------------------------------------------------------------------------------------------------- */
 
-/* A cycle's own frames and a piece of the kernel's list of mappings take some 10 KiB. */
-#define SERVER_STACK_BYTES ((size_t)128 << 10)
-
-static char *take_server_stack(void)
-{
-    critical_enter();
-    if (server_stack == NULL)
-        server_stack = gci_heap_take_meta(&gci_heap, SERVER_STACK_BYTES);
-    critical_leave();
-    return server_stack;
-}
-
 bool gci_cycle_try_serve(void (*work)(void *data), void *data)
 {
     if (!is_possible() || !gci_lock_try(&collector_lock))
         return false;
-    char *stack = take_server_stack();
+    char *stack = take_own_stack();
     u32_store(&server, gci_thread_id());
     if (stack != NULL)
-        gci_context_call_on(stack + SERVER_STACK_BYTES, work, data);
+        gci_context_call_on(stack + OWN_STACK_BYTES, work, data);
     u32_store(&server, 0);
     gci_lock_release(&collector_lock);
     return true;

@@ -21,10 +21,12 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
         return 0;
     bool is_sampled = (owner & HAS_SAMPLES) != 0;
     if (is_sampled && !gci_sample_prepare(heap, unit)) {
-        gci_region_give(heap, unit, 1, PAST_NEVER_USED);
+        gci_region_give(heap, unit, 1, hot_past(heap->meta.hot[unit]));
         return 0;
     }
     const struct size_class *size_class = &gci_size_classes[class_index];
+    uint16_t granules = (uint16_t)(size_class->bytes / GRANULE_BYTES);
+    bool is_stale = !is_clean && gci_region_is_stale(heap, kind, granules, unit, 1);
     struct block *block = block_at(heap, unit);
     *block = (struct block){.custody = owner,
                             .countdown = COUNTDOWN_OFF,
@@ -33,15 +35,13 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .window_word = NO_WINDOW,
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
-                            .past = heap->meta.hot[unit].class_kind,
-                            .is_stale = !is_clean && (kind == KIND_HEADED || gci_region_is_stale(heap, kind, unit, 1)),
+                            .past = hot_past(heap->meta.hot[unit]),
+                            .is_stale = is_stale,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
     for (unsigned i = 0; i < size_class->words; i++)
         block->free[i] = block_valid_bits(size_class, i);
-    set_hot(heap, unit,
-            (struct hot){size_class->reciprocal, (uint16_t)(size_class->bytes / GRANULE_BYTES),
-                         class_kind_of(class_index, kind), UNIT_SMALL});
+    set_hot(heap, unit, (struct hot){size_class->reciprocal, granules, class_kind_of(class_index, kind), UNIT_SMALL});
     return unit;
 }
 
@@ -103,6 +103,8 @@ void gci_block_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     const struct size_class *size_class = block_class(heap, unit);
     size_t unused_bytes = word_bytes(size_class, block_at(heap, unit)->unused_words);
     gci_region_untouch(heap, word_bytes(size_class, size_class->words) - unused_bytes);
+    if (block_at(heap, unit)->is_stale && unused_bytes != 0)
+        heap->meta.hot[unit].granules = 0; /* what was to be cleared there is there still */
     block_at(heap, unit)->state = BLOCK_NONE;
     u32_store(&block_at(heap, unit)->custody, OWNER_NONE);
     gci_region_give(heap, unit, 1, past);

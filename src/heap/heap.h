@@ -40,13 +40,14 @@ enum unit_use { UNIT_FREE, UNIT_SMALL, UNIT_LARGE, UNIT_LARGE_REST };
 /* One load tells a lookup all about a unit. Written by whoever takes or gives the unit, and constant in between. */
 struct hot {
     uint32_t reciprocal; /* UNIT_SMALL: of the class; UNIT_LARGE_REST: units back to the run's first */
-    uint16_t granules;   /* UNIT_SMALL: size of a slot */
-    uint8_t class_kind;  /* class | kind << 6 */
-    uint8_t use;         /* enum unit_use */
+    uint16_t
+        granules; /* UNIT_SMALL: size of a slot; UNIT_FREE: the same, if all that lies there comes from such slots */
+    uint8_t class_kind; /* class | kind << 6; UNIT_FREE: past | kind << 6 */
+    uint8_t use;        /* enum unit_use */
 };
 STATIC_ASSERT(sizeof(struct hot) == 8, "the hot word is one word");
 
-/* What a free unit was before, kept in class_kind for the message about a pointer into it. */
+/* What a free unit was before, for the message about a pointer into it, and for whoever uses the memory next. */
 enum unit_past { PAST_NEVER_USED, PAST_FREED, PAST_RECLAIMED };
 
 #define BITMAP_WORDS (BLOCK_BYTES / GRANULE_BYTES / 64)
@@ -160,6 +161,11 @@ void *gci_heap_take_meta(struct heap *heap, size_t bytes);
 ALWAYS_INLINE unsigned hot_class(struct hot hot)
 {
     return hot.class_kind & 0x3fu;
+}
+
+ALWAYS_INLINE enum unit_past hot_past(struct hot hot)
+{
+    return (enum unit_past)hot_class(hot);
 }
 
 ALWAYS_INLINE enum block_kind hot_kind(struct hot hot)

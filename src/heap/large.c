@@ -40,7 +40,7 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
                                            .state = BLOCK_LARGE,
                                            .window_word = NO_WINDOW,
                                            .run_units = count,
-                                           .is_stale = !*is_clean && gci_region_is_stale(heap, kind, unit, count),
+                                           .is_stale = !*is_clean && gci_region_is_stale(heap, kind, 0, unit, count),
                                            .usable_bytes = usable};
     if (kind == KIND_HEADED && !*is_clean)
         counted_set_freed((struct counted *)unit_address(heap, unit)); // NOLINT(performance-no-int-to-ptr)
@@ -76,7 +76,7 @@ bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *c
             return false;
         }
         enum block_kind kind = hot_kind(heap->meta.hot[unit]);
-        *is_stale = !is_clean && gci_region_is_stale(heap, kind, unit + old_units, count - old_units);
+        *is_stale = !is_clean && gci_region_is_stale(heap, kind, 0, unit + old_units, count - old_units);
         set_rest(heap, unit, old_units, count);
         if (is_clean)
             *clean_from = (size_t)old_units << BLOCK_SHIFT;

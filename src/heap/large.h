@@ -12,7 +12,7 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
 void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past);
 
 /* Changes the size in place. False, with nothing changed, where what follows is in use. *clean_from: usable bytes from
- * there on are known to be zero. *is_stale: what was added has to be. */
+ * there on are known to be zero. *is_stale: what was added must be cleared (gci_region_is_stale). */
 bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from, bool *is_stale);
 
 #endif

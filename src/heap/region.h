@@ -13,9 +13,10 @@ uint32_t gci_region_take(struct heap *heap, uint32_t group_kind, uint32_t count,
 /* Tries to add `count` units behind a run that ends before `end`. */
 bool gci_region_extend(struct heap *heap, uint32_t end, uint32_t count, bool *is_clean);
 
-/* Of units just taken that are not clean, before their hot words are set: what lies there has to be cleared for blocks of that
- * kind. */
-bool gci_region_is_stale(const struct heap *heap, enum block_kind kind, uint32_t first, uint32_t count);
+/* Whether units just taken must be cleared before they become blocks of that kind with slots of so many granules, or, with 0, one
+ * large object: what others have left there would mislead. For units that are not clean, before their hot words are set. */
+bool gci_region_is_stale(const struct heap *heap, enum block_kind kind, uint16_t granules, uint32_t first,
+                         uint32_t count);
 
 /* Gives units back; their hot words become UNIT_FREE first. */
 void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past);

@@ -57,7 +57,7 @@ void gci_release_note(struct heap *heap, size_t bytes);
 /* There is something new to look at in the block. Owner, class lock, or world stopped. */
 void gci_release_mark_block(struct heap *heap, uint32_t unit);
 
-/* Both, by who has looked at the block and found so many slots free. */
+/* gci_release_note and gci_release_mark_block, for a caller that has counted the block's free slots. */
 void gci_release_note_block(struct heap *heap, uint32_t unit, uint32_t free_slots);
 
 /* Starts or ends the counting of what is noted. */

@@ -48,7 +48,7 @@ struct size_class {
 
 extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;
 
-/* Of a window (heap/cache.h): what a class adds to an offset in an array with one of them for each class. */
+/* sizeof(struct window) of heap/cache.h, as the table below holds offsets into an array of windows. */
 #define WINDOW_BYTES 24u
 
 /* Class times WINDOW_BYTES by (bytes + 15) / 16; filled by gci_size_class_init, all zero before: class 0 of a thread

@@ -148,14 +148,9 @@ static int create_file(struct writer *to, struct growing_file *made, const char 
  * of fork goes on with its parent's. Nor does one of another namespace do harm: nothing is overwritten. */
 static bool is_of_this_process(const char *path)
 {
-    struct {
-        struct profile_record record;
-        struct profile_header header;
-    } head;
+    struct profile_head head;
     uint64_t changed_ns = 0;
-    return gci_env_file_head(path, &head, sizeof head, &changed_ns) == sizeof head &&
-           head.record.kind == PROFILE_HEADER &&
-           memcmp(head.header.magic, PROFILE_MAGIC, sizeof head.header.magic) == 0 &&
+    return gci_env_file_head(path, &head, sizeof head, &changed_ns) == sizeof head && profile_head_is_right(&head) &&
            head.header.process == gci_process_id() && changed_ns + FILE_TIME_NS >= gci_env_process_start_ns();
 }
 

@@ -213,13 +213,16 @@ static void visit_words(const struct walk *walk, const uintptr_t *words, size_t 
     walk->visit(&piece, walk->data);
 }
 
-/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown. */
+/* Generated code holds pointers as operands of its instructions, at any byte. Only words that may matter are shown: into the heap
+ * or just past its end, by one comparison for each byte. */
 static void visit_code(const struct walk *walk, const char *bytes, size_t count, uintptr_t address)
 {
+    uintptr_t base = gci_heap.base;
+    uintptr_t limit = word_load(&gci_heap.limit_bytes);
     for (size_t i = 0; i + sizeof(uintptr_t) <= count; i++) {
         uintptr_t word;
         __builtin_memcpy(&word, bytes + i, sizeof word);
-        if (UNLIKELY(heap_contains(&gci_heap, word_address(word)) || heap_contains(&gci_heap, word_address(word) - 1)))
+        if (UNLIKELY(word_address(word) - base <= limit))
             visit_words(walk, &word, 1, address + i);
     }
 }
@@ -421,5 +424,15 @@ bool gci_roots_find_thread(uintptr_t address, struct range own, struct root_plac
         *place = (struct root_place){is_register ? ROOT_REGISTER : ROOT_STACK, u32_load(&thread->id)};
         return true;
     }
+    return false;
+}
+
+bool gci_roots_is_still(uintptr_t address)
+{
+    uint32_t generation = gci_world_generation();
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        if (u32_load(&thread->stopped_in) == generation && range_contains(thread->stack, address) &&
+            address >= thread->stack_pointer)
+            return true;
     return false;
 }

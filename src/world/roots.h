@@ -47,6 +47,10 @@ struct root_place {
 };
 bool gci_roots_find_thread(uintptr_t address, struct range own, struct root_place *place);
 
+/* Whether it lies on the stack of a stopped thread, above its stack pointer: nobody writes there as long as the world is
+ * stopped. */
+bool gci_roots_is_still(uintptr_t address);
+
 /* Ranges of the program's. 0, EINVAL, ENOMEM, ENOENT. Critical section. */
 int gci_roots_add_range(struct range range);
 int gci_roots_remove_range(struct range range);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages: every option, function, macro, member and event is there, and the text is well-formed."""
+"""The manual pages: every option, variable, function, macro, member and event is there, and the text is well-formed."""
 import os
 import re
 import shutil
@@ -81,6 +81,34 @@ class Options(unittest.TestCase):
         section = read(PAGES["3"]).split(".Ss Options\n")[1].split("\n.Ss")[0]
         live = {name for _, name, words in option_rows() if "LIVE" in words}
         self.assertEqual(set(re.findall(r"^\.Li (\w+)", section, flags=re.M)), live)
+
+
+class Command(unittest.TestCase):
+    """Options of the subcommands: those that their help shows, and those of the pages."""
+
+    def shown(self, *words):
+        done = subprocess.run([os.environ["CLI_TEST_COMMAND"], *words], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def options_of(self, name):
+        return set(re.findall(r"^ +(?:-\w, )?--([\w-]+)", self.shown("help", name), flags=re.M)) - {"help"}
+
+    def subcommands(self):
+        names = re.findall(r"^  (\w+) ", self.shown("--help"), flags=re.M)
+        self.assertGreaterEqual(len(names), 12)
+        return [name for name in names if name != "help"]
+
+    def test_every_option_is_described(self):
+        for name in self.subcommands():
+            page = read(PAGES["export" if name in ("export", "flamegraph") else "1"])
+            described = set(re.findall(r"\bFl -([a-z][\w-]*)", page.split(".Sh DESCRIPTION", 1)[1]))
+            with self.subTest(name):
+                self.assertLessEqual(self.options_of(name), described)
+
+    def test_no_option_is_described_that_is_not_there(self):
+        known = {option for name in self.subcommands() for option in self.options_of(name)} | {"help", "version"}
+        for page in ("1", "export"):
+            self.assertLessEqual(set(re.findall(r"\bFl -([a-z][\w-]*)", read(PAGES[page]))), known)
 
 
 class Functions(unittest.TestCase):

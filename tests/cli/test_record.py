@@ -322,12 +322,14 @@ class RealLibrary(RecordTest):
                 self.assertEqual((done.returncode, done.stderr), (0, ""), words)
                 json.loads(done.stdout)
             self.assertEqual(self.gcalloc("record", f"--pid={pid}", "--stop").returncode, 0)
+            with open(f"/proc/{pid}/comm") as file:
+                program = file.read().strip()
             for words in (["--level", "full", "--graph", "--duration=1", "-o", "y.gcprof"], ["--duration", "1"]):
                 done = self.run_it("record", pid, *words)
                 self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
                 name = re.search(r"\nprofile: (.*)\nnext: gcalloc report \1\n\Z", done.stderr).group(1)
                 self.assertEqual(self.run_it("report", name).returncode, 0)
-            self.assertEqual(self.files(), [f"gcalloc.process.{pid}.gcprof", "y.gcprof"])
+            self.assertEqual(self.files(), [f"gcalloc.{program}.{pid}.gcprof", "y.gcprof"])
             self.assertEqual(self.run_it("why", "y.gcprof").returncode, 0)
             with subprocess.Popen([self.command, "record", pid, "-o", "z"], stderr=subprocess.PIPE, text=True, cwd=self.folder,
                                   env=self.environment()) as waiting:

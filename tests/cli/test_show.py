@@ -11,7 +11,7 @@ import unittest
 import xml.etree.ElementTree
 
 import make_profile
-from make_profile import DIRECT, EXIT, INDIRECT, PEAK, SAMPLE, TIMER, Profile
+from make_profile import DIRECT, EXIT, INDIRECT, PEAK, SAMPLE, SITE, TIMER, Profile
 from support import CommandTest
 
 MIB = 1 << 20
@@ -136,6 +136,15 @@ class Report(ShowTest):
         profile.end(10**9)
         self.assertIn("estimates from 400 samples, one in 512.0 KiB: right to about 5.0 % in all\n",
                       self.shown("report", self.save(profile)))
+
+    def test_places_are_samples_too(self):
+        for samples, words in ((1, "estimates from 1 sample, one in 16.0 KiB: right to about 100.0 % in all"),
+                               (0, "no samples, one in 16.0 KiB: too little was allocated for estimates")):
+            profile = Profile(level=SITE, rate=16384)
+            stack, = places(profile, "work")
+            profile.moment(1, EXIT, [row(stack, 100, samples)])
+            profile.end(10**9)
+            self.assertIn(words + "\n", self.shown("report", self.save(profile)))
 
     def test_what_was_lost(self):
         profile = Profile()
@@ -302,7 +311,7 @@ class Diff(ShowTest):
         self.assertRegex(text, r"(?m)^live +1\.1 KiB +7\.3 KiB +\+6\.2 KiB +\+590\.7 %$")
         self.assertIn("Live at the end, by stack: 1 new, 1 gone, 1 grown, 1 shrunk, 1 same\n", text)
         self.assertRegex(text, r"(?m)^    \+6\.8 KiB +\+693  grown   grown  grown\.c:13$")
-        self.assertIn("and 3 stacks more\n", self.shown("diff", "--top=1", *self.pair()))
+        self.assertIn("and 3 more stacks\n", self.shown("diff", "--top=1", *self.pair()))
 
     def test_per_second(self):
         shown = self.json("diff", "--per-second", "--sort=allocated", *self.pair())

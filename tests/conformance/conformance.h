@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,26 @@ static __attribute__((noinline, unused)) void collect_and_reuse(size_t bytes)
         }
     }
     clear_stack();
+}
+
+/* xorshift; the state is never 0. */
+static inline uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Memory that the process has in use. Without a stream, whose buffer would be a block. */
+static inline size_t resident_bytes(void)
+{
+    char line[100] = {0};
+    size_t all = 0, pages = 0;
+    int file = open("/proc/self/statm", O_RDONLY);
+    CHECK(read(file, line, sizeof line - 1) > 0 && sscanf(line, "%zu %zu", &all, &pages) == 2);
+    close(file);
+    return pages * 4096;
 }
 
 #define HELD_BYTES 88

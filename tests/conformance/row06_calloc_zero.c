@@ -37,17 +37,6 @@ static void round_of_sizes(void)
 }
 
 #define MANY_BYTES ((size_t)64 << 20)
-#define PAGE_BYTES 4096
-
-static size_t resident_bytes(void)
-{
-    char line[128] = "";
-    size_t all = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    CHECK(file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "%zu %zu", &all, &resident) == 2);
-    fclose(file);
-    return resident * PAGE_BYTES;
-}
 
 static void much_costs_nothing(void)
 {

@@ -12,14 +12,6 @@
 static char *blocks[BLOCKS_MAX];
 static uint64_t state = 88172645463325252u;
 
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 static void take(size_t i, size_t bytes)
 {
     blocks[i] = malloc(bytes);
@@ -52,8 +44,8 @@ static void replace_at_random(void)
 {
     const size_t count = 40000;
     for (int round = 0; round < 2000000; round++) {
-        size_t i = next_random() % count;
-        uint64_t random = next_random();
+        size_t i = next_random(&state) % count;
+        uint64_t random = next_random(&state);
         free(blocks[i]);
         take(i, 8 + (random >> 8) % ((size_t)8 << random % 11));
     }

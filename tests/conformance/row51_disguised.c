@@ -38,6 +38,7 @@ static __attribute__((noinline)) void make_code(unsigned char *code)
         operands[at / OPERAND_STEP] = block;
         memcpy(code + at, &block, sizeof block);
     }
+    __asm__ volatile("" : : "r"(operands) : "memory");
     CHECK(mprotect(code, CODE_BYTES, PROT_READ | PROT_EXEC) == 0);
     for (size_t i = 0; i < CODE_BYTES / OPERAND_STEP + 1; i++)
         operands[i] = NULL;

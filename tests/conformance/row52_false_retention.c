@@ -8,18 +8,10 @@
 
 static uint64_t state = 88172645463325252u;
 
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 static void fill(uint64_t *words, int sort)
 {
     for (size_t i = 0; i < WORDS; i++) {
-        uint64_t random = next_random();
+        uint64_t random = next_random(&state);
         double real = (double)(int64_t)random / 1e9;
         switch (sort) {
         case 0:

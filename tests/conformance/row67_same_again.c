@@ -10,14 +10,6 @@
 
 static uint64_t state = 88172645463325252u;
 
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 /* A number made of all addresses of a long run, in their order. */
 static uint64_t layout(void)
 {
@@ -25,7 +17,7 @@ static uint64_t layout(void)
     uint64_t sum = 0;
     uintptr_t first = (uintptr_t)malloc(16);
     for (int step = 0; step < 400000; step++) {
-        uint64_t random = next_random();
+        uint64_t random = next_random(&state);
         char **block = &blocks[random % BLOCKS];
         size_t bytes = (random >> 20) % ((size_t)16 << (random >> 50) % 12);
         if (*block != NULL && random >> 63 != 0) {

@@ -19,17 +19,9 @@ struct model {
 static struct model models[BLOCKS];
 static uint64_t state;
 
-static uint64_t next_random(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
-
 static size_t random_bytes(void)
 {
-    uint64_t random = next_random();
+    uint64_t random = next_random(&state);
     return (random >> 20) % ((size_t)16 << random % (random % 97 == 0 ? 17 : 11));
 }
 
@@ -41,7 +33,7 @@ static void check_pattern(const unsigned char *block, size_t bytes, unsigned cha
 
 static void take(struct model *model)
 {
-    uint64_t random = next_random();
+    uint64_t random = next_random(&state);
     model->bytes = random_bytes();
     model->alignment = 16;
     if (random % 8 == 0) {
@@ -67,7 +59,7 @@ static void resize(struct model *model)
 
 static void step(struct model *model)
 {
-    uint64_t random = next_random();
+    uint64_t random = next_random(&state);
     if (model->block == NULL) {
         take(model);
     } else if (random % 3 == 0) {
@@ -113,7 +105,7 @@ int main(void)
     printf("ROW68_SEED=%llu\n", (unsigned long long)state);
     fflush(stdout);
     for (int i = 1; i <= STEPS; i++) {
-        step(&models[next_random() % BLOCKS]);
+        step(&models[next_random(&state) % BLOCKS]);
         if (i % STEPS_BETWEEN_LOOKS != 0)
             continue;
         look_at_all();

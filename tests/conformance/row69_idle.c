@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Row 69: a process that sleeps gives back what it has freed, without another call; calls that wait notice nothing. Each
  * scene but the first runs in a child of its own, all at once; the first shows it without fork. */
-#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -29,19 +28,6 @@ static long long now_ns(void)
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-/* Without malloc: stdio's buffer would be a block. */
-static size_t resident(void)
-{
-    char line[100] = {0};
-    unsigned long all;
-    unsigned long pages;
-    int file = open("/proc/self/statm", O_RDONLY);
-    CHECK(read(file, line, sizeof line - 1) > 0);
-    close(file);
-    CHECK(sscanf(line, "%lu %lu", &all, &pages) == 2);
-    return pages * PAGE;
-}
-
 static void sleep_ms(long ms)
 {
     struct timespec time = {ms / 1000, ms % 1000 * 1000000};
@@ -63,14 +49,6 @@ struct burst {
     size_t full;
 };
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static size_t mixed_size(uint64_t random)
 {
     return (random >> 20) % ((size_t)64 << random % (random % 64 == 0 ? 14 : 8)) + 1;
@@ -87,7 +65,7 @@ static struct burst make_burst(size_t bytes, size_t (*size_of)(uint64_t), uint64
     burst.blocks = mmap(NULL, BLOCKS * sizeof *burst.blocks, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     CHECK(burst.blocks != MAP_FAILED);
-    burst.before = resident();
+    burst.before = resident_bytes();
     for (size_t total = 0; total < bytes && burst.count < BLOCKS; burst.count++) {
         size_t size = size_of(next_random(&burst.random));
         burst.blocks[burst.count] = malloc(size);
@@ -95,7 +73,7 @@ static struct burst make_burst(size_t bytes, size_t (*size_of)(uint64_t), uint64
         memset(burst.blocks[burst.count], (int)(burst.count % 255 + 1), size);
         total += size;
     }
-    burst.full = resident();
+    burst.full = resident_bytes();
     return burst;
 }
 
@@ -112,7 +90,7 @@ static void free_burst(struct burst *burst, uint64_t share)
 
 static void check_given_back(const char *scene, const struct burst *burst, size_t left)
 {
-    size_t after = resident();
+    size_t after = resident_bytes();
     printf("%s: %zu KiB before, %zu full, %zu after; %zu allowed\n", scene, burst->before / 1024, burst->full / 1024,
            after / 1024, (burst->before + left) / 1024);
     fflush(stdout);
@@ -215,7 +193,7 @@ static void *burst_and_wait(void *number)
 static void threads_wait(void)
 {
     pthread_t threads[2];
-    struct burst both = {.before = resident() + 2 * BLOCKS * sizeof(void *)};
+    struct burst both = {.before = resident_bytes() + 2 * BLOCKS * sizeof(void *)};
     for (uintptr_t i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i], NULL, burst_and_wait, (void *)i) == 0);
     pthread_mutex_lock(&mutex);

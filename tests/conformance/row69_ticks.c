@@ -26,14 +26,6 @@ struct worker {
 static unsigned char *volatile handed_over[SHARED]; /* to whoever comes by: a block of 64 bytes and more, or NULL */
 static volatile int is_over;
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static void check_pattern(const unsigned char *at, size_t size, unsigned char pattern)
 {
     for (size_t i = 0; i < size; i++)

@@ -13,14 +13,17 @@ cat >"$tmp/build/bin/gcalloc" <<'END'
 [ "$1 $2" = "run --" ] || exit 125
 shift 2
 echo "pid=$$ name=x cycles=3 given_up=${GIVEN_UP:-0} pause_longest_ns=5 reclaimed_bytes=7" >>"$GCALLOC_STATS_FILE"
+[ -z "${MACHINE_AFTER:-}" ] || echo "cpu $MACHINE_AFTER" >"$INTEGRATION_MACHINE"
 SECOND=1 exec "$@"
 END
 chmod +x "$tmp/build/bin/gcalloc"
 bad=0
+export INTEGRATION_MACHINE=$tmp/machine # user nice system idle iowait ...: in ticks
 
 # expect CODE TEXT SETTINGS SCRIPT: a job that runs SCRIPT with the shell as the program under test.
 expect() {
     local got code
+    echo "cpu 1000 0 1000 8000 0 0 0 0 0 0" >"$INTEGRATION_MACHINE"
     printf '%s\njob() { subject sh -c %q || return; }\n' "$3" "$4" >"$tmp/jobs/tiny.sh"
     got=$(bash "$here/run.sh" --build "$tmp/build" --jobs "$tmp/jobs" tiny)
     code=$?
@@ -41,6 +44,10 @@ expect 1 'files differ' '' 'echo hello; echo "$SECOND" >result/file'
 expect 1 'files differ' '' 'echo hello; [ -z "$SECOND" ] || mkdir -p result/more/files'
 expect 1 'at least 4 expected' 'min_cycles=4' 'echo hello'
 expect 1 'gave up more than a quarter' 'export GIVEN_UP=20' 'echo hello'
+expect 1 'gave up more than a quarter' 'export GIVEN_UP=20 MACHINE_AFTER="1900 0 1000 8150 0 0 0 0 0 0"' 'echo hello'
+expect 1 'gave up more than a quarter' 'export GIVEN_UP=20 MACHINE_AFTER="1050 0 1000 8050 0 0 0 0 0 0"' 'echo hello'
+expect 0 'not judged on a busy machine' 'export GIVEN_UP=20 MACHINE_AFTER="1900 0 1050 8050 0 0 0 0 0 0"' 'echo hello'
+expect 0 'not judged on a busy machine' 'export GIVEN_UP=20 MACHINE_AFTER="1000 0 1000 8050 900 0 0 50 0 0"' 'echo hello'
 expect 1 'gcalloc was not loaded' '' 'echo hello; [ -z "$SECOND" ] || rm "$GCALLOC_STATS_FILE"'
 expect 1 'fails without gcalloc too' '' 'echo hello; exit 3'
 expect 1 'printed nothing' '' ':'

@@ -15,9 +15,9 @@
 #   --control  both runs on the C library's malloc: shows that the job itself is deterministic
 #
 # Exit code: 0 same, 1 different, 77 a program that the job needs is not installed. INTEGRATION_KEEP=1 keeps the
-# files. A job file sets needs, torture, min_cycles and limit, and defines job(), which starts the program under test
-# by `subject` or `start_server` and runs helpers plainly. It runs in an empty directory whose path is the same both
-# times.
+# files; INTEGRATION_MACHINE=FILE is read instead of /proc/stat. A job file sets needs, torture, min_cycles and limit,
+# and defines job(), which starts the program under test by `subject` or `start_server` and runs helpers plainly. It
+# runs in an empty directory whose path is the same both times.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 inputs=$here/inputs
@@ -56,12 +56,13 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/gcalloc-integration.XXXXXX") || exit 1
 trap 'stop_servers; [ -n "${INTEGRATION_KEEP:-}" ] || rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM HUP PIPE
 
-# Runs the job in its own directory; leaves $1.out, $1.err, $1.code, $1.ms and $1/ behind.
+# Runs the job in its own directory; leaves $1.out, $1.err, $1.code, $1.ms, $1.ticks and $1/ behind.
 run_once() {
     local label=$1 began
     way=$2
     mkdir -p "$tmp/work/result"
     began=$(date +%s%N)
+    read_ticks >"$tmp/$label.ticks"
     (
         set -eo pipefail
         cd "$tmp/work"
@@ -70,6 +71,7 @@ run_once() {
     echo $? >"$tmp/$label.code"
     stop_servers
     echo $((($(date +%s%N) - began) / 1000000)) >"$tmp/$label.ms"
+    read_ticks >>"$tmp/$label.ticks"
     mv "$tmp/work" "$tmp/$label"
 }
 

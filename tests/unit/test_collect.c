@@ -4,8 +4,11 @@
 #include <gcalloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #include "collect/pacer.h"
 #include "platform/vm.h"
@@ -218,6 +221,128 @@ START_TEST(a_collection_is_no_cancellation_point)
 }
 END_TEST
 
+/* ---- Marking twice ------------------------------------------------------------------------------------------------ */
+
+#define SHARED_STACK_BYTES (256 << 10)
+
+/* Between a process that collects and one that writes one word meanwhile, by turns with two values. */
+struct shared {
+    char stack[SHARED_STACK_BYTES];
+    void *volatile word;
+    void *volatile *volatile place; /* of the word that is written; NULL: not yet */
+    volatile uintptr_t hidden[2];   /* the values, complemented: what lies here is a root */
+};
+
+static struct shared *shared;
+
+static __attribute__((noinline)) void hide_values(int count)
+{
+    for (int i = 0; i < 2; i++)
+        shared->hidden[i] = ~(i < count ? (uintptr_t)gca_malloc(500) : 0);
+}
+
+/* How the process ends that collects. */
+static int collect_beside_writer(void (*run)(void))
+{
+    int status;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(shared, MAP_FAILED);
+    pid_t child = fork();
+    if (child == 0) {
+        run();
+        _exit(0);
+    }
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        void *volatile *place = shared->place;
+        for (int i = 0; place != NULL && i < 1000; i++)
+            *place = (void *)~shared->hidden[i % 2];
+    }
+    munmap(shared, sizeof *shared);
+    return status;
+}
+
+static void collect_beside_changing_memory(void)
+{
+    gca_option_set("verify", "1");
+    shared->place = &shared->word;
+    for (int i = 0; i < 300; i++) {
+        hide_values(1);
+        clear_stack();
+        gca_collect();
+    }
+}
+
+START_TEST(what_another_process_writes_is_marked_twice_as_it_was)
+{
+    ck_assert_int_eq(collect_beside_writer(collect_beside_changing_memory), 0);
+}
+END_TEST
+
+static void *offer_word(void *data)
+{
+    void *volatile word = NULL;
+    gca_free(gca_malloc(1)); /* of a thread that has never come to the heap the stack is not known */
+    shared->place = &word;
+    for (;;)
+        pause();
+    return data;
+}
+
+static void collect_beside_changing_stack(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    hide_values(2);
+    clear_stack();
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, shared->stack, sizeof shared->stack);
+    pthread_create(&thread, &attributes, offer_word, NULL);
+    while (shared->place == NULL)
+        sched_yield();
+    gca_option_set("verify", "1");
+    for (int i = 0; i < 10000; i++)
+        gca_collect();
+}
+
+/* As a thread would do that was not stopped. */
+START_TEST(a_stopped_stack_that_changes_is_found)
+{
+    int status = collect_beside_writer(collect_beside_changing_stack);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
+}
+END_TEST
+
+static ucontext_t main_context;
+static ucontext_t routine_context;
+
+/* Where the frames of a collection come to lie. */
+static __attribute__((noinline)) void leave_garbage_on_stack(void)
+{
+    void *words[2000];
+    for (int i = 0; i < 2000; i++)
+        words[i] = gca_malloc(100);
+    __asm__ volatile("" : : "r"(words) : "memory");
+}
+
+static void collect_on_this_stack(void)
+{
+    for (int i = 0; i < 30; i++) {
+        leave_garbage_on_stack();
+        gca_collect();
+    }
+    swapcontext(&routine_context, &main_context);
+}
+
+START_TEST(a_collection_on_a_block_of_the_heap_is_marked_twice)
+{
+    gca_option_set("verify", "1");
+    ck_assert_int_eq(getcontext(&routine_context), 0);
+    routine_context.uc_stack = (stack_t){.ss_sp = gca_malloc(SHARED_STACK_BYTES), .ss_size = SHARED_STACK_BYTES};
+    makecontext(&routine_context, collect_on_this_stack, 0);
+    ck_assert_int_eq(swapcontext(&main_context, &routine_context), 0);
+}
+END_TEST
+
 #define WORKERS 3
 #define COLLECTIONS 400
 
@@ -274,7 +399,9 @@ MAKE_SUITE(pacer, what_is_left_bounds_growth, headroom_is_bounded, faster_growth
            poor_yield_makes_patient, where_free_slots_serve_few_units_are_added, a_large_request_alone_is_no_reason,
            a_cycle_without_growth_teaches_nothing, thresholds_saturate)
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
-           a_collection_is_no_cancellation_point, collecting_without_pause_leaves_time_for_others)
+           a_collection_is_no_cancellation_point, what_another_process_writes_is_marked_twice_as_it_was,
+           a_stopped_stack_that_changes_is_found, a_collection_on_a_block_of_the_heap_is_marked_twice,
+           collecting_without_pause_leaves_time_for_others)
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------- */
 

@@ -227,30 +227,61 @@ static bool has_old_bytes(const struct heap *heap, uint32_t unit, size_t from, s
     return false;
 }
 
-/* A block that was used to its end, and went as `past` says. */
-static void leave_old_block(struct heap *heap, enum unit_past past)
+/* Whether a block of that class and kind shows what lay in one that was used to its end and went as `past` says: anywhere, or
+ * where headers are. */
+static bool shows_old(unsigned old_class, enum block_kind old_kind, enum unit_past past, unsigned class_index,
+                      enum block_kind kind)
 {
-    uint32_t unit = gci_block_create(heap, 3, KIND_SCANNED, 1);
-    ck_assert(gci_block_touch_word(heap, unit, 0));
-    memset((void *)unit_address(heap, unit), OLD_BYTE, BLOCK_BYTES);
-    gci_block_destroy(heap, unit, past);
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_block_create(&heap, old_class, old_kind, 1);
+    ck_assert(gci_block_touch_word(&heap, unit, 0));
+    memset((void *)unit_address(&heap, unit), OLD_BYTE, BLOCK_BYTES);
+    gci_block_destroy(&heap, unit, past);
+    ck_assert_uint_eq(gci_block_create(&heap, class_index, kind, 1), unit);
+    ck_assert(gci_block_touch_word(&heap, unit, 0));
+    const struct size_class *size_class = block_class(&heap, unit);
+    size_t looked_at = kind == KIND_HEADED ? sizeof(uint64_t) : size_class->bytes;
+    bool is_shown = false;
+    for (size_t at = 0; at < size_class->slots * size_class->bytes; at += size_class->bytes)
+        is_shown = is_shown || has_old_bytes(&heap, unit, at, at + looked_at);
+    gci_heap_fini(&heap);
+    return is_shown;
 }
 
+/* It may stay for slots of the same size, whose words were pointers or not as they will be now, and where none is looked at. */
 START_TEST(what_was_reclaimed_is_cleared_for_other_blocks)
 {
-    const enum unit_past pasts[] = {PAST_FREED, PAST_RECLAIMED};
-    const enum block_kind kinds[] = {KIND_SCANNED, KIND_ATOMIC};
-    for (size_t i = 0; i < 4; i++) {
-        struct heap heap;
-        bool expected = pasts[i % 2] == PAST_FREED || kinds[i / 2] == KIND_ATOMIC;
-        ck_assert_int_eq(gci_heap_init(&heap), 0);
-        leave_old_block(&heap, pasts[i % 2]);
-        uint32_t unit = gci_block_create(&heap, 7, kinds[i / 2], 1);
-        const struct size_class *size_class = block_class(&heap, unit);
-        ck_assert(gci_block_touch_word(&heap, unit, 0));
-        ck_assert_int_eq(has_old_bytes(&heap, unit, 0, size_class->slots * size_class->bytes), expected);
-        gci_heap_fini(&heap);
+    ck_assert(!shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 7, KIND_SCANNED));
+    ck_assert(!shows_old(3, KIND_ATOMIC, PAST_RECLAIMED, 3, KIND_SCANNED));
+    ck_assert(!shows_old(3, KIND_HEADED, PAST_RECLAIMED, 3, KIND_SCANNED));
+    ck_assert(!shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 3, KIND_HEADED));
+    ck_assert(!shows_old(3, KIND_SCANNED, PAST_FREED, 3, KIND_HEADED));
+    ck_assert(shows_old(3, KIND_HEADED, PAST_FREED, 3, KIND_HEADED));
+    ck_assert(shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 3, KIND_SCANNED));
+    ck_assert(shows_old(3, KIND_SCANNED, PAST_RECLAIMED, 7, KIND_ATOMIC));
+    ck_assert(shows_old(3, KIND_SCANNED, PAST_FREED, 7, KIND_SCANNED));
+    ck_assert(shows_old(3, KIND_SCANNED, PAST_FREED, 7, KIND_ATOMIC));
+}
+END_TEST
+
+/* What the block in between has not come to is as old as before. */
+START_TEST(what_was_not_reached_is_still_to_be_cleared)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, 1);
+    memset((void *)unit_address(&heap, unit), OLD_BYTE, BLOCK_BYTES);
+    gci_block_destroy(&heap, unit, PAST_RECLAIMED);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(gci_block_create(&heap, 2, KIND_SCANNED, 1), unit);
+        ck_assert(gci_block_touch_word(&heap, unit, block_class(&heap, unit)->words - 1));
+        if (i == 0)
+            gci_block_destroy(&heap, unit, PAST_RECLAIMED);
     }
+    ck_assert(gci_block_touch_word(&heap, unit, 0));
+    ck_assert(!has_old_bytes(&heap, unit, 0, block_class(&heap, unit)->slots * block_class(&heap, unit)->bytes));
+    gci_heap_fini(&heap);
 }
 END_TEST
 
@@ -486,9 +517,9 @@ START_TEST(a_cache_has_one_thread)
 END_TEST
 
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
-           what_was_reclaimed_is_cleared_for_other_blocks, large_objects_know_what_was_reclaimed, no_wake_up_is_lost,
-           retired_blocks_are_adopted_or_given_back, an_empty_block_without_owner_is_always_given_back,
-           a_second_remote_free_changes_nothing)
+           what_was_reclaimed_is_cleared_for_other_blocks, what_was_not_reached_is_still_to_be_cleared,
+           large_objects_know_what_was_reclaimed, no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
+           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;

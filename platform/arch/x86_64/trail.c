@@ -11,6 +11,9 @@
  * Frames of our own code, on top, are passed in one comparison: the way that a request takes through it is one of a few, of
  * fixed size. The hash of a frame is of all places from the outermost to it, so those of kept frames hold.
  *
+ * Where all changed frames are found by the stack pointer alone, as nearly all are, registers do not matter and each step is
+ * one addition (renew_quickly). All else goes the general way (renew), which also learns those steps.
+ *
  * Walks over signals, unknown stacks or code without tables are not kept. Of stacks deeper than WALK_FRAMES a trail holds the
  * inner part, and as long as that has what a caller wants to know it does not matter what is further out.
  */
@@ -20,6 +23,7 @@
 
 #define FRAMES_KEPT 256u
 #define WALK_FRAMES 96u
+#define QUICK_FRAMES 32u /* a walk with more that has changed may as well go the general way */
 STATIC_ASSERT(WALK_FRAMES >= TRAIL_ADDRESSES, "one walk finds what is wanted");
 
 /* The rest of the walk uses the register; it was restored by the step into the frame. */
@@ -58,6 +62,13 @@ struct own_way {
     uint32_t distances[WAY_WORDS];
 };
 
+/* The frame at this place ends so many bytes above its stack pointer, by a plain rule; not in our own code. */
+#define STEPS 1024u
+struct known_step {
+    uintptr_t at; /* 0: none */
+    uintptr_t bytes;
+};
+
 #define SET_RESULTS 4u /* a cache line */
 #define SETS_LOG2 11
 struct kept_result {
@@ -72,11 +83,13 @@ struct trail {
     bool is_whole; /* frames[0] is the last that a walk finds */
     uint32_t last_way;
     size_t count;
+    size_t came_count; /* frames from there on have no CAME flags */
     size_t passed_count;
     struct own_way ways[WAYS];
     struct passed_frame passed[WALK_FRAMES + 1]; /* and where the walk has come to */
     struct kept_frame frames[FRAMES_KEPT];
     struct kept_registers registers[FRAMES_KEPT];
+    struct known_step steps[STEPS];
     struct kept_result results[1u << SETS_LOG2][SET_RESULTS] CACHE_ALIGNED;
 };
 
@@ -136,13 +149,20 @@ READS_RAW_MEMORY static NOINLINE enum outcome step_by_tables(struct frames_pass 
 /* ---- Our own code ------------------------------------------------------------------------------------------------- */
 
 /* Whatever lies at the distances, they are on the stack. */
-READS_RAW_MEMORY ALWAYS_INLINE bool follow(const struct own_way *way, uintptr_t start, struct frames_pass *pass)
+READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t start, uintptr_t top)
 {
-    if (way->sp == 0 || way->sp > pass->top - start)
+    if (way->sp == 0 || way->sp > top - start)
         return false;
     for (uint32_t i = 0; i < way->count; i++)
         if (*word_at(start + way->distances[i]) != way->words[i])
             return false;
+    return true;
+}
+
+READS_RAW_MEMORY static bool follow(const struct own_way *way, uintptr_t start, struct frames_pass *pass)
+{
+    if (!is_way(way, start, pass->top))
+        return false;
     uintptr_t sp = start + way->sp;
     uintptr_t at = *word_at(sp - WORD_BYTES) - 1;
     if (UNLIKELY(gci_context_is_own_code(at)))
@@ -199,34 +219,44 @@ static NOINLINE bool try_ways(struct trail *trail, uintptr_t start, struct frame
 }
 
 /* The first frame behind our own code; false: there is none that can be told. */
-ALWAYS_INLINE bool begin(struct trail *trail, uintptr_t start, struct frames_pass *pass)
+static bool begin(struct trail *trail, uintptr_t start, struct frames_pass *pass)
 {
     pass->top = gci_frames_stack_hi;
     pass->module = (struct range){0, 0};
     pass->identity = 0;
-    return LIKELY(follow(&trail->ways[trail->last_way], start, pass)) || try_ways(trail, start, pass);
+    return follow(&trail->ways[trail->last_way], start, pass) || try_ways(trail, start, pass);
 }
 
 /* ---- What is unchanged -------------------------------------------------------------------------------------------- */
 
-READS_RAW_MEMORY static NOINLINE bool came_from_same(const struct trail *trail, size_t index)
+READS_RAW_MEMORY static NOINLINE bool came_from_same(const struct trail *trail, const struct kept_frame *kept)
 {
-    const struct kept_registers *registers = &trail->registers[index];
-    uint64_t flags = trail->frames[index].flags;
+    const struct kept_registers *registers = &trail->registers[kept - trail->frames];
+    uint64_t flags = kept->flags;
     return ((flags & CAME_RBP) == 0 || *registers->rbp_at == registers->rbp) &&
            ((flags & CAME_RBX) == 0 || *registers->rbx_at == registers->rbx);
 }
 
-/* The first frame, from the outermost on, that the step into it no longer leads to, or that lies further in than `sp`. */
-READS_RAW_MEMORY ALWAYS_INLINE const struct kept_frame *find_changed(const struct trail *trail, uintptr_t sp)
+READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct kept_frame *frame)
 {
-    const struct kept_frame *frame = trail->frames;
-    for (const struct kept_frame *end = frame + trail->count; frame < end && frame->sp > sp; frame++) {
-        if (*word_at(frame->sp - WORD_BYTES) != frame->returns_to)
-            break;
-        if (UNLIKELY(frame->flags >= CAME_RBP) && !came_from_same(trail, (size_t)(frame - trail->frames)))
-            break;
-    }
+    return *word_at(frame->sp - WORD_BYTES) == frame->returns_to;
+}
+
+/* Behind the last frame, from the outermost on, that the steps into it still lead to; of those that do not lie further in than
+ * `sp`. */
+READS_RAW_MEMORY ALWAYS_INLINE struct kept_frame *find_changed(struct trail *trail, uintptr_t sp)
+{
+    struct kept_frame *frame = trail->frames;
+    struct kept_frame *came_end = frame + trail->came_count;
+    struct kept_frame *end = frame + trail->count;
+    while (end > frame && end[-1].sp < sp)
+        end--;
+    for (; frame < came_end && frame < end; frame++)
+        if (!is_unchanged(frame) || (frame->flags >= CAME_RBP && !came_from_same(trail, frame)))
+            return frame;
+    for (; frame < end; frame++)
+        if (!is_unchanged(frame))
+            return frame;
     return frame;
 }
 
@@ -271,14 +301,22 @@ static NOINLINE enum outcome step_noted(struct passed_frame *passed, struct fram
     return outcome == GOES_ON && !note_base(passed, rule) ? UNTOLD : outcome;
 }
 
-/* From pass->frame on, to a frame that is kept: the first *kept_count then stay. */
-READS_RAW_MEMORY ALWAYS_INLINE enum outcome walk_changed(struct trail *trail, struct frames_pass *pass,
-                                                         size_t *kept_count)
+static struct known_step *step_of(struct trail *trail, uintptr_t at)
 {
-    const struct kept_frame *changed = find_changed(trail, pass->frame.sp);
-    const struct kept_frame *last = trail->frames + trail->count;
-    const struct kept_frame *next =
-        changed < last ? changed + 1 : last; /* what leads on from the one before is unchanged */
+    return &trail->steps[at % STEPS];
+}
+
+static uint64_t note_plain(struct trail *trail, uintptr_t at, struct frame_rule rule)
+{
+    if (rule.how == FRAME_BY_RSP && !gci_context_is_own_code(at))
+        *step_of(trail, at) = (struct known_step){at, (uintptr_t)rule.offset};
+    return needs_of_plain[rule.how];
+}
+
+/* From pass->frame on, to a frame that is kept: the first *kept_count then stay. */
+READS_RAW_MEMORY static enum outcome walk_changed(struct trail *trail, struct frames_pass *pass, size_t *kept_count)
+{
+    const struct kept_frame *next = find_changed(trail, pass->frame.sp);
     enum outcome outcome = GOES_ON;
     struct passed_frame *passed = trail->passed;
     do {
@@ -298,7 +336,7 @@ READS_RAW_MEMORY ALWAYS_INLINE enum outcome walk_changed(struct trail *trail, st
         if (UNLIKELY(pass->frame.at == (uintptr_t)-1))
             outcome = ENDED;
         else if (LIKELY(frames_step_plainly(pass, &rule)))
-            passed->needs = needs_of_plain[rule.how];
+            passed->needs = note_plain(trail, passed->frame.at, rule);
         else
             outcome = step_noted(passed, pass);
         passed++;
@@ -339,8 +377,13 @@ READS_RAW_MEMORY static NOINLINE uint64_t note_needs(struct trail *trail, size_t
     return needs;
 }
 
+ALWAYS_INLINE uint64_t hash_with(uint64_t hash, uintptr_t at)
+{
+    return mixed_product(hash ^ at, GOLDEN_ODD);
+}
+
 /* The first `count` frames stay, and those passed are put behind them. */
-ALWAYS_INLINE void keep(struct trail *trail, size_t count)
+static void keep(struct trail *trail, size_t count)
 {
     uint64_t hash = count > 0 ? trail->frames[count - 1].hash : 0;
     uint64_t flags = count > 0 ? trail->frames[count - 1].flags : 0;
@@ -349,16 +392,18 @@ ALWAYS_INLINE void keep(struct trail *trail, size_t count)
         if (UNLIKELY(flags != 0 && count > 0))
             note_origin(trail, count - 1, passed);
         flags = UNLIKELY((flags | passed->needs) != 0) && count > 0 ? note_needs(trail, count, passed) : 0;
-        hash = mixed_product(hash ^ passed->frame.at, GOLDEN_ODD);
+        hash = hash_with(hash, passed->frame.at);
         trail->frames[count++] = (struct kept_frame){
             .sp = passed->frame.sp, .returns_to = passed->frame.at + 1, .hash = hash, .flags = flags};
     }
     trail->count = count;
+    trail->came_count = count;
+    while (trail->came_count > 0 && trail->frames[trail->came_count - 1].flags < CAME_RBP)
+        trail->came_count--;
 }
 
-static bool is_enough(const struct trail *trail, size_t kept_count)
+static bool is_enough(const struct trail *trail, size_t count)
 {
-    size_t count = kept_count + trail->passed_count;
     return count <= FRAMES_KEPT && (trail->is_whole || count >= TRAIL_ADDRESSES);
 }
 
@@ -378,16 +423,76 @@ static NOINLINE bool keep_all(struct trail *trail, uintptr_t start)
 }
 
 /* False: the walk cannot be kept. */
-ALWAYS_INLINE bool renew(struct trail *trail, uintptr_t start)
+static NOINLINE bool renew(struct trail *trail, uintptr_t start)
 {
     struct frames_pass pass;
     size_t kept_count;
     if (!begin(trail, start, &pass))
         return false;
     enum outcome outcome = walk_changed(trail, &pass, &kept_count);
-    if (UNLIKELY(outcome != MET || !is_enough(trail, kept_count)))
+    if (UNLIKELY(outcome != MET || !is_enough(trail, kept_count + trail->passed_count)))
         return outcome != UNTOLD && keep_all(trail, start);
     keep(trail, kept_count);
+    return true;
+}
+
+/* ---- The usual case ----------------------------------------------------------------------------------------------- */
+
+struct quick_frame {
+    uintptr_t at;
+    uintptr_t sp;
+};
+
+/* Behind the frame that was met, which needs no registers, those passed are put, which do not either. */
+ALWAYS_INLINE void keep_quickly(struct trail *trail, struct kept_frame *met, const struct quick_frame *begin,
+                                const struct quick_frame *end)
+{
+    uint64_t hash = met->hash;
+    trail->count = (size_t)(met + 1 - trail->frames) + (size_t)(end - begin);
+    if (UNLIKELY(trail->came_count > (size_t)(met + 1 - trail->frames)))
+        trail->came_count = (size_t)(met + 1 - trail->frames);
+    while (end > begin) {
+        end--;
+        met++;
+        hash = hash_with(hash, end->at);
+        met->sp = end->sp;
+        met->returns_to = end->at + 1;
+        met->hash = hash;
+        met->flags = 0;
+    }
+}
+
+/* False: nothing is done, the general way has to be gone. No step reads above the outermost frame. */
+READS_RAW_MEMORY ALWAYS_INLINE bool renew_quickly(struct trail *trail, uintptr_t start)
+{
+    struct quick_frame passed[QUICK_FRAMES];
+    struct quick_frame *end = passed;
+    const struct own_way *way = &trail->ways[trail->last_way];
+    if (!is_way(way, start, gci_frames_stack_hi))
+        return false;
+    uintptr_t sp = start + way->sp;
+    uintptr_t at = *word_at(sp - WORD_BYTES) - 1;
+    struct kept_frame *kept = find_changed(trail, sp) - 1;
+    if (UNLIKELY(kept < trail->frames))
+        return false;
+    const uintptr_t outermost_sp = trail->frames[0].sp;
+    while (kept->sp != sp || kept->returns_to != at + 1) {
+        const struct known_step *step = step_of(trail, at);
+        if (UNLIKELY(step->at != at || end == passed + QUICK_FRAMES))
+            return false;
+        *end++ = (struct quick_frame){at, sp};
+        sp += step->bytes;
+        if (UNLIKELY(sp > outermost_sp))
+            return false;
+        at = *word_at(sp - WORD_BYTES) - 1;
+        while (kept->sp < sp)
+            kept--;
+    }
+    if (UNLIKELY(kept->flags != 0 || !is_enough(trail, (size_t)(kept + 1 - trail->frames) + (size_t)(end - passed))))
+        return false;
+    if (end == passed && UNLIKELY(gci_context_is_own_code(at)))
+        return false; /* the way through our own code was a longer one */
+    keep_quickly(trail, kept, passed, end);
     return true;
 }
 
@@ -411,11 +516,14 @@ ALWAYS_INLINE void **result_of(struct trail *trail, uint64_t hash)
 
 static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 {
+    uintptr_t closed = word_load(&gci_frames_closed);
     if (trail->owner != owner)
         __builtin_memset(trail->results, 0, sizeof trail->results);
+    if (trail->owner != owner || trail->closed != closed)
+        __builtin_memset(trail->steps, 0, sizeof trail->steps);
     trail->owner = owner;
     trail->stack_hi = gci_frames_stack_hi;
-    trail->closed = word_load(&gci_frames_closed);
+    trail->closed = closed;
     trail->count = 0;
 }
 
@@ -429,7 +537,7 @@ void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *re
     if (UNLIKELY(trail->owner != owner || trail->stack_hi != gci_frames_stack_hi ||
                  trail->closed != word_load(&gci_frames_closed)))
         begin_anew(trail, owner);
-    if (!renew(trail, start))
+    if (UNLIKELY(!renew_quickly(trail, start) && !renew(trail, start)))
         return NULL;
     return result_of(trail, trail->frames[trail->count - 1].hash);
 }

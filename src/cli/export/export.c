@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/export/export.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +9,6 @@
 #include "cli/base/message.h"
 #include "cli/export/formats.h"
 #include "cli/output/request.h"
-
-enum option_key { KEY_FORMAT = 512 };
 
 static const char *lacks_objects(const struct profile *profile)
 {
@@ -46,48 +43,30 @@ struct export
     enum format format;
 };
 
-static error_t set_format(struct export *export, const char *name)
-{
-    int place = gci_arguments_choice("--format", FORMAT_NAMES, name);
-    export->format = place >= 0 ? (enum format)place : FORMAT_NONE;
-    return place >= 0 ? 0 : EINVAL;
-}
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct export *export = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &export->request;
-        return 0;
-    case KEY_FORMAT:
-        return set_format(export, argument);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "format", .key = KEY_FORMAT, .arg = "FORMAT", .doc = "What to write: " FORMAT_NAMES},
+static const struct arguments_option options[] = {
+    {.name = "format",
+     .value = "FORMAT",
+     .help = "What to write: " FORMAT_NAMES,
+     .choices = FORMAT_NAMES,
+     ARGUMENTS_SET_CHOICE(struct export, format)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_request_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_request_arguments, offsetof(struct export, request)}, {0}};
 
-const struct argp gci_export_argp = {
+const struct arguments gci_export_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "PROFILE|PID",
-    .doc = "Writes PROFILE in a form that other programs read."
-           "\vThe formats are described in gcalloc-export(1).",
-    .children = children,
+    .words = "PROFILE|PID",
+    .about = "Writes PROFILE in a form that other programs read."
+             "\vThe formats are described in gcalloc-export(1).",
+    .parts = parts,
 };
 
 int gci_export_main(int argc, char **argv)
 {
     struct export export = {.request = gci_request_of("export"), .format = FORMAT_NONE};
     int code;
-    if (!gci_view_parse(&gci_export_argp, argc, argv, &export.request.view, &export, &code))
+    if (!gci_view_parse(&gci_export_arguments, argc, argv, &export.request.view, &export, &code))
         return code;
     if (export.format == FORMAT_NONE && export.request.view.json)
         export.format = FORMAT_JSON;

@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_EXPORT_H
 #define GCI_CLI_EXPORT_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_export_argp;
+extern const struct arguments gci_export_arguments;
 
 /* argv[0] is the subcommand's name. The exit code. */
 int gci_export_main(int argc, char **argv);

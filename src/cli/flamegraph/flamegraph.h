@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_FLAMEGRAPH_H
 #define GCI_CLI_FLAMEGRAPH_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_flamegraph_argp;
+extern const struct arguments gci_flamegraph_arguments;
 
 /* argv[0] is the subcommand's name. The exit code. */
 int gci_flamegraph_main(int argc, char **argv);

@@ -11,46 +11,29 @@
 #include "cli/html/page.h"
 #include "cli/output/file.h"
 
-enum option_key { KEY_HTML = 768, KEY_COMPARE }; /* none of view.c and of those who have this as a child */
-
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct save *save = state->input;
-    switch (key) {
-    case KEY_HTML:
-        save->html = true;
-        return 0;
-    case KEY_COMPARE:
-        save->compare = argument;
-        return 0;
-    case 'o':
-        save->output = argument;
-        return 0;
-    case 'f':
-        save->overwrite = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "html", .key = KEY_HTML, .doc = "A page for the browser, one file that needs no other, in place of text"},
+static const struct arguments_option options[] = {
+    {.name = "html",
+     .help = "A page for the browser, one file that needs no other, in place of text",
+     ARGUMENTS_SET_FLAG(struct save, html)},
     {.name = "output",
-     .key = 'o',
-     .arg = "FILE",
-     .doc = "With --html: write it there, in place of the profile's name and .html; -: standard output"},
-    {.name = "force", .key = 'f', .doc = "With --html: replace the file if it exists"},
+     .letter = 'o',
+     .value = "FILE",
+     .help = "With --html: write it there, in place of the profile's name and .html; -: standard output",
+     ARGUMENTS_SET_TEXT(struct save, output)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "With --html: replace the file if it exists",
+     ARGUMENTS_SET_FLAG(struct save, overwrite)},
     {.name = "compare",
-     .key = KEY_COMPARE,
-     .arg = "FILE|PID",
-     .doc = "With --html: show what is more and what is less than in this earlier profile"},
+     .value = "FILE|PID",
+     .help = "With --html: show what is more and what is less than in this earlier profile",
+     ARGUMENTS_SET_TEXT(struct save, compare)},
     {0},
 };
 
-const struct argp gci_save_argp = {.options = options, .parser = parse_option};
+const struct arguments gci_save_arguments = {.options = options};
 
 int gci_save_check(const struct save *save, const struct view *view)
 {

@@ -3,7 +3,6 @@
 #ifndef GCI_CLI_HTML_SAVE_H
 #define GCI_CLI_HTML_SAVE_H
 
-#include <argp.h>
 #include <stdbool.h>
 
 #include "cli/print/view.h"
@@ -15,8 +14,8 @@ struct save {
     const char *compare; /* the earlier profile, or NULL */
 };
 
-/* Options --html, --output, --force and --compare; input: struct save. For use as a child of another argp. */
-extern const struct argp gci_save_argp;
+/* Options --html, --output, --force and --compare, as a part with a struct save. */
+extern const struct arguments gci_save_arguments;
 
 /* 0, or the exit code after one line: options that do not go together. */
 int gci_save_check(const struct save *save, const struct view *view);

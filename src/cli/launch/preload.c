@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,6 @@
 
 #include "cli/base/arguments.h"
 #include "cli/base/message.h"
-
-/* Options have long names alone; argp takes keys outside the characters for that. */
-enum option_key { KEY_MODE = 256, KEY_VERBOSE };
 
 /* From the directory of the command to that of the library, as the build installs them: /usr/bin and
  * /usr/lib/x86_64-linux-gnu give "../lib/x86_64-linux-gnu". Relative, so that an installed tree may be moved. */
@@ -30,11 +26,10 @@ enum option_key { KEY_MODE = 256, KEY_VERBOSE };
 
 /* ---- Options ---- */
 
-static const struct choice_option {
-    const char *name;
-    const char *choices;
-} choice_options[] = {
-#define OPTION_CHOICE(name, default_value, when, choices, help) {#name, choices},
+/* The words that the library's option has, and the help with them in it; of its other options neither is used here. */
+#define OPTION_CHOICE(name, default_value, when, choices, help)                                                        \
+    static const char name##_choices[] __attribute__((unused)) = choices;                                              \
+    static const char name##_help[] __attribute__((unused)) = "How the heap works: " choices;
 #define OPTION_FLAG(name, default_value, when, help)
 #define OPTION_BYTES(name, default_value, low, high, when, help)
 #define OPTION_NUMBER(name, default_value, low, high, when, help)
@@ -45,71 +40,38 @@ static const struct choice_option {
 #undef OPTION_BYTES
 #undef OPTION_NUMBER
 #undef OPTION_TEXT
-    {NULL, ""},
-};
 
-/* The words that option `name` takes, separated by '|'. */
-static const char *choices_of(const char *name)
+static int take_program(void *input, char **words, bool is_quoted)
 {
-    const struct choice_option *option = choice_options;
-    while (option->name && strcmp(option->name, name) != 0)
-        option++;
-    return option->choices;
+    struct launch *launch = input;
+    (void)is_quoted;
+    launch->words = words;
+    return ARGUMENTS_REST;
 }
 
-static error_t set_mode(struct launch *launch, const char *word)
-{
-    launch->mode = word;
-    return gci_arguments_choice("--mode", choices_of("mode"), word) >= 0 ? 0 : EINVAL;
-}
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct launch *launch = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->err_stream = NULL; /* getopt has said what is wrong; argp would add a second line and exit */
-        return 0;
-    case KEY_MODE:
-        return set_mode(launch, argument);
-    case KEY_VERBOSE:
-        launch->verbose = true;
-        return 0;
-    case 'h':
-        launch->help = true;
-        state->next = state->argc;
-        return 0;
-    case ARGP_KEY_ARG: /* the program: the rest of the line is its own, options and all */
-        launch->words = state->argv + state->next - 1;
-        state->next = state->argc;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static char *filter_help(int key, const char *text, void *input)
-{
-    char *filled = NULL;
-    (void)input;
-    if (key != KEY_MODE)
-        return (char *)(uintptr_t)text;
-    return asprintf(&filled, "How the heap works: %s", choices_of("mode")) < 0 ? NULL : filled;
-}
-
-static const struct argp_option options[] = {
-    {.name = "mode", .key = KEY_MODE, .arg = "MODE", .doc = "How the heap works"},
-    {.name = "verbose", .key = KEY_VERBOSE, .doc = "One line on standard error for each collection"},
-    {.name = "help", .key = 'h', .doc = "Show this help", .group = -1},
+static const struct arguments_option options[] = {
+    {.name = "mode",
+     .value = "MODE",
+     .help = mode_help,
+     .choices = mode_choices,
+     ARGUMENTS_SET_TEXT(struct launch, mode)},
+    {.name = "verbose",
+     .help = "One line on standard error for each collection",
+     ARGUMENTS_SET_FLAG(struct launch, verbose)},
     {0},
 };
 
-const struct argp gci_preload_argp = {.options = options, .parser = parse_option, .help_filter = filter_help};
+const struct arguments gci_preload_arguments = {.options = options, .take_words = take_program, .has_program = true};
 
-bool gci_preload_parse(const struct argp *argp, int argc, char **argv, struct launch *launch, void *input, int *code)
+bool gci_preload_parse(const struct arguments *arguments, int argc, char **argv, struct launch *launch, void *input,
+                       int *code)
 {
-    if (!gci_arguments_parse(argp, ARGP_IN_ORDER, argc, argv, launch->command, input, &launch->help, code))
-        return false;
+    return gci_arguments_parse(arguments, argc, argv, launch->command, input, code) &&
+           gci_preload_has_program(launch, code);
+}
+
+bool gci_preload_has_program(const struct launch *launch, int *code)
+{
     if (launch->words)
         return true;
     *code = gci_message_fail(EXIT_OWN_FAILURE, launch->command, "no program given; try 'gcalloc %s --help'",

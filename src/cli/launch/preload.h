@@ -5,25 +5,27 @@
 #ifndef GCI_CLI_PRELOAD_H
 #define GCI_CLI_PRELOAD_H
 
-#include <argp.h>
 #include <stdbool.h>
 
+#include "cli/base/arguments.h"
 #include "cli/launch/program.h"
 
 struct launch {
     const char *command; /* name of the subcommand, for messages and help */
     const char *mode;    /* NULL: as the environment has it */
     bool verbose;
-    bool help;    /* --help was given and has been answered */
     char **words; /* the program and its arguments */
 };
 
-/* Options --mode, --verbose, --help and the program's words; input: struct launch. For use as a child of another argp,
- * which hands the input over in ARGP_KEY_INIT. */
-extern const struct argp gci_preload_argp;
+/* Options --mode, --verbose and the program's words, as a part with a struct launch. */
+extern const struct arguments gci_preload_arguments;
 
 /* Parses the words after the subcommand's name. False: nothing to run, *code is the exit code and all is said. */
-bool gci_preload_parse(const struct argp *argp, int argc, char **argv, struct launch *launch, void *input, int *code);
+bool gci_preload_parse(const struct arguments *arguments, int argc, char **argv, struct launch *launch, void *input,
+                       int *code);
+
+/* Its second half: whether there is a program. */
+bool gci_preload_has_program(const struct launch *launch, int *code);
 
 /* Finds the library, checks the program, and puts the launch into this process's environment, which the program will
  * inherit. 0, or the exit code after one line. */

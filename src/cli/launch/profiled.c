@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/profile_format.h"
+#include "cli/base/head.h"
 #include "cli/base/memory.h"
 #include "cli/base/message.h"
 #include "cli/launch/child.h"
@@ -55,15 +55,8 @@ static char *expand_pattern(const struct profiled *profiled)
 /* When the profile was begun; 0: it is none. */
 static uint64_t start_of(const char *path)
 {
-    struct {
-        struct profile_record record;
-        struct profile_header header;
-    } head;
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t bytes = file < 0 ? -1 : pread(file, &head, sizeof head, 0);
-    if (file >= 0)
-        close(file);
-    return bytes == (ssize_t)sizeof head && head.record.kind == PROFILE_HEADER ? head.header.start_realtime_ns : 0;
+    struct profile_header header;
+    return gci_head_read(AT_FDCWD, path, &header) ? header.start_realtime_ns : 0;
 }
 
 /* What lay there before, of a process that had the same number, is older than the first one. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/output/request.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "cli/base/arguments.h"
@@ -9,56 +8,48 @@
 #include "cli/output/anonymous.h"
 #include "cli/output/file.h"
 
-enum option_key { KEY_METRIC = 1024, KEY_ANONYMIZE }; /* long names only */
-
-static error_t set_metric(struct output_request *request, const char *name)
+static bool take_metric(void *input, const char *name)
 {
+    struct output_request *request = input;
     if (gci_arguments_choice("--metric", METRIC_NAMES_USUAL "|" METRIC_NAMES_MORE, name) < 0)
-        return EINVAL;
+        return false;
     request->metric = gci_metric_of_name(name);
-    return 0;
+    return true;
 }
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
+static bool take_anonymize(void *input, const char *secret)
 {
-    struct output_request *request = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->err_stream = NULL; /* getopt has said what is wrong; argp would add a second line and exit */
-        state->child_inputs[0] = &request->view;
-        return 0;
-    case 'o':
-        request->output = argument;
-        return 0;
-    case 'f':
-        request->overwrite = true;
-        return 0;
-    case KEY_METRIC:
-        return set_metric(request, argument);
-    case KEY_ANONYMIZE:
-        request->anonymize = true;
-        request->secret = argument ? argument : "";
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    struct output_request *request = input;
+    request->anonymize = true;
+    request->secret = secret ? secret : "";
+    return true;
 }
 
-static const struct argp_option options[] = {
-    {.name = "output", .key = 'o', .arg = "FILE", .doc = "Write to FILE in place of standard output"},
-    {.name = "force", .key = 'f', .doc = "Replace FILE if it exists"},
-    {.name = "metric", .key = KEY_METRIC, .arg = "METRIC", .doc = "What stacks are measured by: " METRIC_NAMES_USUAL},
+static const struct arguments_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "FILE",
+     .help = "Write to FILE in place of standard output",
+     ARGUMENTS_SET_TEXT(struct output_request, output)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "Replace FILE if it exists",
+     ARGUMENTS_SET_FLAG(struct output_request, overwrite)},
+    {.name = "metric",
+     .value = "METRIC",
+     .help = "What stacks are measured by: " METRIC_NAMES_USUAL,
+     .take = take_metric},
     {.name = "anonymize",
-     .key = KEY_ANONYMIZE,
-     .arg = "SECRET",
-     .flags = OPTION_ARG_OPTIONAL,
-     .doc = "Tokens in place of names; with the same SECRET the same tokens"},
+     .value = "SECRET",
+     .may_lack = true,
+     .help = "Tokens in place of names; with the same SECRET the same tokens",
+     .take = take_anonymize},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct output_request, view)}, {0}};
 
-const struct argp gci_request_argp = {.options = options, .parser = parse_option, .children = children};
+const struct arguments gci_request_arguments = {.options = options, .parts = parts};
 
 struct output_request gci_request_of(const char *command)
 {

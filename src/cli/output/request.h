@@ -4,7 +4,6 @@
 #ifndef GCI_CLI_REQUEST_H
 #define GCI_CLI_REQUEST_H
 
-#include <argp.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -20,8 +19,8 @@ struct output_request {
     enum metric metric;
 };
 
-/* Options --output, --force, --metric, --anonymize and those of gci_view_argp; input: struct output_request. */
-extern const struct argp gci_request_argp;
+/* Options --output, --force, --metric, --anonymize and the view's, as a part with a struct output_request. */
+extern const struct arguments gci_request_arguments;
 
 /* A request of the subcommand with this name, before its options are read. */
 struct output_request gci_request_of(const char *command);

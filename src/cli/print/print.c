@@ -30,9 +30,14 @@ struct cell gci_print_bytes(uint64_t bytes)
     return sized((double)bytes, "");
 }
 
-struct cell gci_print_change(int64_t bytes)
+struct cell gci_print_change(double bytes)
 {
-    return sized(bytes < 0 ? -(double)bytes : (double)bytes, bytes < 0 ? "-" : "+");
+    return sized(bytes < 0 ? -bytes : bytes, bytes < 0 ? "-" : "+");
+}
+
+uint64_t gci_print_whole(double value)
+{
+    return value < (double)UINT64_MAX ? (uint64_t)value : UINT64_MAX;
 }
 
 struct cell gci_print_count(uint64_t count)

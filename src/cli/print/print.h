@@ -19,10 +19,13 @@ struct cell {
 };
 
 struct cell gci_print_bytes(uint64_t bytes);            /* "1.5 MiB" */
-struct cell gci_print_change(int64_t bytes);            /* "+1.5 MiB" */
+struct cell gci_print_change(double bytes);             /* "+1.5 MiB" */
 struct cell gci_print_count(uint64_t count);            /* "12,345" */
 struct cell gci_print_time(uint64_t nanoseconds);       /* "1.25 ms", "12.5 s", "3 min 20 s" */
 struct cell gci_print_share(double part, double whole); /* "42.1 %" */
+
+/* Of a rate or a sum, for the functions above: what is too large for them is the largest that they take. */
+uint64_t gci_print_whole(double value);
 
 /* As wide as `columns` (at most 12) where part is the whole; finer than a column where the terminal can show it. */
 struct cell gci_print_bar(double part, double whole, unsigned columns);

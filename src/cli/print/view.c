@@ -13,65 +13,45 @@
 
 #include "cli/attach/attach.h"
 #include "cli/base/arguments.h"
+#include "cli/base/head.h"
 #include "cli/base/message.h"
 #include "cli/base/scratch.h"
 #include "cli/symbols/symbols.h"
 
-enum option_key { KEY_JSON = 256, KEY_NO_SYMBOLS, KEY_DEBUG_PATH }; /* long names alone */
-
 /* ---- Options ---- */
 
-static error_t take_word(struct view *view, const char *word)
+static int take_word(void *input, char **words, bool is_quoted)
 {
-    if (view->count >= view->most) {
-        gci_message_fail(EXIT_OWN_FAILURE, view->command, "%s: one word too many; try 'gcalloc %s --help'", word,
-                         view->command);
-        return EINVAL;
-    }
-    view->words[view->count++] = word;
-    return 0;
+    struct view *view = input;
+    (void)is_quoted;
+    if (view->count >= view->most)
+        return gci_message_fail(-1, view->command, "%s: one word too many; try 'gcalloc %s --help'", words[0],
+                                view->command);
+    view->words[view->count++] = words[0];
+    return 1;
 }
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
+static bool take_debug_path(void *input, const char *folder)
 {
-    struct view *view = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->err_stream = NULL; /* getopt has said what is wrong; argp would add a second line and exit */
-        return 0;
-    case KEY_JSON:
-        view->json = true;
-        return 0;
-    case KEY_NO_SYMBOLS:
-        view->no_symbols = true;
-        return 0;
-    case KEY_DEBUG_PATH:
-        gci_symbols_look_in(argument);
-        return 0;
-    case 'h':
-        view->help = true;
-        state->next = state->argc;
-        return 0;
-    case ARGP_KEY_ARG:
-        return take_word(view, argument);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    (void)input;
+    gci_symbols_look_in(folder);
+    return true;
 }
 
-static const struct argp_option options[] = {
-    {.name = "json", .key = KEY_JSON, .doc = "One JSON object in place of text"},
-    {.name = "no-symbols", .key = KEY_NO_SYMBOLS, .doc = "Look up no names: modules and offsets alone"},
-    {.name = "debug-path", .key = KEY_DEBUG_PATH, .arg = "DIR", .doc = "Look for debug files there too"},
-    {.name = "help", .key = 'h', .doc = "Show this help", .group = -1},
+static const struct arguments_option options[] = {
+    {.name = "json", .help = "One JSON object in place of text", ARGUMENTS_SET_FLAG(struct view, json)},
+    {.name = "no-symbols",
+     .help = "Look up no names: modules and offsets alone",
+     ARGUMENTS_SET_FLAG(struct view, no_symbols)},
+    {.name = "debug-path", .value = "DIR", .help = "Look for debug files there too", .take = take_debug_path},
     {0},
 };
 
-const struct argp gci_view_argp = {.options = options, .parser = parse_option};
+const struct arguments gci_view_arguments = {.options = options, .take_words = take_word};
 
-bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code)
+bool gci_view_parse(const struct arguments *arguments, int argc, char **argv, struct view *view, void *input, int *code)
 {
-    if (!gci_arguments_parse(argp, 0, argc, argv, view->command, input, &view->help, code))
+    if (!gci_arguments_parse(arguments, argc, argv, view->command, input, code))
         return false;
     if (view->count >= view->least)
         return true;
@@ -84,13 +64,8 @@ bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view 
 
 static bool begins_profile(int folder, const char *name)
 {
-    char head[sizeof(struct profile_record) + sizeof PROFILE_MAGIC - 1];
-    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t bytes = file < 0 ? -1 : pread(file, head, sizeof head, 0);
-    if (file >= 0)
-        close(file);
-    return bytes == (ssize_t)sizeof head &&
-           memcmp(head + sizeof(struct profile_record), PROFILE_MAGIC, sizeof PROFILE_MAGIC - 1) == 0;
+    struct profile_header header;
+    return gci_head_read(folder, name, &header);
 }
 
 /* The profile that the process is writing: among its open files. True: path is that of /proc. */

@@ -5,9 +5,9 @@
 #ifndef GCI_CLI_VIEW_H
 #define GCI_CLI_VIEW_H
 
-#include <argp.h>
 #include <stdbool.h>
 
+#include "cli/base/arguments.h"
 #include "cli/profile/profile.h"
 
 #define VIEW_WORDS_MOST 2
@@ -25,16 +25,16 @@ struct view {
     bool follows;        /* of a running process: the file that it is writing is shown instead */
     bool json;
     bool no_symbols;
-    bool help; /* --help was given and has been answered */
     const char *words[VIEW_WORDS_MOST];
     int count;
 };
 
-/* Options --json, --no-symbols, --debug-path, --help and the words; input: struct view. For use as a child of another argp. */
-extern const struct argp gci_view_argp;
+/* Options --json, --no-symbols, --debug-path and the words, as a part with a struct view. */
+extern const struct arguments gci_view_arguments;
 
 /* Parses the words after the subcommand's name. False: nothing to show, *code is the exit code and all is said. */
-bool gci_view_parse(const struct argp *argp, int argc, char **argv, struct view *view, void *input, int *code);
+bool gci_view_parse(const struct arguments *arguments, int argc, char **argv, struct view *view, void *input,
+                    int *code);
 
 /* The profile of a file, or of a running process if the word is a number and no file has that name. NULL after one line.
  * `follow`: it is still being written. */

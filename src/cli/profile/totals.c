@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/base/arguments.h"
 #include "cli/base/hash.h"
 #include "cli/base/memory.h"
 
@@ -16,13 +15,6 @@ const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
     [TOTAL_COLLECTED] = {"collected", "Leaked and collected"},
     [TOTAL_TEMPORARY] = {"temporary", "Temporary: freed right after"},
 };
-
-bool gci_total_find(const char *option, const char *name, enum total *total)
-{
-    int place = gci_arguments_choice(option, TOTAL_NAMES, name);
-    *total = place >= 0 ? (enum total)place : *total;
-    return place >= 0;
-}
 
 /* ---- Sites ---- */
 

@@ -26,9 +26,6 @@ struct total_kind {
 };
 extern const struct total_kind gci_total_kinds[TOTAL_NAMED];
 
-/* False after one line that names the option: there is none of this name. */
-bool gci_total_find(const char *option, const char *name, enum total *total);
-
 /* In the order of the enumeration. */
 #define TOTAL_NAMES "live|peak|allocated|leaked|collected|temporary"
 

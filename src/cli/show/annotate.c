@@ -24,8 +24,6 @@
 #define CODE_COLUMN (5 * (FIGURE_COLUMNS + 1) + NUMBER_COLUMNS + 2)
 #define LINES_MOST ((uint32_t)1 << 24) /* what DWARF has beyond that is damage */
 
-enum option_key { KEY_SELF = 512 }; /* long names only, and none of view.c */
-
 struct annotate {
     struct view view;
     bool self;
@@ -40,36 +38,21 @@ struct lines {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct annotate *annotate = state->input;
-    (void)argument;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &annotate->view;
-        return 0;
-    case KEY_SELF:
-        annotate->self = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "self", .key = KEY_SELF, .doc = "Only what a line allocates itself, not what it calls"},
+static const struct arguments_option options[] = {
+    {.name = "self",
+     .help = "Only what a line allocates itself, not what it calls",
+     ARGUMENTS_SET_FLAG(struct annotate, self)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct annotate, view)}, {0}};
 
-const struct argp gci_annotate_argp = {
+const struct arguments gci_annotate_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID SOURCE",
-    .doc = "Shows a source file with what its lines, and the functions that they call, allocate."
-           "\vColumns: allocations, bytes allocated, bytes that live at the end, bytes at the peak, bytes leaked.",
-    .children = children,
+    .words = "FILE|PID SOURCE",
+    .about = "Shows a source file with what its lines, and the functions that they call, allocate."
+             "\vColumns: allocations, bytes allocated, bytes that live at the end, bytes at the peak, bytes leaked.",
+    .parts = parts,
 };
 
 /* ---- Which file is meant ---- */
@@ -307,7 +290,7 @@ int gci_annotate_main(int argc, char **argv)
     struct annotate annotate = {
         .view = {.command = "annotate", .least = 2, .most = 2, .what = "a profile and a source file are"}};
     int code;
-    if (!gci_view_parse(&gci_annotate_argp, argc, argv, &annotate.view, &annotate, &code))
+    if (!gci_view_parse(&gci_annotate_arguments, argc, argv, &annotate.view, &annotate, &code))
         return code;
     struct profile *profile = gci_view_read(&annotate.view, annotate.view.words[0]);
     if (!profile)

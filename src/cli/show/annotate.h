@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_ANNOTATE_H
 #define GCI_CLI_ANNOTATE_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_annotate_argp;
+extern const struct arguments gci_annotate_arguments;
 int gci_annotate_main(int argc, char **argv);
 
 #endif

@@ -22,8 +22,6 @@
 #define ROWS_USUAL 20
 #define CALLERS_INDENT 24
 
-enum option_key { KEY_SORT = 512, KEY_STACKS, KEY_PER_SECOND, KEY_TOP }; /* long names only, and none of view.c */
-
 struct diff {
     struct view view;
     enum total total;
@@ -57,46 +55,31 @@ struct changes {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct diff *diff = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &diff->view;
-        return 0;
-    case KEY_SORT:
-        return gci_total_find("--sort", argument, &diff->total) ? 0 : EINVAL;
-    case KEY_STACKS:
-        diff->stacks = true;
-        return 0;
-    case KEY_PER_SECOND:
-        diff->per_second = true;
-        return 0;
-    case KEY_TOP:
-        return gci_arguments_number("--top", argument, 1, &diff->rows) ? 0 : EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "What is compared: " TOTAL_NAMES},
-    {.name = "stacks", .key = KEY_STACKS, .doc = "Show whole stacks"},
-    {.name = "per-second", .key = KEY_PER_SECOND, .doc = "Divide each by how long it ran"},
-    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows, in place of 20; JSON has all"},
+static const struct arguments_option options[] = {
+    {.name = "sort",
+     .value = "KIND",
+     .help = "What is compared: " TOTAL_NAMES,
+     .choices = TOTAL_NAMES,
+     ARGUMENTS_SET_CHOICE(struct diff, total)},
+    {.name = "stacks", .help = "Show whole stacks", ARGUMENTS_SET_FLAG(struct diff, stacks)},
+    {.name = "per-second", .help = "Divide each by how long it ran", ARGUMENTS_SET_FLAG(struct diff, per_second)},
+    {.name = "top",
+     .value = "NUMBER",
+     .help = "So many rows, in place of 20; JSON has all",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct diff, rows)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct diff, view)}, {0}};
 
-const struct argp gci_diff_argp = {
+const struct arguments gci_diff_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "BEFORE AFTER",
-    .doc = "Shows what changed from one profile to another, by call stack."
-           "\vStacks are the same if the names of their functions are, so the two may be of different runs and "
-           "different versions of a program.",
-    .children = children,
+    .words = "BEFORE AFTER",
+    .about = "Shows what changed from one profile to another, by call stack."
+             "\vStacks are the same if the names of their functions are, so the two may be of different runs and "
+             "different versions of a program.",
+    .parts = parts,
 };
 
 /* ---- Which stacks are the same ---- */
@@ -199,7 +182,7 @@ static const char *name_of(const struct change *change)
 
 static struct cell signed_count(double count)
 {
-    struct cell cell, digits = gci_print_count((uint64_t)(fabs(count) + 0.5));
+    struct cell cell, digits = gci_print_count(gci_print_whole(fabs(count) + 0.5));
     snprintf(cell.text, sizeof cell.text, "%s%.40s", count < 0 ? "-" : "+", digits.text);
     return cell;
 }
@@ -230,7 +213,7 @@ static void print_change(const struct diff *diff, const struct side *sides, cons
     int side = side_of(change);
     const struct profile *profile = sides[side].profile;
     uint32_t stack = change->stacks[side], frame = gci_totals_frame(profile, stack);
-    printf("%12s %13s  %-6s  ", gci_print_change((int64_t)grown_by(change)).text,
+    printf("%12s %13s  %-6s  ", gci_print_change(grown_by(change)).text,
            signed_count(change->objects[1] - change->objects[0]).text, name_of(change));
     if (frame == TOTALS_NO_FRAME)
         fputs("(the stack is not known)", stdout);
@@ -253,9 +236,9 @@ static void print_totals(const struct diff *diff, const struct side *sides)
         char share[32] = "";
         if (before > 0 && after != before)
             snprintf(share, sizeof share, "%+10.1f %%", (after - before) * 100 / before);
-        printf("%-12s %12s%-2s %12s%-2s %12s%2s%s\n", gci_total_kinds[i].name, gci_print_bytes((uint64_t)before).text,
-               unit, gci_print_bytes((uint64_t)after).text, unit, gci_print_change((int64_t)(after - before)).text,
-               unit, share);
+        printf("%-12s %12s%-2s %12s%-2s %12s%2s%s\n", gci_total_kinds[i].name,
+               gci_print_bytes(gci_print_whole(before)).text, unit, gci_print_bytes(gci_print_whole(after)).text, unit,
+               gci_print_change(after - before).text, unit, share);
     }
     printf("%-12s %14s %14s\n", "ran", gci_print_time(sides[0].profile->duration_ns).text,
            gci_print_time(sides[1].profile->duration_ns).text);
@@ -287,7 +270,7 @@ static void print_text(const struct diff *diff, const struct side *sides, const 
     for (; shown < different && shown < diff->rows; shown++)
         print_change(diff, sides, &changes->changes[shown]);
     if (shown < different)
-        printf("%36sand %zu stacks more\n", "", different - shown);
+        printf("%36sand %zu more stack%s\n", "", different - shown, gci_print_plural(different - shown));
 }
 
 /* ---- JSON ---- */
@@ -365,7 +348,7 @@ int gci_diff_main(int argc, char **argv)
                         .rows = ROWS_USUAL};
     struct side sides[2] = {0};
     int code;
-    if (!gci_view_parse(&gci_diff_argp, argc, argv, &diff.view, &diff, &code))
+    if (!gci_view_parse(&gci_diff_arguments, argc, argv, &diff.view, &diff, &code))
         return code;
     bool both = open_side(&diff, &sides[0], diff.view.words[0]) && open_side(&diff, &sides[1], diff.view.words[1]);
     if (both)

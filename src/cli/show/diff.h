@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_DIFF_H
 #define GCI_CLI_DIFF_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_diff_argp;
+extern const struct arguments gci_diff_arguments;
 int gci_diff_main(int argc, char **argv);
 
 #endif

@@ -26,8 +26,6 @@
 #define EXIT_LEAKS 1
 #define LEAKS_MODE "leaks" /* nothing is collected, and as little as can be left over hides a leak */
 
-enum option_key { KEY_FAIL_ON = 512, KEY_SUPPRESSIONS, KEY_TOP }; /* long names only, and none of view.c */
-
 struct leaks {
     struct view view;
     bool fails;
@@ -57,70 +55,60 @@ struct groups {
 
 /* ---- Options ---- */
 
-static error_t set_fail_on(struct leaks *leaks, const char *word)
+static bool take_fail_on(void *input, const char *word)
 {
+    struct leaks *leaks = input;
     leaks->fails = true;
     leaks->fail_bytes = 0;
-    if (strcmp(word, "any") == 0)
-        return 0;
-    return gci_arguments_bytes("--fail-on", word, &leaks->fail_bytes) ? 0 : EINVAL;
+    return strcmp(word, "any") == 0 || gci_arguments_bytes("--fail-on", word, &leaks->fail_bytes);
+}
+
+static bool take_suppressions(void *input, const char *path)
+{
+    struct leaks *leaks = input;
+    return gci_suppressions_read(&leaks->suppressions, path);
 }
 
 /* What stands behind "--" is a program; any other word is the view's. */
-static bool take_program(struct leaks *leaks, struct argp_state *state)
+static int take_program(void *input, char **words, bool is_quoted)
 {
-    if (state->quoted == 0 || leaks->view.count > 0)
-        return false;
-    leaks->profiled.launch.words = state->argv + state->next - 1;
-    leaks->view.least = 0;
-    state->next = state->argc;
-    return true;
-}
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct leaks *leaks = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &leaks->view;
+    struct leaks *leaks = input;
+    if (!is_quoted || leaks->view.count > 0)
         return 0;
-    case ARGP_KEY_ARG:
-        return take_program(leaks, state) ? 0 : ARGP_ERR_UNKNOWN;
-    case KEY_FAIL_ON:
-        return set_fail_on(leaks, argument);
-    case KEY_SUPPRESSIONS:
-        return gci_suppressions_read(&leaks->suppressions, argument) ? 0 : EINVAL;
-    case KEY_TOP:
-        return gci_arguments_number("--top", argument, 1, &leaks->rows) ? 0 : EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    leaks->profiled.launch.words = words;
+    leaks->view.least = 0;
+    return ARGUMENTS_REST;
 }
 
-static const struct argp_option options[] = {
+static const struct arguments_option options[] = {
     {.name = "fail-on",
-     .key = KEY_FAIL_ON,
-     .arg = "WHAT",
-     .doc = "Exit with 1 if there are leaks: any, or so many bytes (K, M, G) of them"},
+     .value = "WHAT",
+     .help = "Exit with 1 if there are leaks: any, or so many bytes (K, M, G) of them",
+     .take = take_fail_on},
     {.name = "suppressions",
-     .key = KEY_SUPPRESSIONS,
-     .arg = "FILE",
-     .doc = "Leave out what its lines match: leak:PATTERN, as LeakSanitizer has them"},
-    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many groups, in place of 20; JSON has all"},
+     .value = "FILE",
+     .help = "Leave out what its lines match: leak:PATTERN, as LeakSanitizer has them",
+     .take = take_suppressions},
+    {.name = "top",
+     .value = "NUMBER",
+     .help = "So many groups, in place of 20; JSON has all",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct leaks, rows)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct leaks, view)}, {0}};
 
-const struct argp gci_leaks_argp = {
+const struct arguments gci_leaks_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID\n-- PROGRAM [ARGUMENT...]",
-    .doc = "Shows what is unreachable and was not freed, by the call stack that allocated it."
-           "\vA leak is direct if nothing leaked points to it, and indirect if only leaked memory does. What the "
-           "collector gave back meanwhile was leaked as well, and is marked as collected. PROGRAM is run for it, with "
-           "each allocation recorded and nothing collected; with --json, what it prints goes to standard error.",
-    .children = children,
+    .words = "FILE|PID\n-- PROGRAM [ARGUMENT...]",
+    .about =
+        "Shows what is unreachable and was not freed, by the call stack that allocated it."
+        "\vA leak is direct if nothing leaked points to it, and indirect if only leaked memory does. What the "
+        "collector gave back meanwhile was leaked as well, and is marked as collected. PROGRAM is run for it, with "
+        "each allocation recorded and nothing collected; with --json, what it prints goes to standard error.",
+    .parts = parts,
+    .take_words = take_program,
 };
 
 /* ---- Groups ---- */
@@ -278,7 +266,8 @@ static void print_text(const struct leaks *leaks, const struct profile *profile,
     for (size_t i = 0; i < shown; i++)
         print_group(profile, &groups->groups[i]);
     if (shown < groups->count)
-        printf("\nand %zu groups more (--top=%zu)\n", groups->count - shown, groups->count);
+        printf("\nand %zu more group%s (--top=%zu)\n", groups->count - shown, gci_print_plural(groups->count - shown),
+               groups->count);
 }
 
 /* Stacks are known of what is asked for while a profile is on, and at level sample of a part of it. */
@@ -421,7 +410,7 @@ int gci_leaks_main(int argc, char **argv)
                           .rows = ROWS_USUAL,
                           .profiled = {.launch = {.command = "leaks"}}};
     int code;
-    if (!gci_view_parse(&gci_leaks_argp, argc, argv, &leaks.view, &leaks, &code))
+    if (!gci_view_parse(&gci_leaks_arguments, argc, argv, &leaks.view, &leaks, &code))
         return code;
     code = leaks.profiled.launch.words ? show_program(&leaks) : show_file(&leaks);
     gci_suppressions_forget(&leaks.suppressions);

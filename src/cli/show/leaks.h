@@ -5,9 +5,9 @@
 #ifndef GCI_CLI_LEAKS_H
 #define GCI_CLI_LEAKS_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_leaks_argp;
+extern const struct arguments gci_leaks_arguments;
 int gci_leaks_main(int argc, char **argv);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/show/plot.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -31,8 +30,6 @@
 #define PICTURE_BOTTOM 60
 #define GRID_LINES 4
 
-enum option_key { KEY_OF = 512, KEY_SVG }; /* long names only, and none of view.c */
-
 #define SERIES_NAMES "live|heap|resident" /* in the order of the series */
 
 static const struct series {
@@ -49,58 +46,37 @@ static const struct series {
 
 struct plot {
     struct view view;
-    const struct series *shown;
+    unsigned shown;  /* place of the series */
     const char *svg; /* NULL: none */
     bool overwrite;  /* a file that exists */
 };
 
 /* ---- Options ---- */
 
-static error_t set_series(struct plot *plot, const char *word)
-{
-    int place = gci_arguments_choice("--of", SERIES_NAMES, word);
-    plot->shown = place >= 0 ? &series[place] : plot->shown;
-    return place >= 0 ? 0 : EINVAL;
-}
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct plot *plot = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &plot->view;
-        return 0;
-    case KEY_OF:
-        return set_series(plot, argument);
-    case KEY_SVG:
-        plot->svg = argument;
-        return 0;
-    case 'f':
-        plot->overwrite = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "of", .key = KEY_OF, .arg = "WHAT", .doc = "What is plotted: " SERIES_NAMES},
+static const struct arguments_option options[] = {
+    {.name = "of",
+     .value = "WHAT",
+     .help = "What is plotted: " SERIES_NAMES,
+     .choices = SERIES_NAMES,
+     ARGUMENTS_SET_CHOICE(struct plot, shown)},
     {.name = "svg",
-     .key = KEY_SVG,
-     .arg = "FILE",
-     .doc = "Write a picture of all three, with the collections, instead; -: to standard output"},
-    {.name = "force", .key = 'f', .doc = "With --svg: replace the file if it exists"},
+     .value = "FILE",
+     .help = "Write a picture of all three, with the collections, instead; -: to standard output",
+     ARGUMENTS_SET_TEXT(struct plot, svg)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "With --svg: replace the file if it exists",
+     ARGUMENTS_SET_FLAG(struct plot, overwrite)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct plot, view)}, {0}};
 
-const struct argp gci_plot_argp = {
+const struct arguments gci_plot_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID",
-    .doc = "Plots memory over time.",
-    .children = children,
+    .words = "FILE|PID",
+    .about = "Plots memory over time.",
+    .parts = parts,
 };
 
 /* ---- Figures over time ---- */
@@ -172,15 +148,16 @@ static void print_collections(const struct profile *profile)
 
 static void print_text(const struct plot *plot, const struct profile *profile)
 {
-    uint64_t columns[COLUMNS], most = highest(profile, plot->shown);
+    const struct series *shown = &series[plot->shown];
+    uint64_t columns[COLUMNS], most = highest(profile, shown);
     bool blocks = gci_print_has_blocks();
-    gather(columns, profile, plot->shown);
+    gather(columns, profile, shown);
     gci_rows_command(profile);
-    printf("%s, at most %s\n\n", plot->shown->title, gci_print_bytes(most).text);
+    printf("%s, at most %s\n\n", shown->title, gci_print_bytes(most).text);
     for (unsigned row = 0; row < ROWS; row++) {
         double top = (double)most * (ROWS - row) / ROWS, bottom = (double)most * (ROWS - row - 1) / ROWS;
         bool is_labelled = row % (ROWS / GRID_LINES) == 0;
-        printf("%*s %s", LABEL_COLUMNS, is_labelled ? gci_print_bytes((uint64_t)top).text : "",
+        printf("%*s %s", LABEL_COLUMNS, is_labelled ? gci_print_bytes(gci_print_whole(top)).text : "",
                blocks ? "\u2502" : "|");
         size_t end = COLUMNS;
         while (end > 0 && (double)columns[end - 1] <= bottom)
@@ -319,10 +296,9 @@ static void print_json(const struct profile *profile)
 
 int gci_plot_main(int argc, char **argv)
 {
-    struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is", .follows = true},
-                        .shown = &series[0]};
+    struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is", .follows = true}};
     int code = 0;
-    if (!gci_view_parse(&gci_plot_argp, argc, argv, &plot.view, &plot, &code))
+    if (!gci_view_parse(&gci_plot_arguments, argc, argv, &plot.view, &plot, &code))
         return code;
     if (plot.overwrite && !plot.svg)
         return gci_message_fail(EXIT_OWN_FAILURE, "--force", "only goes with --svg");

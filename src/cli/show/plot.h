@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_PLOT_H
 #define GCI_CLI_PLOT_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_plot_argp;
+extern const struct arguments gci_plot_arguments;
 int gci_plot_main(int argc, char **argv);
 
 #endif

@@ -20,14 +20,6 @@
 #define ROWS_USUAL 10
 #define STACK_INDENT 12
 
-enum option_key {
-    KEY_STACKS = 512,
-    KEY_SORT,
-    KEY_THREADS,
-    KEY_SIZES,
-    KEY_TOP
-}; /* long names only, and none of view.c */
-
 struct report {
     struct view view;
     struct save save; /* as a page */
@@ -38,55 +30,55 @@ struct report {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct report *report = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &report->view;
-        state->child_inputs[1] = &report->save;
-        return 0;
-    case KEY_STACKS:
-        return gci_arguments_number("--stacks", argument, 0, &report->stacks) ? 0 : EINVAL;
-    case KEY_TOP:
-        return gci_arguments_number("--top", argument, 1, &report->rows) ? 0 : EINVAL;
-    case KEY_SORT:
-        return gci_total_find("--sort", argument, &report->only) ? 0 : EINVAL;
-    case KEY_THREADS:
-        report->threads = true;
-        return 0;
-    case KEY_SIZES:
-        report->sizes = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "One list alone: " TOTAL_NAMES},
-    {.name = "stacks", .key = KEY_STACKS, .arg = "NUMBER", .doc = "Show so many call stacks of each row"},
+static const struct arguments_option options[] = {
+    {.name = "sort",
+     .value = "KIND",
+     .help = "One list alone: " TOTAL_NAMES,
+     .choices = TOTAL_NAMES,
+     ARGUMENTS_SET_CHOICE(struct report, only)},
+    {.name = "stacks",
+     .value = "NUMBER",
+     .help = "Show so many call stacks of each row",
+     ARGUMENTS_SET_NUMBER(struct report, stacks)},
     {.name = "sizes",
-     .key = KEY_SIZES,
-     .doc = "A table of all objects in the heap by size, and how full their blocks are"},
-    {.name = "threads", .key = KEY_THREADS, .doc = "A table of threads too"},
-    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows in each list, in place of 10"},
+     .help = "A table of all objects in the heap by size, and how full their blocks are",
+     ARGUMENTS_SET_FLAG(struct report, sizes)},
+    {.name = "threads", .help = "A table of threads too", ARGUMENTS_SET_FLAG(struct report, threads)},
+    {.name = "top",
+     .value = "NUMBER",
+     .help = "So many rows in each list, in place of 10",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct report, rows)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {.argp = &gci_save_argp}, {0}};
+static const struct arguments_part parts[] = {
+    {&gci_view_arguments, offsetof(struct report, view)}, {&gci_save_arguments, offsetof(struct report, save)}, {0}};
 
-const struct argp gci_report_argp = {
+const struct arguments gci_report_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID",
-    .doc = "Shows what a profile says: a summary, and the places that live, peak, allocate and leak most."
-           "\vA place is the innermost function that is neither malloc's nor operator new's. FILE is a profile of "
-           "'gcalloc record', PID a running process that has the library.",
-    .children = children,
+    .words = "FILE|PID",
+    .about = "Shows what a profile says: a summary, and the places that live, peak, allocate and leak most."
+             "\vA place is the innermost function that is neither malloc's nor operator new's. FILE is a profile of "
+             "'gcalloc record', PID a running process that has the library.",
+    .parts = parts,
 };
 
 /* ---- The summary ---- */
+
+static void print_precision(const struct profile *profile, uint64_t samples)
+{
+    if (profile->header.level == PROFILE_LEVEL_FULL) {
+        puts("exact: each allocation was counted");
+        return;
+    }
+    const char *distance = gci_print_bytes(profile->header.rate_bytes).text;
+    if (samples == 0)
+        printf("no samples, one in %s: too little was allocated for estimates\n", distance);
+    else
+        printf("estimates from %s sample%s, one in %s: right to about %.1f %% in all\n", gci_print_count(samples).text,
+               gci_print_plural(samples), distance, 100 / sqrt((double)samples));
+}
 
 static void print_how(const struct profile *profile, const struct totals *totals)
 {
@@ -97,12 +89,7 @@ static void print_how(const struct profile *profile, const struct totals *totals
         strftime(date, sizeof date, ", from %Y-%m-%d %H:%M:%S", &local);
     printf("ran %s%s%s\n", gci_print_time(profile->duration_ns).text, date,
            profile->is_complete ? "" : "; the profile has no end");
-    if (profile->header.level == PROFILE_LEVEL_SAMPLE)
-        printf("estimates from %s samples, one in %s: right to about %.1f %% in all\n",
-               gci_print_count(totals->all.samples).text, gci_print_bytes(profile->header.rate_bytes).text,
-               totals->all.samples > 0 ? 100 / sqrt((double)totals->all.samples) : 100.0);
-    else
-        puts("exact: each allocation was counted");
+    print_precision(profile, totals->all.samples);
 }
 
 static void print_peak(const struct profile *profile)
@@ -216,7 +203,7 @@ static void print_list(const struct report *report, const struct profile *profil
     for (size_t i = 0; i < shown; i++)
         print_site(report, profile, totals, sites[i], total);
     if (count > shown)
-        printf("%*sand %zu more places\n", ROWS_PLACE_COLUMN, "", count - shown);
+        printf("%*sand %zu more place%s\n", ROWS_PLACE_COLUMN, "", count - shown, gci_print_plural(count - shown));
     free(sites);
 }
 
@@ -431,7 +418,7 @@ int gci_report_main(int argc, char **argv)
                             .rows = ROWS_USUAL,
                             .only = TOTAL_COUNT};
     int code;
-    if (!gci_view_parse(&gci_report_argp, argc, argv, &report.view, &report, &code))
+    if (!gci_view_parse(&gci_report_arguments, argc, argv, &report.view, &report, &code))
         return code;
     code = gci_save_check(&report.save, &report.view);
     if (code != 0)

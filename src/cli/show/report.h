@@ -3,11 +3,11 @@
 #ifndef GCI_CLI_REPORT_H
 #define GCI_CLI_REPORT_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
 struct profile;
 
-extern const struct argp gci_report_argp;
+extern const struct arguments gci_report_arguments;
 int gci_report_main(int argc, char **argv);
 
 /* The summary alone, ten lines at most. */

@@ -31,8 +31,6 @@
 #define SCREEN_BACK "\x1b[?25h\x1b[?1049l"
 #define SCREEN_CLEAR "\x1b[H\x1b[J"
 
-enum option_key { KEY_SORT = 512, KEY_TOP }; /* long names only, and none of view.c */
-
 struct top {
     struct view view;
     enum total total;
@@ -41,37 +39,28 @@ struct top {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct top *top = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &top->view;
-        return 0;
-    case KEY_SORT:
-        return gci_total_find("--sort", argument, &top->total) ? 0 : EINVAL;
-    case KEY_TOP:
-        return gci_arguments_number("--top", argument, 1, &top->rows) ? 0 : EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "sort", .key = KEY_SORT, .arg = "KIND", .doc = "What the rows are sorted by: " TOTAL_NAMES},
-    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows, in place of what the screen has room for"},
+static const struct arguments_option options[] = {
+    {.name = "sort",
+     .value = "KIND",
+     .help = "What the rows are sorted by: " TOTAL_NAMES,
+     .choices = TOTAL_NAMES,
+     ARGUMENTS_SET_CHOICE(struct top, total)},
+    {.name = "top",
+     .value = "NUMBER",
+     .help = "So many rows, in place of what the screen has room for",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct top, rows)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct top, view)}, {0}};
 
-const struct argp gci_top_argp = {
+const struct arguments gci_top_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID",
-    .doc = "Shows a profile that is being written, each second as it is then."
-           "\vKeys: q quits, s sorts by something else. Where the output is no terminal, the view is printed once.",
-    .children = children,
+    .words = "FILE|PID",
+    .about = "Shows a profile that is being written, each second as it is then."
+             "\vKeys: q quits, s sorts by something else. Where the output is no terminal, the view is printed once.",
+    .parts = parts,
 };
 
 /* ---- The view ---- */
@@ -112,7 +101,7 @@ static void print_usage(const struct profile *profile)
     if (before && now->time_ns > before->time_ns) {
         double seconds = (double)(now->time_ns - before->time_ns) / 1e9;
         double objects = (double)(now->allocated_objects - before->allocated_objects);
-        printf(", now %s a second", gci_print_count((uint64_t)(objects > 0 ? objects / seconds : 0)).text);
+        printf(", now %s a second", gci_print_count(gci_print_whole(objects > 0 ? objects / seconds : 0)).text);
     }
     putchar('\n');
 }
@@ -278,7 +267,7 @@ int gci_top_main(int argc, char **argv)
     struct top top = {.view = {.command = "top", .least = 1, .most = 1, .what = "a profile is"}};
     struct termios before;
     int code;
-    if (!gci_view_parse(&gci_top_argp, argc, argv, &top.view, &top, &code))
+    if (!gci_view_parse(&gci_top_arguments, argc, argv, &top.view, &top, &code))
         return code;
     struct profile *profile = gci_view_follow(&top.view, top.view.words[0]);
     if (!profile)

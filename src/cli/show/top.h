@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_TOP_H
 #define GCI_CLI_TOP_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_top_argp;
+extern const struct arguments gci_top_arguments;
 int gci_top_main(int argc, char **argv);
 
 #endif

@@ -20,8 +20,6 @@
 #define BAR_COLUMNS 8
 #define HOPS_SHOWN 32 /* of a longer way, as many from each end as make up this */
 
-enum option_key { KEY_TOP = 512 }; /* long names only, and none of view.c */
-
 struct why {
     struct view view;
     uint64_t rows;
@@ -29,36 +27,25 @@ struct why {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct why *why = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &why->view;
-        return 0;
-    case KEY_TOP:
-        return gci_arguments_number("--top", argument, 1, &why->rows) ? 0 : EINVAL;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "top", .key = KEY_TOP, .arg = "NUMBER", .doc = "So many rows in each list, in place of 10"},
+static const struct arguments_option options[] = {
+    {.name = "top",
+     .value = "NUMBER",
+     .help = "So many rows in each list, in place of 10",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct why, rows)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_view_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_view_arguments, offsetof(struct why, view)}, {0}};
 
-const struct argp gci_why_argp = {
+const struct arguments gci_why_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "FILE|PID [ADDRESS|FUNCTION]",
-    .doc =
+    .words = "FILE|PID [ADDRESS|FUNCTION]",
+    .about =
         "Shows what keeps an object alive: the shortest way from a root to the object at ADDRESS, or to the one that "
         "retains most of those that FUNCTION allocated. Without, what retains most."
         "\vAn object retains itself and all that only it keeps alive, which would go with it.",
-    .children = children,
+    .parts = parts,
 };
 
 /* ---- Objects in words ---- */
@@ -451,7 +438,7 @@ int gci_why_main(int argc, char **argv)
             {.command = "why", .least = 1, .most = 2, .what = "a profile is", .ask = VIEW_GRAPH, .shows_objects = true},
         .rows = ROWS_USUAL};
     int code;
-    if (!gci_view_parse(&gci_why_argp, argc, argv, &why.view, &why, &code))
+    if (!gci_view_parse(&gci_why_arguments, argc, argv, &why.view, &why, &code))
         return code;
     struct profile *profile = gci_view_read(&why.view, why.view.words[0]);
     if (!profile)

@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_WHY_H
 #define GCI_CLI_WHY_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_why_argp;
+extern const struct arguments gci_why_arguments;
 int gci_why_main(int argc, char **argv);
 
 #endif

@@ -29,15 +29,6 @@
 
 #define LEVELS "sample|site|full"
 
-enum option_key {
-    KEY_LEVEL = 512,
-    KEY_RATE,
-    KEY_GRAPH,
-    KEY_PID,
-    KEY_STOP,
-    KEY_DURATION
-}; /* long names only, and none of preload.c */
-
 struct record_command {
     struct profiled profiled;
     const char *output; /* NULL: a name of ours */
@@ -54,109 +45,75 @@ struct record_command {
 
 /* ---- Options ---- */
 
-static error_t set_level(struct record_command *command, const char *word)
+static bool take_rate(void *input, const char *word)
 {
-    command->profiled.level = word;
-    return gci_arguments_choice("--level", LEVELS, word) >= 0 ? 0 : EINVAL;
-}
-
-static error_t set_rate(struct record_command *command, const char *word)
-{
+    struct record_command *command = input;
     uint64_t bytes;
     if (!gci_arguments_bytes("--rate", word, &bytes))
-        return EINVAL;
+        return false;
     snprintf(command->rate, sizeof command->rate, "%" PRIu64, bytes);
     command->profiled.rate = command->rate;
-    return 0;
+    return true;
 }
-
-static char *no_words[] = {NULL};
 
 /* A number in place of a program is a process; behind "--" it is a program. */
-static error_t take_process(struct record_command *command, struct argp_state *state, const char *word)
+static int take_process(void *input, char **words, bool is_quoted)
 {
-    if (state->quoted != 0 || command->process || !gci_view_is_process(word))
-        return ARGP_ERR_UNKNOWN;
-    command->process = word;
+    struct record_command *command = input;
+    if (is_quoted || command->process || !gci_view_is_process(words[0]))
+        return 0;
+    command->process = words[0];
     command->waits = true;
-    return 0;
+    return 1;
 }
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct record_command *command = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &command->profiled.launch;
-        return 0;
-    case KEY_LEVEL:
-        return set_level(command, argument);
-    case KEY_RATE:
-        return set_rate(command, argument);
-    case KEY_GRAPH:
-        command->profiled.graph = true;
-        return 0;
-    case KEY_PID:
-        command->process = argument;
-        return 0;
-    case KEY_STOP:
-        command->stop = true;
-        return 0;
-    case KEY_DURATION:
-        return gci_arguments_number("--duration", argument, 1, &command->duration_seconds) ? 0 : EINVAL;
-    case ARGP_KEY_ARG:
-        return take_process(command, state, argument);
-    case ARGP_KEY_END: /* with a process, there is no program */
-        if (command->process && !command->profiled.launch.words)
-            command->profiled.launch.words = no_words;
-        return 0;
-    case 'o':
-        command->output = argument;
-        return 0;
-    case 'f':
-        command->overwrite = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
+static const struct arguments_option options[] = {
     {.name = "level",
-     .key = KEY_LEVEL,
-     .arg = "LEVEL",
-     .doc =
+     .value = "LEVEL",
+     .help =
          "What is recorded, " LEVELS ": samples, at next to no cost (the default); samples with places of the source "
-         "or callers alone; each allocation"},
-    {.name = "rate", .key = KEY_RATE, .arg = "BYTES", .doc = "One sample in so many bytes on average (K, M, G)"},
-    {.name = "graph", .key = KEY_GRAPH, .doc = "What the heap consists of in the end, too: 'gcalloc why' reads it"},
+         "or callers alone; each allocation",
+     .choices = LEVELS,
+     ARGUMENTS_SET_TEXT(struct record_command, profiled.level)},
+    {.name = "rate", .value = "BYTES", .help = "One sample in so many bytes on average (K, M, G)", .take = take_rate},
+    {.name = "graph",
+     .help = "What the heap consists of in the end, too: 'gcalloc why' reads it",
+     ARGUMENTS_SET_FLAG(struct record_command, profiled.graph)},
     {.name = "output",
-     .key = 'o',
-     .arg = "FILE",
-     .doc = "The profile; %p in it is the process. By default gcalloc.PROGRAM.%p.gcprof"},
+     .letter = 'o',
+     .value = "FILE",
+     .help = "The profile; %p in it is the process. By default gcalloc.PROGRAM.%p.gcprof",
+     ARGUMENTS_SET_TEXT(struct record_command, output)},
     {.name = "pid",
-     .key = KEY_PID,
-     .arg = "PID",
-     .doc = "Begin with a process that runs already and has the library; it keeps its figures until it is asked"},
-    {.name = "stop", .key = KEY_STOP, .doc = "With --pid: end it"},
-    {.name = "duration", .key = KEY_DURATION, .arg = "SECONDS", .doc = "Of a process PID: so long"},
-    {.name = "force", .key = 'f', .doc = "Overwrite the file if it is there"},
+     .value = "PID",
+     .help = "Begin with a process that runs already and has the library; it keeps its figures until it is asked",
+     ARGUMENTS_SET_TEXT(struct record_command, process)},
+    {.name = "stop", .help = "With --pid: end it", ARGUMENTS_SET_FLAG(struct record_command, stop)},
+    {.name = "duration",
+     .value = "SECONDS",
+     .help = "Of a process PID: so long",
+     .least = 1,
+     ARGUMENTS_SET_NUMBER(struct record_command, duration_seconds)},
+    {.name = "force",
+     .letter = 'f',
+     .help = "Overwrite the file if it is there",
+     ARGUMENTS_SET_FLAG(struct record_command, overwrite)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
+static const struct arguments_part parts[] = {
+    {&gci_preload_arguments, offsetof(struct record_command, profiled.launch)}, {0}};
 
-const struct argp gci_record_argp = {
+const struct arguments gci_record_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "[--] PROGRAM [ARGUMENT...]\nPID\n--pid=PID",
-    .doc = "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
-           "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
-           "number where "
-           "FILE has no %p. The exit "
-           "status is the program's; 125: gcalloc failed, 126: the program cannot be run with the library, 127: it was "
-           "not found.",
-    .children = children,
+    .words = "[--] PROGRAM [ARGUMENT...]\nPID\n--pid=PID",
+    .about =
+        "Runs PROGRAM and records where its memory comes from, in a file for the subcommands that show it."
+        "\vProcesses that it starts are recorded too, in files of their own, whose names end in the process's "
+        "number where FILE has no %p. The exit status is the program's; 125: gcalloc failed, 126: the program cannot "
+        "be run with the library, 127: it was not found.",
+    .parts = parts,
+    .take_words = take_process,
 };
 
 /* ---- The file's name ---- */
@@ -166,7 +123,7 @@ static void name_after_program(char *name, size_t bytes, const char *program)
     const char *slash = strrchr(program, '/');
     int length = snprintf(name, bytes, "gcalloc.%.60s.", slash ? slash + 1 : program);
     for (char *at = name; *at; at++)
-        *at = *at == '%' ? '_' : *at; /* a mark of the program's own name is none */
+        *at = *at == '%' || (unsigned char)*at < ' ' ? '_' : *at; /* a mark of the program's own name is none */
     snprintf(name + length, bytes - (size_t)length, "%s.gcprof", PROFILE_PROCESS_MARK);
 }
 
@@ -330,14 +287,29 @@ static int level_number(const char *level)
                                       : (strcmp(level, "site") == 0 ? PROFILE_LEVEL_SITE : PROFILE_LEVEL_SAMPLE);
 }
 
+#define NAME_BYTES 64 /* the kernel keeps 15 characters */
+
+static void name_of_process(char name[NAME_BYTES], const char *process)
+{
+    char path[NAME_BYTES];
+    snprintf(path, sizeof path, "/proc/%.20s/comm", process);
+    FILE *file = fopen(path, "re");
+    if (!file || !fgets(name, NAME_BYTES, file) || name[0] == '\n')
+        snprintf(name, NAME_BYTES, "process");
+    if (file)
+        fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+}
+
 static int record_process(struct record_command *command, const char *start)
 {
     struct running running = {.process = (pid_t)strtol(command->process, NULL, 10),
                               .start = start,
                               .graph = command->profiled.graph,
                               .duration_seconds = command->duration_seconds};
-    static char name[] = "process", *words[] = {name, NULL};
-    command->profiled.launch.words = words;
+    static char name[NAME_BYTES], *words[] = {name, NULL};
+    name_of_process(name, command->process);
+    command->profiled.launch.words = words; /* for the file's name */
     int code = make_pattern(command);
     if (code != 0)
         return code;
@@ -364,7 +336,7 @@ static int record_process(struct record_command *command, const char *start)
 static int switch_process(struct record_command *command)
 {
     char what[64] = "stop";
-    if (command->profiled.launch.words != no_words)
+    if (command->profiled.launch.words)
         return gci_message_fail(EXIT_OWN_FAILURE, "--pid", "a process or a program, not both");
     if (!gci_view_is_process(command->process))
         return gci_message_fail(EXIT_OWN_FAILURE, "--pid", "%.40s is no process", command->process);
@@ -388,7 +360,7 @@ int gci_record_main(int argc, char **argv)
     struct record_command command = {.profiled = {.launch = {.command = "record"}, .level = "sample"}};
     struct profiled *profiled = &command.profiled;
     int code;
-    if (!gci_preload_parse(&gci_record_argp, argc, argv, &profiled->launch, &command, &code))
+    if (!gci_arguments_parse(&gci_record_arguments, argc, argv, profiled->launch.command, &command, &code))
         return code;
     if (command.process)
         return switch_process(&command);
@@ -396,6 +368,8 @@ int gci_record_main(int argc, char **argv)
         return gci_message_fail(EXIT_OWN_FAILURE, "--duration", "of which process? a program is recorded to its end");
     if (command.stop)
         return gci_message_fail(EXIT_OWN_FAILURE, "--stop", "of which process? --pid says it");
+    if (!gci_preload_has_program(&profiled->launch, &code))
+        return code;
     clock_gettime(CLOCK_REALTIME_COARSE, &command.start);
     code = make_pattern(&command);
     if (code == 0)

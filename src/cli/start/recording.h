@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_RECORDING_H
 #define GCI_CLI_RECORDING_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_record_argp;
+extern const struct arguments gci_record_arguments;
 int gci_record_main(int argc, char **argv);
 
 #endif

@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_RUN_H
 #define GCI_CLI_RUN_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_run_argp;
+extern const struct arguments gci_run_arguments;
 
 /* argv[0] is the subcommand's name. Returns only where the program was not started: the exit code. */
 int gci_run_main(int argc, char **argv);

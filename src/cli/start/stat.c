@@ -19,8 +19,6 @@
 #include "cli/start/record.h"
 #include "cli/start/table.h"
 
-enum option_key { KEY_JSON = 512, KEY_OUTPUT }; /* long names only, and none of preload.c */
-
 struct stat_command {
     struct launch launch;
     bool json;
@@ -33,40 +31,24 @@ struct stat_command {
 
 /* ---- Options ---- */
 
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct stat_command *command = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = &command->launch;
-        return 0;
-    case KEY_JSON:
-        command->json = true;
-        return 0;
-    case KEY_OUTPUT:
-        command->output_path = argument;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_option options[] = {
-    {.name = "json", .key = KEY_JSON, .doc = "One JSON object in place of the table"},
-    {.name = "output", .key = KEY_OUTPUT, .arg = "FILE", .doc = "Write to FILE in place of standard error"},
+static const struct arguments_option options[] = {
+    {.name = "json", .help = "One JSON object in place of the table", ARGUMENTS_SET_FLAG(struct stat_command, json)},
+    {.name = "output",
+     .value = "FILE",
+     .help = "Write to FILE in place of standard error",
+     ARGUMENTS_SET_TEXT(struct stat_command, output_path)},
     {0},
 };
 
-static const struct argp_child children[] = {{.argp = &gci_preload_argp}, {0}};
+static const struct arguments_part parts[] = {{&gci_preload_arguments, offsetof(struct stat_command, launch)}, {0}};
 
-const struct argp gci_stat_argp = {
+const struct arguments gci_stat_arguments = {
     .options = options,
-    .parser = parse_option,
-    .args_doc = "[--] PROGRAM [ARGUMENT...]",
-    .doc = "Runs PROGRAM with gcalloc and shows what the collector did in it and in the processes that it started."
-           "\vOptions after PROGRAM are the program's own. The exit status is the program's; 125: gcalloc failed, "
-           "126: the program cannot be run with the library, 127: it was not found.",
-    .children = children,
+    .words = "[--] PROGRAM [ARGUMENT...]",
+    .about = "Runs PROGRAM with gcalloc and shows what the collector did in it and in the processes that it started."
+             "\vOptions after PROGRAM are the program's own. The exit status is the program's; 125: gcalloc failed, "
+             "126: the program cannot be run with the library, 127: it was not found.",
+    .parts = parts,
 };
 
 /* ---- Files ---- */
@@ -125,7 +107,7 @@ int gci_stat_main(int argc, char **argv)
     struct program program;
     pid_t child = 0;
     int code, status = 0;
-    if (!gci_preload_parse(&gci_stat_argp, argc, argv, &command.launch, &command, &code))
+    if (!gci_preload_parse(&gci_stat_arguments, argc, argv, &command.launch, &command, &code))
         return code;
     code = gci_preload_prepare(&command.launch, &program);
     if (code == 0)

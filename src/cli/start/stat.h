@@ -3,9 +3,9 @@
 #ifndef GCI_CLI_STAT_H
 #define GCI_CLI_STAT_H
 
-#include <argp.h>
+#include "cli/base/arguments.h"
 
-extern const struct argp gci_stat_argp;
+extern const struct arguments gci_stat_arguments;
 
 /* argv[0] is the subcommand's name. The program's exit status; where a signal killed the program, the same signal ends
  * this process. */
