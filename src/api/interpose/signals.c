@@ -154,12 +154,14 @@ EXPORT handler_fn __sysv_signal(int signal, handler_fn handler) // NOLINT(bugpro
 }
 
 /* ---- Alternate stacks ---------------------------------------------------------------------------------------------
- * A program may give one alternate stack to all of its threads, when a handler that ends the process is all that runs there: varnishd
- * does. Ours runs on all of them at once. So whoever comes with a stack that another living thread has gets a block of the same
- * size instead, which is collected once no thread has it any more (world/roots.c takes alternate stacks for roots).
+ * A program may give one alternate stack to all of its threads, when a handler that ends the process is all that runs
+ * there: varnishd does. Ours runs on all of them at once. So whoever comes with a stack that another living thread has
+ * gets a block of the same size instead, which is collected once no thread has it any more (world/roots.c takes
+ * alternate stacks for roots).
  *
- * Threads note their stacks in slots that they claim by their id; a thread of before, or of the parent of this process, has lost
- * its slot. Who notes first and looks then is seen by another that does the same. Where all slots are taken nothing is noticed. */
+ * Threads note their stacks in slots that they claim by their id; a thread that has ended, or that is the parent's where
+ * this process was forked, has lost its slot. Who notes first and looks then is seen by another that does the same.
+ * Where all slots are taken nothing is noticed. */
 #define ALTERNATES_MAX 1024u
 
 static struct alternate {
