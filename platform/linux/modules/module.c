@@ -121,10 +121,10 @@ bool gci_image_find_module(uintptr_t address, struct module *found)
     return module != NULL || find_later(address, found);
 }
 
-/* A function of the loader, by its ABI; not there in a static program. What is opened later comes behind the loader in its
- * list, and what else is behind it stays unknown. */
-#pragma weak __tls_get_addr
-extern void *__tls_get_addr(void *); // NOLINT(bugprone-reserved-identifier)
+/* The loader's own (link.h), for debuggers; not there in a static program. What is opened later comes behind the loader in its
+ * list, and what else is behind it stays unknown. No function will do: parts of the static C++ library name __tls_get_addr for
+ * the linker to leave out again, which it would not if a name stood here, too. */
+#pragma weak _r_debug
 
 static int keep(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -134,7 +134,7 @@ static int keep(struct dl_phdr_info *info, size_t size, void *data)
     if (kept_count == KEPT_MAX || !describe(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, module))
         return kept_count == KEPT_MAX;
     kept_count++;
-    return range_contains(module->range, (uintptr_t)__tls_get_addr);
+    return range_contains(module->range, (uintptr_t)&_r_debug);
 }
 
 void gci_image_keep_modules(void)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Calls that block signals: the one that stops threads stays open. */
+/* Calls that block signals: the one that stops threads stays open. And sigaltstack, whose stacks our handlers run on. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "alloc/alloc.h"
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
 #include "platform/env.h"
+#include "platform/thread.h"
 #include "world/idle.h"
 
 /* Bytes of a set of signals as the kernel has it. */
@@ -149,4 +151,68 @@ EXPORT handler_fn __sysv_signal(int signal, handler_fn handler) // NOLINT(bugpro
     handler_fn old = call_sysv_signal(signal, handler);
     leave_to_program(signal);
     return old;
+}
+
+/* ---- Alternate stacks ---------------------------------------------------------------------------------------------
+ * A program may give one alternate stack to all of its threads, when a handler that ends the process is all that runs
+ * there: varnishd does. Ours runs on all of them at once. So whoever comes with a stack that another living thread has
+ * gets a block of the same size instead, which is collected once no thread has it any more (world/roots.c takes
+ * alternate stacks for roots).
+ *
+ * Threads note their stacks in slots that they claim by their id; a thread that has ended, or that is the parent's where
+ * this process was forked, has lost its slot. Who notes first and looks then is seen by another that does the same.
+ * Where all slots are taken nothing is noticed. */
+#define ALTERNATES_MAX 1024u
+
+static struct alternate {
+    uint32_t thread;
+    uintptr_t hidden; /* the stack's lowest address, complemented: this must not keep it; 0 for none */
+} alternates[ALTERNATES_MAX];
+static __thread struct alternate *own_alternate TLS_INITIAL_EXEC;
+
+static bool claim(struct alternate *slot, uint32_t self)
+{
+    uint32_t holder = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
+    return (holder == 0 || holder == self || !gci_thread_is_alive(holder)) &&
+           __atomic_compare_exchange_n(&slot->thread, &holder, self, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* Another's slot is its own again in a child of fork, whose ids are new. */
+static struct alternate *find_own(uint32_t self)
+{
+    if (own_alternate != NULL && __atomic_load_n(&own_alternate->thread, __ATOMIC_RELAXED) == self)
+        return own_alternate;
+    for (size_t i = 0; i < ALTERNATES_MAX; i++)
+        if (claim(&alternates[(self + i) % ALTERNATES_MAX], self))
+            return own_alternate = &alternates[(self + i) % ALTERNATES_MAX];
+    return NULL;
+}
+
+static bool is_shared(uintptr_t hidden, uint32_t self)
+{
+    for (size_t i = 0; i < ALTERNATES_MAX; i++) {
+        uint32_t thread = __atomic_load_n(&alternates[i].thread, __ATOMIC_SEQ_CST);
+        if (thread != 0 && thread != self && __atomic_load_n(&alternates[i].hidden, __ATOMIC_SEQ_CST) == hidden &&
+            gci_thread_is_alive(thread))
+            return true;
+    }
+    return false;
+}
+
+EXPORT int sigaltstack(const stack_t *restrict wanted, stack_t *restrict old)
+{
+    stack_t replaced;
+    uint32_t self = gci_thread_id();
+    struct alternate *own = wanted == NULL ? NULL : find_own(self);
+    if (own != NULL) {
+        uintptr_t hidden = (wanted->ss_flags & SS_DISABLE) != 0 ? 0 : ~(uintptr_t)wanted->ss_sp;
+        __atomic_store_n(&own->hidden, hidden, __ATOMIC_SEQ_CST);
+        void *copy = hidden != 0 && is_shared(hidden, self) ? gci_alloc_zeroed(wanted->ss_size, KIND_SCANNED) : NULL;
+        if (copy != NULL) {
+            replaced = *wanted;
+            replaced.ss_sp = copy;
+            wanted = &replaced;
+        }
+    }
+    return (int)syscall(SYS_sigaltstack, wanted, old);
 }
