@@ -312,9 +312,26 @@ static void *zero_memory(void *block, size_t usable)
     return __builtin_memset(block, 0, usable);
 }
 
+/* What this thread has freed last. NULL where more is to be done. */
+static void *take_from_shelf(const struct attempt *attempt)
+{
+    struct cache *cache = gci_cache_self.cache;
+    if (attempt->class_index < CLASS_COUNT || cache->shelf.count == 0 || attempt->alignment > BLOCK_BYTES ||
+        attempt->sample != NULL || critical_is_inside())
+        return NULL;
+    critical_enter_brief();
+    uint32_t unit = gci_large_unshelve(&gci_heap, cache, attempt->kind, attempt->bytes);
+    void *block = unit == 0 ? NULL : (void *)unit_address(&gci_heap, unit); // NOLINT(performance-no-int-to-ptr)
+    KEEP_ALIVE(block); /* the collector does not know numbers of units */
+    critical_leave_brief();
+    return block;
+}
+
 static void *allocate(struct attempt *attempt)
 {
-    void *block = try_until_served(attempt);
+    void *block = take_from_shelf(attempt);
+    if (block == NULL)
+        block = try_until_served(attempt);
     if (UNLIKELY(attempt->is_stale) && block != NULL) {
         zero_memory(block, attempt->bytes);
         attempt->is_clean = true;
@@ -345,7 +362,8 @@ static void *take_from_own(struct cache *cache, enum block_kind kind, unsigned c
     void *block = NULL;
     if (class_index >= CLASS_FEW_SLOTS) {
         critical_enter_brief();
-        block = gci_refill_take_recent(&gci_heap, cache, kind, class_index);
+        block = refill_take_recent(&gci_heap, cache, kind, class_index);
+        KEEP_ALIVE(block); /* as an address, before a stop is answered */
         critical_leave_brief();
     } else if (LIKELY(gci_refill_window(&gci_heap, cache, kind, class_index))) {
         block = take_if_any(window);

@@ -67,7 +67,7 @@ static void free_last(struct heap *heap, struct cache *cache, struct slot slot)
     gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
     if (!may_look)
         block->countdown = 1;
-    bool is_done = !may_look || gci_refill_remember(heap, cache, slot.unit, slot.index);
+    bool is_done = !may_look || refill_remember(heap, cache, slot.unit, slot.index);
     critical_leave_brief();
     if (!is_done)
         look(heap, cache, slot.unit);
@@ -84,6 +84,21 @@ static void free_own(struct heap *heap, struct cache *cache, struct slot slot)
         block->countdown--;
         gci_cpu_or(&block->free[slot.index / BITS_PER_WORD], slot_bit(slot));
     }
+}
+
+/* The same for the free that nearly all of blocks with few slots are, where nothing else is to be looked at. */
+ALWAYS_INLINE bool free_into_full(struct heap *heap, struct cache *cache, struct slot slot)
+{
+    struct block *block = block_at(heap, slot.unit);
+    if (block->state != BLOCK_FULL || block->countdown > 1 || critical_is_inside())
+        return false;
+    critical_enter_brief();
+    gci_cpu_or(&block->free[0], slot_bit(slot));
+    bool is_done = refill_remember(heap, cache, slot.unit, slot.index);
+    critical_leave_brief();
+    if (UNLIKELY(!is_done))
+        look(heap, cache, slot.unit);
+    return true;
 }
 
 static void wake(struct heap *heap, uint32_t unit)
@@ -141,6 +156,9 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
     if (!find_slot(heap, block, &slot) || gci_cache_self.cache == &gci_cache_empty)
         return false;
     uint32_t custody = u32_load(&block_at(heap, slot.unit)->custody);
+    if (custody == gci_cache_self.id && hot_class(heap->meta.hot[slot.unit]) >= CLASS_FEW_SLOTS &&
+        free_into_full(heap, gci_cache_self.cache, slot))
+        return true;
     struct cache *cache = own_cache_of(block_at(heap, slot.unit));
     if (cache != NULL && is_freed_by_others(heap, slot))
         return false;
@@ -160,12 +178,18 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
 }
 
 /* Of two threads that free it at once, one has it. */
-static void free_large(struct heap *heap, struct object object, const char *function)
+static void free_run(struct heap *heap, uint32_t unit, const void *start, const char *function)
 {
-    if (UNLIKELY(!u32_compare_and_swap(&block_at(heap, object.unit)->custody, OWNER_NONE, OWNER_NOBODY)))
-        gci_misuse_explain((const void *)object.start, function); // NOLINT(performance-no-int-to-ptr)
+    struct cache *cache = gci_cache_self.cache;
+    if (UNLIKELY(!u32_compare_and_swap(&block_at(heap, unit)->custody, OWNER_NONE, OWNER_NOBODY)))
+        gci_misuse_explain(start, function);
+    bool may_keep = cache != &gci_cache_empty && heap->frozen_units == 0 && !critical_is_inside() &&
+                    hot_kind(heap->meta.hot[unit]) != KIND_HEADED;
     critical_enter();
-    gci_large_destroy(heap, object.unit, PAST_FREED);
+    if (may_keep)
+        gci_large_shelve(heap, cache, unit);
+    else
+        gci_large_destroy(heap, unit, PAST_FREED);
     critical_leave();
 }
 
@@ -188,6 +212,20 @@ static struct object resolve_start(const void *block, const char *function)
     return object;
 }
 
+/* Of a large object that is just that. */
+static bool free_large_short(struct heap *heap, const void *block, const char *function)
+{
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
+    const struct block *descriptor = block_at(heap, unit);
+    if (offset >= word_load(&heap->limit_bytes) || offset % BLOCK_BYTES != 0 ||
+        heap->meta.hot[unit].use != UNIT_LARGE || descriptor->has_special || descriptor->is_sampled ||
+        hot_kind(heap->meta.hot[unit]) == KIND_HEADED || gci_cache_self.cache == &gci_cache_empty)
+        return false;
+    free_run(heap, unit, block, function);
+    return true;
+}
+
 static void free_by_any_way(void *block, const char *function)
 {
     if (gci_cache_self.cache == &gci_cache_empty && !gci_thread_is_detached())
@@ -202,7 +240,7 @@ static void free_by_any_way(void *block, const char *function)
     if (object.kind == KIND_HEADED)
         counted_set_freed(header_of(gci_resolve(&gci_heap, (uintptr_t)block)));
     if (object.is_large)
-        free_large(&gci_heap, object, function);
+        free_run(&gci_heap, object.unit, block, function);
     else if (cache != NULL && !is_freed_by_others(&gci_heap, slot))
         free_own(&gci_heap, cache, slot);
     else
@@ -213,7 +251,7 @@ READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
 {
     if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
         return;
-    if (UNLIKELY(!free_short(&gci_heap, block, function)))
+    if (UNLIKELY(!free_short(&gci_heap, block, function)) && !free_large_short(&gci_heap, block, function))
         free_by_any_way(block, function);
     KEEP_ALIVE(block);
 }

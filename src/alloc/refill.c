@@ -104,13 +104,6 @@ static void make_current(struct heap *heap, struct owned_blocks *owned, uint32_t
     owned->current = unit;
 }
 
-/* The slots of the word get a new life: what was reclaimed is history. */
-static void forget_reclaimed(struct heap *heap, uint32_t unit, unsigned index)
-{
-    if (block_at(heap, unit)->has_reclaimed)
-        heap->meta.scan[unit][index] = 0;
-}
-
 /* The word comes last: before, the window has nothing, so that not even a signal handler that allocates (none should)
  * gets a slot of the one word at an address of the other. */
 static void set_window(struct heap *heap, struct window *window, uint32_t unit, unsigned index, size_t slot_bytes)
@@ -184,7 +177,7 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
         index = find_word(heap, unit, block->unused_words, words);
     if (index == NO_WINDOW)
         return WINDOW_AT_LIMIT;
-    forget_reclaimed(heap, unit, index);
+    refill_forget_reclaimed(heap, unit, index);
     set_window(heap, &cache->windows[kind][class_index], unit, index, gci_size_classes[class_index].bytes);
     return WINDOW_OPEN;
 }
@@ -202,18 +195,20 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     if (index == NO_WINDOW)
         return false;
     struct window *window = &cache->windows[kind][class_index];
-    forget_reclaimed(heap, unit, index);
+    refill_forget_reclaimed(heap, unit, index);
     set_window(heap, window, unit, index, window->slot_bytes);
     return true;
 }
 
 /* ---- Where the next block comes from ------------------------------------------------------------------------------ */
 
-static uint32_t take_available(struct heap *heap, struct owned_blocks *owned)
+static uint32_t take_available(struct heap *heap, struct cache *cache, struct owned_blocks *owned)
 {
     uint32_t unit = owned->available.head;
-    if (unit != 0)
+    if (unit != 0) {
         unit_list_remove(heap, &owned->available, unit);
+        cache_unkeep(cache, block_at(heap, unit));
+    }
     return unit;
 }
 
@@ -286,10 +281,10 @@ static uint32_t take_new(struct heap *heap, struct cache *cache, enum block_kind
 static uint32_t next_block(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
 {
     struct owned_blocks *owned = &cache->owned[kind][class_index];
-    uint32_t unit = take_available(heap, owned);
+    uint32_t unit = take_available(heap, cache, owned);
     if (unit == 0) {
         look_at_woken(heap, cache, owned, class_index);
-        unit = take_available(heap, owned);
+        unit = take_available(heap, cache, owned);
     }
     if (unit == 0)
         unit = adopt_abandoned(heap, cache, kind, class_index);
@@ -326,6 +321,20 @@ static bool is_spare(const struct owned_blocks *owned, uint32_t unit)
     return owned->available.head == unit && owned->available.tail == unit;
 }
 
+/* More are where a block has few slots, and making it costs as much as some tens of requests. */
+static bool may_keep(const struct heap *heap, const struct cache *cache, unsigned class_index)
+{
+    uint32_t limit = cache_kept_units_max(heap);
+    return class_index >= CLASS_FEW_SLOTS && cache->kept_blocks < limit / KEPT_BLOCKS_SHARE &&
+           cache->kept_blocks + u32_load(&cache->shelf.units) < limit;
+}
+
+static void keep(struct cache *cache, struct block *block)
+{
+    block->is_kept = true;
+    cache->kept_blocks++;
+}
+
 /* A tick may have asked for the look long before the block is empty. */
 static void expect_spare(struct heap *heap, uint32_t unit, uint32_t free_slots)
 {
@@ -333,7 +342,7 @@ static void expect_spare(struct heap *heap, uint32_t unit, uint32_t free_slots)
     gci_release_note_block(heap, unit, free_slots);
 }
 
-static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32_t unit)
+static void look_at_listed(struct heap *heap, struct cache *cache, struct owned_blocks *owned, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
     const struct size_class *size_class = block_class(heap, unit);
@@ -345,7 +354,9 @@ static void look_at_listed(struct heap *heap, struct owned_blocks *owned, uint32
     unit_list_remove(heap, block->state == BLOCK_FULL ? &owned->full : &owned->available, unit);
     block->state = BLOCK_AVAILABLE;
     bool is_empty = count == size_class->slots && owned->available.head != 0;
-    if (is_empty && destroy_empty(heap, unit))
+    if (is_empty && may_keep(heap, cache, hot_class(heap->meta.hot[unit])))
+        keep(cache, block);
+    else if (is_empty && destroy_empty(heap, unit))
         return;
     unit_list_push_head(heap, &owned->available, unit);
     expect_more(block, size_class, count);
@@ -357,62 +368,13 @@ void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
     struct block *block = block_at(heap, unit);
     struct owned_blocks *owned = lists_of(heap, cache, unit);
     if (block->state == BLOCK_FULL || (block->state == BLOCK_AVAILABLE && !is_spare(owned, unit))) {
-        look_at_listed(heap, owned, unit);
+        look_at_listed(heap, cache, owned, unit);
     } else {
         uint32_t count = gci_block_fold_all(heap, unit);
         block->countdown = COUNTDOWN_OFF;
         if (block->state == BLOCK_AVAILABLE)
             expect_spare(heap, unit, count);
     }
-}
-
-/* ---- Slots freed last, where blocks have few ---------------------------------------------------------------------- */
-
-static struct recent *recent_of(struct cache *cache, enum block_kind kind, unsigned class_index)
-{
-    return &cache->recent[kind][class_index - CLASS_FEW_SLOTS];
-}
-
-/* A block that is wholly free is not kept for the sake of a hint. */
-bool gci_refill_remember(struct heap *heap, struct cache *cache, uint32_t unit, uint32_t slot)
-{
-    struct hot hot = heap->meta.hot[unit];
-    struct block *block = block_at(heap, unit);
-    if (hot_class(hot) < CLASS_FEW_SLOTS || block->state != BLOCK_FULL)
-        return false;
-    struct recent *recent = recent_of(cache, hot_kind(hot), hot_class(hot));
-    if (recent->count == RECENT_SLOTS || block->free[0] == low_bits(gci_size_classes[hot_class(hot)].slots))
-        return false;
-    recent->slots[recent->count++] = unit << RECENT_SLOT_BITS | slot;
-    block->countdown = 1;
-    return true;
-}
-
-/* The unit may have become another block meanwhile, or the slot have been taken another way. */
-static bool is_still_free(const struct heap *heap, const struct cache *cache, uint32_t unit, uint32_t slot,
-                          uint8_t class_kind)
-{
-    struct hot hot = heap->meta.hot[unit];
-    return hot.use == UNIT_SMALL && hot.class_kind == class_kind && block_owner(block_at(heap, unit)) == cache->id &&
-           (block_at(heap, unit)->free[0] >> slot & 1);
-}
-
-void *gci_refill_take_recent(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index)
-{
-    struct recent *recent = recent_of(cache, kind, class_index);
-    while (recent->count > 0) {
-        uint32_t entry = recent->slots[--recent->count];
-        uint32_t unit = entry >> RECENT_SLOT_BITS;
-        uint32_t slot = entry & ((1u << RECENT_SLOT_BITS) - 1);
-        if (!is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind)))
-            continue;
-        forget_reclaimed(heap, unit, 0);
-        release_reopen(block_at(heap, unit), 0, gci_size_classes[class_index].bytes);
-        block_at(heap, unit)->free[0] &= ~(UINT64_C(1) << slot);
-        uintptr_t offset = (uintptr_t)slot * gci_size_classes[class_index].bytes;
-        return (void *)(unit_address(heap, unit) + offset); // NOLINT(performance-no-int-to-ptr)
-    }
-    return NULL;
 }
 
 /* ---- Remote frees ------------------------------------------------------------------------------------------------- */

@@ -31,7 +31,8 @@ enum block_state {
     BLOCK_FULL,
     BLOCK_ABANDONED,
     BLOCK_ABANDONED_FULL,
-    BLOCK_LARGE
+    BLOCK_LARGE,
+    BLOCK_SHELVED /* a large object that the program has freed, on a thread's shelf (heap/large.h) */
 };
 
 #define NO_WINDOW 0xffu
@@ -39,10 +40,12 @@ enum block_state {
 #define WAKE_NEVER ((uint32_t)INT32_MAX)
 
 #define OWNER_NONE 0u
+#define OWNER_NOBODY                                                                                                   \
+    0xffffu /* of large objects that the program has freed; what a thread without a cache has for an id */
 
 struct block {
     /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
-    volatile u32_shared custody; /* id of the owner's cache, and HAS_REMOTE; OWNER_NONE unless UNIT_SMALL */
+    volatile u32_shared custody; /* id of the owner's cache, and HAS_REMOTE; LARGE: OWNER_NONE, or OWNER_NOBODY */
     uint32_t countdown;          /* own frees until the owner looks at the block again */
     uint32_t slots_bytes;        /* of all slots together; 0 for LARGE */
     uint8_t state;               /* enum block_state */
@@ -59,6 +62,7 @@ struct block {
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
     bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
     uint8_t past;  /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
+    bool is_kept;  /* AVAILABLE, wholly free, and counted as such by its owner's cache */
     bool is_stale; /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */

@@ -3,6 +3,7 @@
 #include "heap/cache.h"
 
 #include "base/assert.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "heap/release.h"
 
@@ -39,6 +40,8 @@ static void reset(struct cache *cache)
     __builtin_memcpy(cache->windows, gci_cache_empty.windows, sizeof cache->windows);
     __builtin_memset(cache->owned, 0, sizeof cache->owned);
     __builtin_memset(cache->recent, 0, sizeof cache->recent);
+    cache->shelf = (struct shelf){.count = 0};
+    cache->kept_blocks = 0;
     cache->allocated = 0;
     cache->flags = 0;
     cache->sampled = NULL;
@@ -122,6 +125,7 @@ void gci_cache_abandon_block(struct heap *heap, uint32_t unit)
     uint32_t count;
     block_set_owner(block, OWNER_NONE);
     block->window_word = NO_WINDOW;
+    block->is_kept = false;
     do {
         count = gci_block_fold_all(heap, unit);
         if (count == gci_size_classes[hot_class(hot)].slots && gci_block_is_settled(heap, unit)) {
@@ -190,6 +194,7 @@ static void retire(struct heap *heap, struct cache *cache)
             if (!owns_nothing(&cache->owned[kind][i]))
                 retire_class(heap, cache, (enum block_kind)kind, i);
         }
+    gci_large_clear_shelf(heap, cache);
     give_shell(heap, cache);
 }
 
@@ -225,6 +230,8 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         struct hot hot = heap->meta.hot[unit];
+        if (hot.use == UNIT_LARGE && block_at(heap, unit)->state == BLOCK_SHELVED)
+            gci_large_give(heap, unit);
         if (hot.use != UNIT_SMALL)
             continue;
         gci_block_settle(heap, unit);
@@ -235,6 +242,8 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
     for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
         if (heap->caches[id] != kept)
             give_shell(heap, heap->caches[id]);
-    if (kept != NULL)
+    if (kept != NULL) {
         kept->sampled = NULL;
+        kept->shelf = (struct shelf){.count = 0};
+    }
 }

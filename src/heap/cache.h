@@ -37,13 +37,32 @@ struct owned_blocks {
 
 /* Slots that the owner has freed last in full blocks of few slots, the newest at the end: taken again before another block
  * is searched. Only a hint: the slot is free in its block's bitmap, and whoever takes it looks whether it still is. */
-#define RECENT_SLOTS 7
+#define RECENT_SLOTS 15
 struct recent {
     uint32_t count;
     uint32_t slots[RECENT_SLOTS]; /* unit << RECENT_SLOT_BITS | slot */
 };
 #define RECENT_SLOT_BITS 5
 STATIC_ASSERT(BLOCK_BYTES / FEW_SLOTS_BYTES_MIN <= 1 << RECENT_SLOT_BITS, "a slot's number fits");
+
+/* Runs of large objects that the owner has freed last, the newest at the end: taken again without the region's lock. The program
+ * has freed them, so `custody` of their blocks is OWNER_NOBODY, and they count as memory that is not used. */
+#define SHELF_RUNS 32u
+#define SHELF_KEY_BITS 6 /* units - 1, and the kind: what a request asks for */
+#define SHELF_RUN_UNITS_MAX 16u
+struct shelf {
+    uint32_t count;
+    volatile u32_shared units; /* of all; read by anybody, as a figure */
+    uint32_t noted_units;      /* the most that there have been since it was cleared: gci_release_note knows of those */
+    uint32_t runs[SHELF_RUNS]; /* first unit << SHELF_KEY_BITS | key */
+};
+STATIC_ASSERT(KIND_COUNT <= (1u << SHELF_KEY_BITS) / SHELF_RUN_UNITS_MAX, "a key holds both");
+
+/* Wholly free units that a thread keeps, as it is likely to take them again at once: 2 MiB, and 32 MiB for all threads. Half of
+ * them may be blocks, which are of use for one size only. A tick takes their memory, a collection the units. */
+#define KEPT_UNITS_MAX 32u
+#define KEPT_UNITS_OF_ALL 512u
+#define KEPT_BLOCKS_SHARE 2u
 
 /* Counted objects whose last references may have been released by other threads. Guarded by the lock of alloc/count.c; the
  * objects are roots. */
@@ -57,6 +76,8 @@ struct cache {
     struct window windows[KIND_COUNT][CLASS_COUNT];
     struct owned_blocks owned[KIND_COUNT][CLASS_COUNT];
     struct recent recent[KIND_COUNT][CLASS_COUNT - CLASS_FEW_SLOTS];
+    struct shelf shelf;
+    uint32_t kept_blocks;            /* that are wholly free, among the available ones */
     uint16_t id;                     /* what blocks name as owner; OWNER_NOBODY in the empty cache */
     uint32_t flags;                  /* of its blocks' custody: 0 or HAS_SAMPLES */
     struct cache *sampled;           /* the same thread's for chosen objects; NULL: none yet */
@@ -79,7 +100,6 @@ ALWAYS_INLINE struct window *cache_window(struct cache *cache, enum block_kind k
     return (struct window *)((char *)cache->windows[kind] + class_offset);
 }
 
-#define OWNER_NOBODY 0xffffu /* in no block, so that a thread without a cache owns nothing */
 #define CACHE_IDS OWNER_NOBODY
 
 /* What a thread without a cache has: every window empty, so that each request reaches the slow path. Never written. */
@@ -100,6 +120,20 @@ ALWAYS_INLINE void cache_become_self(struct cache *cache)
 {
     gci_cache_self.cache = cache;
     gci_cache_self.id = cache->id;
+}
+
+/* Wholly free units that the cache may have. */
+ALWAYS_INLINE uint32_t cache_kept_units_max(const struct heap *heap)
+{
+    uint32_t share = KEPT_UNITS_OF_ALL / u32_load(&heap->cache_count);
+    return share < KEPT_UNITS_MAX ? share : KEPT_UNITS_MAX;
+}
+
+/* A block of the cache is going to be used again, or goes. */
+ALWAYS_INLINE void cache_unkeep(struct cache *cache, struct block *block)
+{
+    cache->kept_blocks -= block->is_kept ? 1 : 0;
+    block->is_kept = false;
 }
 
 /* The cache for chosen objects of the thread that `cache` is of; NULL when memory or ids have run out. */

@@ -3,6 +3,7 @@
 #include "heap/large.h"
 
 #include "heap/region.h"
+#include "heap/release.h"
 #include "heap/special/counted.h"
 
 static uint32_t units_for(size_t bytes)
@@ -57,6 +58,116 @@ void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
     gci_region_untouch(heap, block->usable_bytes);
     gci_region_give(heap, unit, count, past);
 }
+
+/* ---- The shelf ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t key_of(uint32_t units, enum block_kind kind)
+{
+    return (uint32_t)kind * SHELF_RUN_UNITS_MAX + units - 1;
+}
+
+static uint32_t unit_of_entry(uint32_t entry)
+{
+    return entry >> SHELF_KEY_BITS;
+}
+
+static uint32_t units_of_entry(uint32_t entry)
+{
+    return entry % SHELF_RUN_UNITS_MAX + 1;
+}
+
+static uint32_t change_units(struct shelf *shelf, uint32_t by)
+{
+    uint32_t units = u32_load(&shelf->units) + by;
+    u32_store(&shelf->units, units);
+    return units;
+}
+
+static uint32_t take_entry(struct shelf *shelf, uint32_t index)
+{
+    uint32_t entry = shelf->runs[index];
+    shelf->count--;
+    change_units(shelf, -units_of_entry(entry));
+    for (uint32_t i = index; i < shelf->count; i++)
+        shelf->runs[i] = shelf->runs[i + 1];
+    return entry;
+}
+
+void gci_large_give(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block->state = BLOCK_NONE;
+    gci_region_give(heap, unit, block->run_units, PAST_FREED);
+}
+
+/* The oldest go first. False: so many units are more than may be kept. */
+static bool make_room(struct heap *heap, struct cache *cache, uint32_t units)
+{
+    struct shelf *shelf = &cache->shelf;
+    uint32_t limit = cache_kept_units_max(heap);
+    limit -= cache->kept_blocks < limit ? cache->kept_blocks : limit;
+    if (units > SHELF_RUN_UNITS_MAX || units > limit)
+        return false;
+    while (u32_load(&shelf->units) + units > limit || shelf->count == SHELF_RUNS)
+        gci_large_give(heap, unit_of_entry(take_entry(shelf, 0)));
+    return true;
+}
+
+/* What comes and goes is told of once. */
+static NOINLINE void note_more(struct heap *heap, struct cache *cache)
+{
+    struct shelf *shelf = &cache->shelf;
+    uint32_t units = u32_load(&shelf->units) - shelf->noted_units;
+    shelf->noted_units += units;
+    u32_store(&cache->may_release, 1);
+    gci_release_note(heap, (size_t)units << BLOCK_SHIFT);
+}
+
+void gci_large_shelve(struct heap *heap, struct cache *cache, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    struct shelf *shelf = &cache->shelf;
+    uint32_t units = block->run_units;
+    gci_region_untouch(heap, block->usable_bytes);
+    if (!make_room(heap, cache, units)) {
+        gci_large_give(heap, unit);
+        return;
+    }
+    block->state = BLOCK_SHELVED;
+    shelf->runs[shelf->count++] = unit << SHELF_KEY_BITS | key_of(units, hot_kind(heap->meta.hot[unit]));
+    if (change_units(shelf, units) > shelf->noted_units)
+        note_more(heap, cache);
+}
+
+uint32_t gci_large_unshelve(struct heap *heap, struct cache *cache, enum block_kind kind, size_t usable)
+{
+    struct shelf *shelf = &cache->shelf;
+    uint32_t units = units_for(usable);
+    uint32_t index = shelf->count;
+    if (units > SHELF_RUN_UNITS_MAX)
+        return 0;
+    uint32_t key = key_of(units, kind);
+    while (index > 0 && shelf->runs[index - 1] % (1u << SHELF_KEY_BITS) != key)
+        index--;
+    if (index == 0 || !gci_region_touch(heap, usable))
+        return 0;
+    uint32_t unit = unit_of_entry(take_entry(shelf, index - 1));
+    struct block *block = block_at(heap, unit);
+    block->state = BLOCK_LARGE;
+    block->usable_bytes = usable;
+    block->is_stale = block->is_sampled = block->has_special = false;
+    u32_store_release(&block->custody, OWNER_NONE);
+    return unit;
+}
+
+void gci_large_clear_shelf(struct heap *heap, struct cache *cache)
+{
+    while (cache->shelf.count > 0)
+        gci_large_give(heap, unit_of_entry(take_entry(&cache->shelf, cache->shelf.count - 1)));
+    cache->shelf.noted_units = 0;
+}
+
+/* ---- Size --------------------------------------------------------------------------------------------------------- */
 
 bool gci_large_resize(struct heap *heap, uint32_t unit, size_t usable, size_t *clean_from, bool *is_stale)
 {

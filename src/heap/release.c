@@ -3,6 +3,7 @@
 #include "heap/release.h"
 
 #include "heap/cache.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "platform/vm.h"
 
@@ -187,6 +188,7 @@ static void release_owned(struct heap *heap, struct cache *cache, struct release
 
 void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
 {
+    gci_large_clear_shelf(heap, cache);
     release_owned(heap, cache, work);
     if (cache->sampled != NULL)
         release_owned(heap, cache->sampled, work);
@@ -251,9 +253,17 @@ static size_t dirty_bytes(const struct group *group)
     return (size_t)count_bits(group_dirty_units(group)) << BLOCK_SHIFT;
 }
 
+static size_t shelved_bytes(const struct heap *heap)
+{
+    size_t units = 0;
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+        units += u32_load(&heap->caches[id]->shelf.units);
+    return units << BLOCK_SHIFT;
+}
+
 static bool is_worth(const struct heap *heap)
 {
-    size_t bytes = 0;
+    size_t bytes = shelved_bytes(heap);
     for (uint32_t i = 0; i < heap->frontier / UNITS_PER_GROUP && bytes < RELEASE_WORTH_BYTES; i++)
         bytes += dirty_bytes(&heap->meta.groups[i]);
     for (uint32_t unit = 1; unit < heap->frontier && bytes < RELEASE_WORTH_BYTES; unit++)

@@ -76,13 +76,13 @@ static inline struct object gci_resolve(const struct heap *heap, uintptr_t addre
     }
 }
 
-/* Whether the slot is in the program's hands. A large object always is. */
+/* Whether the slot is in the program's hands. Who frees a large object takes it into custody first. */
 static inline bool object_is_allocated(const struct heap *heap, struct object object)
 {
     if (object.unit == 0)
         return false;
     if (object.is_large)
-        return true;
+        return block_owner(block_at(heap, object.unit)) != OWNER_NOBODY;
     unsigned index = object.slot / BITS_PER_WORD;
     return !(block_free_bits(block_at(heap, object.unit), index) >> (object.slot % BITS_PER_WORD) & 1);
 }

@@ -73,8 +73,16 @@ bool gci_sweep_freeze(struct heap *heap)
     return true;
 }
 
+/* What the program has freed is no object. */
+static void clear_shelves(struct heap *heap)
+{
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+        gci_large_clear_shelf(heap, heap->caches[id]);
+}
+
 void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data)
 {
+    clear_shelves(heap);
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
         struct hot hot = heap->meta.hot[unit];
         bool has_roots = false;
@@ -149,6 +157,8 @@ static void relist(struct heap *heap, uint32_t unit, uint32_t free_slots)
     if (free_slots == slots && gci_block_is_settled(heap, unit)) {
         if (list != NULL)
             unit_list_remove(heap, list, unit);
+        if (block->is_kept)
+            cache_unkeep(gci_cache_by_id(heap, block_owner(block)), block);
         gci_block_destroy(heap, unit, block->has_reclaimed ? PAST_RECLAIMED : PAST_FREED);
         return;
     }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* What a thread keeps of memory that is wholly free: large objects on its shelf, and blocks of few slots. */
+#include <gcalloc.h>
+
+#include "alloc/alloc.h"
+#include "heap/cache.h"
+#include "heap/large.h"
+#include "heap/region.h"
+#include "heap/release.h"
+#include "heap/resolve.h"
+#include "heap/sweep.h"
+#include "support.h"
+
+#define LARGE_BYTES ((size_t)5 * BLOCK_BYTES - 4096)
+
+static uint32_t make_large(struct heap *heap, size_t bytes)
+{
+    bool is_clean;
+    uint32_t unit = gci_large_create(heap, KIND_SCANNED, bytes, 0, &is_clean);
+    ck_assert_uint_ne(unit, 0);
+    return unit;
+}
+
+static void shelve(struct heap *heap, struct cache *cache, uint32_t unit)
+{
+    u32_store(&block_at(heap, unit)->custody, OWNER_NOBODY);
+    gci_large_shelve(heap, cache, unit);
+}
+
+static bool is_given_back(const struct heap *heap, uint32_t unit)
+{
+    return heap->meta.hot[unit].use == UNIT_FREE;
+}
+
+START_TEST(a_freed_run_is_taken_again_by_what_fits)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    uint32_t unit = make_large(&heap, LARGE_BYTES);
+    shelve(&heap, cache, unit);
+    ck_assert_uint_eq(region_used_bytes(&heap), 0);
+    ck_assert(!object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, unit))));
+    ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_ATOMIC, LARGE_BYTES), 0);
+    ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES + 8192), 0);
+    ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - BLOCK_BYTES), 0);
+    ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - 4096), unit);
+    ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES - 4096);
+    struct object object = gci_resolve(&heap, unit_address(&heap, unit) + LARGE_BYTES / 2);
+    ck_assert(object_is_allocated(&heap, object));
+    ck_assert_uint_eq(object.bytes, LARGE_BYTES - 4096);
+    ck_assert_uint_eq(u32_load(&cache->shelf.units), 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+/* The oldest go; what is too large never comes. */
+START_TEST(a_shelf_has_an_end)
+{
+    struct heap heap;
+    enum { RUNS = 3 * KEPT_UNITS_MAX };
+    uint32_t units[RUNS];
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    uint32_t too_large = make_large(&heap, (SHELF_RUN_UNITS_MAX + 1) * (size_t)BLOCK_BYTES);
+    for (int i = 0; i < RUNS; i++)
+        units[i] = make_large(&heap, BLOCK_BYTES);
+    for (int i = 0; i < RUNS; i++)
+        shelve(&heap, cache, units[i]);
+    shelve(&heap, cache, too_large);
+    ck_assert(is_given_back(&heap, too_large));
+    ck_assert_uint_eq(u32_load(&cache->shelf.units), KEPT_UNITS_MAX);
+    for (int i = 0; i < RUNS; i++)
+        ck_assert(is_given_back(&heap, units[i]) == (i < RUNS - (int)KEPT_UNITS_MAX));
+    for (int i = RUNS - 1; i >= RUNS - (int)KEPT_UNITS_MAX; i--)
+        ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, BLOCK_BYTES), units[i]);
+    ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, BLOCK_BYTES), 0);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(many_threads_keep_little_each)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *cache = gci_cache_create(&heap);
+    ck_assert_uint_eq(cache_kept_units_max(&heap), KEPT_UNITS_MAX);
+    for (unsigned i = 1; i < KEPT_UNITS_OF_ALL / 2; i++)
+        ck_assert_ptr_nonnull(gci_cache_create(&heap));
+    ck_assert_uint_eq(cache_kept_units_max(&heap), 2);
+    for (int i = 0; i < 4; i++)
+        shelve(&heap, cache, make_large(&heap, BLOCK_BYTES));
+    ck_assert_uint_le(u32_load(&cache->shelf.units), 2);
+    ck_assert_ptr_nonnull(gci_cache_create(&heap));
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+static void expect_no_roots(uint32_t unit, void *data)
+{
+    (void)data;
+    ck_abort_msg("unit %u is a root", unit);
+}
+
+/* Whoever ends the keeping: a collection, a tick, the thread's end, and a child of fork for threads that it does not have. */
+START_TEST(a_shelf_is_cleared)
+{
+    for (int way = 0; way < 4; way++) {
+        struct heap heap;
+        ck_assert_int_eq(gci_heap_init(&heap), 0);
+        struct cache *kept = gci_cache_create(&heap);
+        struct cache *cache = gci_cache_create(&heap);
+        struct release_work work = {.tick = 1, .budget_bytes = SIZE_MAX};
+        uint32_t unit = make_large(&heap, LARGE_BYTES);
+        uint32_t living = make_large(&heap, LARGE_BYTES);
+        shelve(&heap, cache, unit);
+        ck_assert(!is_given_back(&heap, unit));
+        if (way == 0)
+            gci_sweep_prepare(&heap, expect_no_roots, NULL);
+        else if (way == 1)
+            gci_release_cache(&heap, cache, &work);
+        else if (way == 2)
+            gci_cache_retire(&heap, cache);
+        else
+            gci_cache_retire_all_but(&heap, kept);
+        ck_assert(is_given_back(&heap, unit));
+        ck_assert(object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, living))));
+        ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES);
+        gci_heap_fini(&heap);
+    }
+}
+END_TEST
+
+#define FEW_BYTES 16384
+#define FEW_COUNT (8 * KEPT_UNITS_MAX)
+
+static void *few[FEW_COUNT];
+
+static void free_all(void)
+{
+    for (unsigned i = 0; i < FEW_COUNT; i++)
+        gca_free(few[i]);
+}
+
+START_TEST(empty_blocks_are_kept_within_bounds)
+{
+    struct cache *cache = NULL;
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < FEW_COUNT; i++)
+            few[i] = gca_malloc_atomic(FEW_BYTES);
+        cache = gci_cache_self.cache;
+        ck_assert_uint_eq(cache->kept_blocks, 0);
+        free_all();
+        ck_assert_uint_eq(cache->kept_blocks, KEPT_UNITS_MAX / KEPT_BLOCKS_SHARE);
+    }
+    gca_collect();
+    ck_assert_uint_eq(cache->kept_blocks, 0);
+}
+END_TEST
+
+/* Both together have one bound. */
+START_TEST(blocks_and_runs_share_what_may_be_kept)
+{
+    void *runs[KEPT_UNITS_MAX];
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        runs[i] = gca_malloc_atomic(BLOCK_BYTES);
+    for (unsigned i = 0; i < FEW_COUNT; i++)
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    free_all();
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        gca_free(runs[i]);
+    const struct cache *cache = gci_cache_self.cache;
+    ck_assert_uint_eq(cache->kept_blocks, KEPT_UNITS_MAX / KEPT_BLOCKS_SHARE);
+    ck_assert_uint_eq(u32_load(&cache->shelf.units), KEPT_UNITS_MAX - cache->kept_blocks);
+}
+END_TEST
+
+MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
+           a_shelf_is_cleared, empty_blocks_are_kept_within_bounds, blocks_and_runs_share_what_may_be_kept)
