@@ -253,7 +253,7 @@ static void print_frame(const struct profile_frame *frame, FILE *stream)
     print_text_member(stream, "file", frame->file);
     fprintf(stream, ",\"line\":%" PRIu32 ",\"is_inlined\":%s,\"is_allocator\":%s,\"module\":", frame->line,
             frame->is_inlined ? "true" : "false", frame->is_allocator ? "true" : "false");
-    if (frame->module == UINT32_MAX)
+    if (frame->module == PROFILE_NO_MODULE)
         fputs("null", stream);
     else
         fprintf(stream, "%" PRIu32, frame->module);
@@ -311,7 +311,7 @@ static void print_objects(const struct profile *profile, FILE *stream)
     putc_unlocked(']', stream);
 }
 
-bool gci_json_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_json_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     (void)metric;
     print_head(profile, stream);
@@ -327,5 +327,4 @@ bool gci_json_write(const struct profile *profile, FILE *stream, const void *met
     print_array(stream, "edges", edge_members, profile->edges, profile->edge_count, sizeof *profile->edges);
     print_array(stream, "roots", root_members, profile->roots, profile->root_count, sizeof *profile->roots);
     fputs("}\n", stream);
-    return true;
 }
