@@ -6,6 +6,8 @@ import os
 import pty
 import re
 import select
+import signal
+import termios
 import time
 import unittest
 import xml.etree.ElementTree
@@ -572,14 +574,21 @@ class Top(ShowTest):
 
     def test_signals_leave_the_terminal_as_it_was(self):
         path = self.save(example())
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execve(self.command, ["gcalloc", "top", path], self.environment())
-        self.addCleanup(os.close, terminal)
-        self.read_screen(terminal, "q quits")
-        os.kill(pid, 15)
-        self.read_screen(terminal, r"\x1b\[\?1049l")
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        usual = pty.openpty()
+        before = termios.tcgetattr(usual[0])
+        for end in usual:
+            os.close(end)
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+            pid, terminal = pty.fork()
+            if pid == 0:
+                os.execve(self.command, ["gcalloc", "top", path], self.environment())
+            self.addCleanup(os.close, terminal)
+            self.read_screen(terminal, "q quits")
+            self.assertNotEqual(termios.tcgetattr(terminal), before)
+            os.kill(pid, number)
+            self.read_screen(terminal, r"\x1b\[\?1049l")
+            self.assertEqual(os.waitpid(pid, 0)[1], 0)
+            self.assertEqual(termios.tcgetattr(terminal), before)
 
 
 if __name__ == "__main__":

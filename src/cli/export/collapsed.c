@@ -5,7 +5,7 @@
 #include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 /* `path` has room for the tree's depth. */
 static void print_line(const struct call_tree *tree, uint32_t node, uint64_t value, uint32_t *path, FILE *stream)

@@ -10,7 +10,7 @@
 #include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define SHORT_US 1000 /* short-lived: the first of PROFILE_LIFETIMES */
 #define NS_PER_US 1000

@@ -15,8 +15,8 @@
 #include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
 #include "cli/output/reach.h"
+#include "cli/print/escape.h"
 
 #define NODE_FIELDS 7
 #define ADDRESS_UNIT 16 /* the least distance of two objects */

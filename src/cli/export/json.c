@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/export/formats.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define JSON_SCHEMA 1
 

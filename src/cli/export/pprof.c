@@ -14,7 +14,7 @@
 #include "cli/export/formats.h"
 #include "cli/export/protobuf.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 /* Numbers of fields. */
 enum pprof_field {

@@ -9,7 +9,7 @@
 #include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define TEXT_OF_(number) #number
 #define TEXT_OF(number) TEXT_OF_(number)

@@ -6,7 +6,7 @@
 
 #include "cli/base/memory.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 #include "cli/print/print.h"
 
 #define FRAMES_MOST 20000 /* more make browsers slow */

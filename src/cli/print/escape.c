@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #include <string.h>
 
