@@ -184,6 +184,8 @@ static int claim(struct attempt *attempt)
         return 0;
     if (found == 0)
         return fail(attempt, "another gcalloc command is asking it");
+    if (gci_target_ends_within(&attempt->target, 0))
+        return fail(attempt, "has ended");
     return fail_with(attempt, "the request cannot be written in its /tmp", errno);
 }
 
