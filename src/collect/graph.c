@@ -30,22 +30,6 @@ struct graph {
     bool target_is_root;
 };
 
-static void *map(size_t bytes)
-{
-    void *at = gci_vm_reserve(NULL, align_up(bytes + 1, gci_vm_page_bytes()));
-    if (at != NULL && gci_vm_commit(at, align_up(bytes + 1, gci_vm_page_bytes())) != 0) {
-        gci_vm_release(at, align_up(bytes + 1, gci_vm_page_bytes()));
-        at = NULL;
-    }
-    return at;
-}
-
-static void unmap(void *at, size_t bytes)
-{
-    if (at != NULL)
-        gci_vm_release(at, align_up(bytes + 1, gci_vm_page_bytes()));
-}
-
 /* ---- Nodes -------------------------------------------------------------------------------------------------------- */
 
 static void each_of_block(uint32_t unit, graph_object_fn visit, void *data)
@@ -93,7 +77,7 @@ static bool list_nodes(struct graph *graph)
 {
     gci_graph_each_object(count_node, graph);
     graph->nodes_bytes = graph->node_count * sizeof *graph->nodes;
-    graph->nodes = map(graph->nodes_bytes);
+    graph->nodes = gci_vm_map(graph->nodes_bytes);
     graph->node_count = 0;
     if (graph->nodes != NULL)
         gci_graph_each_object(add_node, graph);
@@ -215,7 +199,7 @@ static void find_path(struct graph *graph, const struct cycle_scene *scene)
 static bool make_list(struct graph *graph, size_t count)
 {
     graph->answer->mapped_bytes = count * sizeof *graph->answer->nodes;
-    graph->answer->nodes = map(graph->answer->mapped_bytes);
+    graph->answer->nodes = gci_vm_map(graph->answer->mapped_bytes);
     graph->failure = graph->answer->nodes == NULL ? ENOMEM : graph->failure;
     return graph->answer->nodes != NULL;
 }
@@ -274,8 +258,8 @@ static bool prepare_search(struct graph *graph)
 {
     graph->target = node_of(graph, ~graph->hidden);
     graph->found_bytes = graph->node_count * sizeof *graph->found;
-    graph->found = map(graph->found_bytes);
-    graph->parents = map(graph->found_bytes);
+    graph->found = gci_vm_map(graph->found_bytes);
+    graph->parents = gci_vm_map(graph->found_bytes);
     if (graph->found == NULL || graph->parents == NULL)
         return false;
     for (size_t i = 0; i < graph->node_count; i++)
@@ -302,9 +286,9 @@ static void look(const struct cycle_scene *scene, void *data)
         if (graph->failure == 0 && graph->target != NO_NODE)
             search(graph, scene);
     }
-    unmap(graph->nodes, graph->nodes_bytes);
-    unmap(graph->found, graph->found_bytes);
-    unmap(graph->parents, graph->found_bytes);
+    gci_vm_unmap(graph->nodes, graph->nodes_bytes);
+    gci_vm_unmap(graph->found, graph->found_bytes);
+    gci_vm_unmap(graph->parents, graph->found_bytes);
 }
 
 int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_answer *answer)
@@ -317,6 +301,6 @@ int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_a
 
 void gci_graph_forget(struct graph_answer *answer)
 {
-    unmap(answer->nodes, answer->mapped_bytes);
+    gci_vm_unmap(answer->nodes, answer->mapped_bytes);
     *answer = (struct graph_answer){0};
 }

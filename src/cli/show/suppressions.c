@@ -57,8 +57,8 @@ void gci_suppressions_forget(struct suppressions *suppressions)
     *suppressions = (struct suppressions){0};
 }
 
-/* Where a part between stars does not fit, the part is tried again one character on, as before the first star of a pattern that is
- * not bound to the start. */
+/* Where a part between stars does not fit, it is tried again one character on; so is a first part that is not bound to the
+ * start. */
 static bool matches(const char *pattern, const char *text)
 {
     bool is_at_start = pattern[0] == '^';
