@@ -204,7 +204,7 @@ static atomic_bool is_listening;
 static void *listen_and_not(void *unused)
 {
     while (atomic_load(&is_listening)) {
-        for (int i = 0; i < 1000; i++) {
+        for (int i = 0; i < 10000; i++) {
             gca_on_event(on_event, NULL);
             gca_on_event(NULL, NULL);
         }
