@@ -56,7 +56,7 @@ static struct object object_of(const struct heap *heap, uint32_t unit, unsigned 
 static bool map_sets(struct search *search)
 {
     uint32_t units = search->heap->frontier == 0 ? 1 : search->heap->frontier; /* 0: nothing was ever asked for */
-    search->bytes = 2 * units * sizeof(unit_bits);
+    search->bytes = 2 * sizeof(unit_bits) * units;
     search->reachable = gci_vm_map(search->bytes);
     if (search->reachable == NULL)
         return false;
