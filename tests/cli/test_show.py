@@ -389,6 +389,19 @@ class Annotate(ShowTest):
             "                                       3          int c;",
             "     1      1      1                   9  (the file has no such line)"])
 
+    def test_units(self):
+        """In six columns, and with a decimal where there is room for it."""
+        bytes_each = (9999, 10000, 10240, 102300, MIB, 150 * MIB, 2 << 40, 1 << 63)
+        profile = Profile()
+        rows = [row(profile.stack([], (self.source, 1 + at, "b")), size, 1) for at, size in enumerate(bytes_each)]
+        rows.append(row(profile.stack([], (self.source, 9, "b")), 1, 123_456_789))
+        profile.moment(2, EXIT, rows)
+        profile.end(3)
+        shown = self.shown("annotate", self.save(profile, "units"), self.source).splitlines()[2:]
+        self.assertEqual([line.split()[1] for line in shown],
+                         ["9999", "9.8K", "10.0K", "99.9K", "1.0M", "150M", "2.0T", "8.0E", "118M"])
+        self.assertEqual(shown[-1].split()[0], "123M")
+
     def test_which_file(self):
         self.assertEqual(self.lines("shop.c"), self.lines(self.source))
         self.assertEqual(self.lines("code/shop.c"), self.lines(self.source))
@@ -421,6 +434,18 @@ class Plot(ShowTest):
         plain = self.shown("plot", "--of=heap", self.save(example()), LC_ALL="C")
         self.assertTrue(plain.isascii())
         self.assertIn("heap, at most 16.0 MiB\n", plain)
+
+    def test_ends(self):
+        """What comes first is in the first column, what comes last in the last."""
+        profile = Profile()
+        profile.usage(0, MIB, MIB, 1, 1, 1)
+        profile.usage(10**9, MIB, MIB, MIB, 1, 1)
+        for time_ns in (0, 10**9):
+            profile.cycle(time_ns, 1, 1, 1, 1, 1, MIB)
+        profile.end(10**9)
+        lines = self.shown("plot", self.save(profile)).splitlines()
+        self.assertEqual(lines[-1], " collected  ^" + " " * 65 + "^")
+        self.assertEqual(lines[3], "   1.0 MiB │" + " " * 66 + "█")
 
     def test_heights(self):
         """The area of the plot is that of the figures."""

@@ -174,7 +174,7 @@ static void print_way(const struct heap *heap, uint32_t object)
     }
     for (size_t i = 0; i < count; i++) {
         if (count > HOPS_SHOWN && i == HOPS_SHOWN / 2) {
-            printf("%13s %zu objects more\n", "..", count - HOPS_SHOWN);
+            printf("%13s %zu object%s more\n", "..", count - HOPS_SHOWN, gci_print_plural(count - HOPS_SHOWN));
             i = count - HOPS_SHOWN / 2;
         }
         print_hop(heap, way[i]);
