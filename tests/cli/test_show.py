@@ -381,6 +381,19 @@ class Annotate(ShowTest):
     def test_places(self):
         self.assertEqual(self.lines(self.source), {2: (3, 3000, 1000, 3000, 0), 9: (1, 1, 1, 0, 0)})
 
+    def test_a_place_stands_for_its_own_frame(self):
+        """The caller's frame, which debug information names too, is there once: as the place."""
+        profile = Profile()
+        program = make_profile.Program(self.scratch, 60)
+        bias = program.map(profile)
+        addresses = [bias + program.address(name) for name in program.names[:3]]
+        for name in (program.names[0], "another"):
+            profile.leak(profile.stack(addresses, (self.source, 2, name)), DIRECT, 1, 10)
+        profile.end(3)
+        found = {tuple(frame["function"] for frame in leak["stack"])
+                 for leak in self.json("leaks", self.save(profile, "places"))["leaks"]}
+        self.assertEqual(found, {tuple(program.names[:3]), ("another", *program.names[:3])})
+
     def test_text(self):
         done = self.gcalloc("annotate", self.profile, self.source)
         self.assertEqual(done.stdout.splitlines()[2:], [

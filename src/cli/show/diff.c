@@ -232,7 +232,7 @@ static void print_totals(const struct diff *diff, const struct side *sides)
 {
     const char *unit = diff->per_second ? "/s" : "";
     printf("%-12s %14s %14s %14s\n", diff->per_second ? "per second" : "", "before", "after", "change");
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         double before = (double)sides[0].totals.all.figures[i].bytes * sides[0].scale;
         double after = (double)sides[1].totals.all.figures[i].bytes * sides[1].scale;
         char share[32] = "";
@@ -290,7 +290,7 @@ static void print_side_json(const char *key, const struct side *side)
     gci_json_open(key, '{');
     gci_json_text("file", side->profile->path);
     gci_json_number("duration_ns", side->profile->duration_ns);
-    for (int i = 0; i < TOTAL_NAMED; i++)
+    for (int i = 0; i < TOTAL_COUNT; i++)
         print_figures_json(gci_total_kinds[i].name, (double)side->totals.all.figures[i].bytes * side->scale,
                            (double)side->totals.all.figures[i].objects * side->scale);
     gci_json_close('}');

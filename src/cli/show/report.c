@@ -279,7 +279,7 @@ static void print_figure_json(const char *key, const struct figure *figure)
 
 static void print_figures_json(const struct totals_row *row)
 {
-    for (int i = 0; i < TOTAL_NAMED; i++)
+    for (int i = 0; i < TOTAL_COUNT; i++)
         print_figure_json(gci_total_kinds[i].name, &row->figures[i]);
 }
 
@@ -377,7 +377,7 @@ static void print_json(const struct report *report, const struct profile *profil
     if (report->sizes)
         print_sizes_json(profile);
     gci_json_open("top", '{');
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         if (report->only != TOTAL_COUNT && report->only != (enum total)i)
             continue;
         size_t count;
@@ -399,7 +399,7 @@ static void print_text(const struct report *report, const struct profile *profil
 {
     if (report->only == TOTAL_COUNT)
         print_summary(profile, totals);
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         if (report->only == TOTAL_COUNT || report->only == (enum total)i)
             print_list(report, profile, totals, (enum total)i);
     }

@@ -236,7 +236,7 @@ static bool wait_for_key(struct top *top)
         return false; /* the terminal is gone */
     if (ready > 0 && read(STDIN_FILENO, &key, 1) == 1) {
         if (key == 's')
-            top->total = (enum total)((top->total + 1) % TOTAL_NAMED);
+            top->total = (enum total)((top->total + 1) % TOTAL_COUNT);
         return key != 'q' && key != KEY_INTERRUPT;
     }
     return !is_ended;
