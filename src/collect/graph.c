@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/special/counted.h"
+#include "heap/sweep.h"
 #include "platform/vm.h"
 #include "world/roots.h"
 
@@ -172,11 +173,17 @@ static void find_from_roots(const struct root_piece *piece, void *data)
     }
 }
 
-static void find_uncollectable(struct graph *graph)
+/* What needs no root to stay. */
+static void find_staying(struct graph *graph)
 {
-    for (uint32_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].object.kind == KIND_UNCOLLECTABLE && i != graph->target)
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct object *object = &graph->nodes[i].object;
+        bool stays = object->kind == KIND_UNCOLLECTABLE || gci_sweep_is_frozen(&gci_heap, object->unit, object->slot);
+        if (stays && i == graph->target)
+            graph->target_is_root = true;
+        else if (stays)
             find(graph, i, i);
+    }
 }
 
 static void find_path(struct graph *graph, const struct cycle_scene *scene)
@@ -185,7 +192,7 @@ static void find_path(struct graph *graph, const struct cycle_scene *scene)
         graph->failure = EAGAIN;
         return;
     }
-    find_uncollectable(graph);
+    find_staying(graph);
     for (size_t i = 0; i < graph->found_count && graph->parents[graph->target] == NO_NODE; i++)
         each_edge(graph, graph->found[i], find_referent);
     if (graph->parents[graph->target] == NO_NODE && graph->target_is_root)
