@@ -390,7 +390,7 @@ class Files(ExportTest):
         before = os.listdir(self.scratch)
         for words in (*(["export", "--format", kind] for kind in FORMATS), ["flamegraph"], ["report", "--html"]):
             seen = set()
-            for mebibytes in (*range(8, 60, 6), 300):
+            for mebibytes in (*range(10, 60, 8), 300):
                 limited = ["prlimit", f"--as={mebibytes << 20}", self.command]
                 done = subprocess.run([*limited, *words, "--no-symbols", path, "-o", "out"], cwd=self.scratch,
                                       capture_output=True, text=True)
