@@ -235,8 +235,8 @@ typedef bool (*gca_census_fn)(const struct gca_census_row *row, void *data);
 GCA_API int gca_census_types(gca_census_fn callback, void *data);
 GCA_API int gca_census_sizes(gca_census_fn callback, void *data);
 
-/* A shortest chain of blocks that keeps `object`, from the one that a root points at to `object` itself. ENOENT: nothing
- * keeps it. The caller's own variables are roots. */
+/* A shortest chain of blocks that keeps `object`, from one that a root points at, or that is uncollectable or frozen, to `object`
+ * itself. ENOENT: nothing keeps it. The caller's own variables are roots. */
 GCA_API int gca_path_to_root(const void *object, gca_object_fn callback, void *data);
 
 /* ---- Leaks ------------------------------------------------------------------------------------------------------------ */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Contract: address space and memory.
  *
- * All addresses and sizes are multiples of the page size. Functions that can fail return 0 or an errno value (or NULL);
- * none touches the heap, none changes errno. Implemented by platform/linux/vm.c.
+ * Addresses and sizes are multiples of the page size where nothing else is said. Functions that can fail return 0 or an errno
+ * value (or NULL); none touches the heap. Implemented by platform/linux/vm.c.
  */
 #ifndef GCI_PLATFORM_VM_H
 #define GCI_PLATFORM_VM_H
@@ -31,6 +31,10 @@ bool gci_vm_huge_is_usual(void);
 
 /* Gives address space back. */
 int gci_vm_release(void *at, size_t bytes);
+
+/* Memory for work in hand: `bytes`, of whatever size, that read as zero; NULL where there are none. And back: NULL is nothing. */
+void *gci_vm_map(size_t bytes);
+void gci_vm_unmap(void *at, size_t bytes);
 
 /* Address space that the process may still take (RLIMIT_AS less what is mapped); SIZE_MAX without a limit. */
 size_t gci_vm_address_space_left(void);

@@ -92,6 +92,26 @@ int gci_vm_release(void *at, size_t bytes)
     return munmap(at, bytes) == 0 ? 0 : errno;
 }
 
+static size_t whole_pages(size_t bytes)
+{
+    return bytes == 0 ? PAGE_BYTES : (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+void *gci_vm_map(size_t bytes)
+{
+    void *at = gci_vm_reserve(NULL, whole_pages(bytes));
+    if (at == NULL || gci_vm_commit(at, whole_pages(bytes)) == 0)
+        return at;
+    gci_vm_release(at, whole_pages(bytes));
+    return NULL;
+}
+
+void gci_vm_unmap(void *at, size_t bytes)
+{
+    if (at != NULL)
+        gci_vm_release(at, whole_pages(bytes));
+}
+
 /* One of the numbers of /proc/self/statm: 0 is pages that are mapped, 1 those in memory. */
 static uint64_t count_pages(unsigned field)
 {

@@ -6,7 +6,8 @@
  * it is recursive. Our handlers are registered before any other library's, so prepare runs last and child first: other
  * handlers may allocate.
  *
- * Order: streams, file of the profile, collector, critical section, shared cache, roots, words of the kernel, heap.
+ * Order: streams, file of the profile, collector, critical section, callback for events, shared cache, roots, words of the
+ * kernel, heap.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -33,8 +34,8 @@ extern char __libc_single_threaded __attribute__((weak)); // NOLINT(bugprone-res
  * from a handler. */
 static __thread bool has_locked TLS_INITIAL_EXEC;
 static __thread bool has_stream_lock TLS_INITIAL_EXEC;
-static __thread uint64_t blocked_signals
-    TLS_INITIAL_EXEC; /* before the first lock: a handler that forks would wait for ever */
+/* Those before the first lock: a handler that forks would wait for ever. */
+static __thread uint64_t blocked_signals TLS_INITIAL_EXEC;
 
 /* With one thread glibc leaves the lock of the streams alone, and so do we: nobody would reset it in the child. */
 static bool needs_stream_lock(void)
@@ -59,6 +60,7 @@ static void prepare(void)
     gci_profile_lock();
     gci_cycle_lock();
     critical_enter();
+    gci_events_lock();
     gci_alloc_lock();
     gci_count_lock();
     gci_roots_lock();
@@ -74,6 +76,7 @@ static void unlock_all(void)
     gci_roots_unlock();
     gci_count_unlock();
     gci_alloc_unlock();
+    gci_events_unlock();
     critical_leave();
     gci_cycle_unlock();
     gci_profile_unlock();
@@ -106,6 +109,7 @@ static void child(void)
     gci_cache_forget_names(&gci_heap, gci_cache_self.cache);
     if (!leaves)
         return;
+    gci_events_reset_lock();
     gci_alloc_reset_lock();
     gci_count_reset_lock();
     gci_roots_reset_lock();

@@ -41,6 +41,9 @@ void gci_fork_init(void);
 /* Cycle reports to standard error and to the program's callback. api/report/events.c */
 struct cycle_report;
 void gci_events_report(const struct cycle_report *report);
+void gci_events_lock(void); /* these three around fork */
+void gci_events_unlock(void);
+void gci_events_reset_lock(void);
 
 /* The report of leaks at process exit, in mode leaks. api/report/leaks.c */
 void gci_leaks_init(void);

@@ -33,9 +33,10 @@ static COLD void *new_failed(size_t bytes, size_t alignment, bool throws)
     errno = ENOMEM;
     if (throws && throw_bad_alloc != NULL)
         throw_bad_alloc();
-    if (throws)
-        gci_env_report_string("operator new: out of memory, and there is no std::bad_alloc to throw"), abort();
-    return NULL;
+    if (!throws)
+        return NULL;
+    gci_env_report_string("operator new: out of memory, and there is no std::bad_alloc to throw");
+    abort();
 }
 
 ALWAYS_INLINE void *new_block(size_t bytes, size_t alignment, bool throws)

@@ -107,7 +107,9 @@ static void add_expectation(struct text *text, const struct option_row *row)
         gci_text_add(text, "one of ");
         gci_text_add(text, row->choices);
     } else if (row->type == TYPE_TEXT) {
-        gci_text_add(text, "shorter than 256 bytes");
+        gci_text_add(text, "shorter than ");
+        gci_text_add_decimal(text, OPTION_TEXT_BYTES);
+        gci_text_add(text, " bytes");
     } else {
         gci_text_add(text, row->type == TYPE_BYTES ? "a number of bytes (K, M, G, T) from " : "a number from ");
         gci_text_add_decimal(text, row->low);

@@ -22,17 +22,7 @@ struct taking {
 
 static size_t bytes_of(size_t capacity)
 {
-    return align_up(capacity * sizeof(struct census_row), gci_vm_page_bytes());
-}
-
-static struct census_row *map_rows(size_t capacity)
-{
-    void *at = gci_vm_reserve(NULL, bytes_of(capacity));
-    if (at != NULL && gci_vm_commit(at, bytes_of(capacity)) != 0) {
-        gci_vm_release(at, bytes_of(capacity));
-        at = NULL;
-    }
-    return at;
+    return capacity * sizeof(struct census_row);
 }
 
 /* The place of the key, or where it would go. */
@@ -47,14 +37,13 @@ static struct census_row *place_of(struct census_row *rows, size_t capacity, uin
 static bool grow(struct taking *taking)
 {
     size_t capacity = taking->capacity == 0 ? ROWS_FIRST : 2 * taking->capacity;
-    struct census_row *larger = map_rows(capacity);
+    struct census_row *larger = gci_vm_map(bytes_of(capacity));
     if (larger == NULL)
         return false;
     for (size_t i = 0; i < taking->capacity; i++)
         if (taking->rows[i].key != 0)
             *place_of(larger, capacity, taking->rows[i].key) = taking->rows[i];
-    if (taking->rows != NULL)
-        gci_vm_release(taking->rows, bytes_of(taking->capacity));
+    gci_vm_unmap(taking->rows, bytes_of(taking->capacity));
     taking->rows = larger;
     taking->capacity = capacity;
     return true;
@@ -164,7 +153,6 @@ int gci_census_take(enum census_question question, struct census_answer *answer)
 
 void gci_census_forget(struct census_answer *answer)
 {
-    if (answer->rows != NULL)
-        gci_vm_release(answer->rows, answer->mapped_bytes);
+    gci_vm_unmap(answer->rows, answer->mapped_bytes);
     *answer = (struct census_answer){0};
 }

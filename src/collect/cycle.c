@@ -29,10 +29,10 @@
 #define NS_PER_MS 1000000u
 
 /* A heap that is full spends this many times a collection's pause on the program before the next, but garbage is never
- * left lying for longer than the limit. */
+ * left lying for longer than the limit. A collection that has freed such a share of what lives may be followed by another at
+ * once. */
 #define MEMORY_CYCLE_SPACING 4
-#define MEMORY_CYCLE_PAYS_SHARE                                                                                        \
-    8 /* of what lives: a collection that frees as much may be followed by another at once */
+#define MEMORY_CYCLE_PAYS_SHARE 8
 #define MEMORY_CYCLE_SPACING_NS_MAX (50 * (uint64_t)NS_PER_MS)
 
 /* Bound on what a collection waits for the sake of the other threads: several time slices of the kernel. */
@@ -51,7 +51,7 @@ static __thread uint32_t own_holds TLS_INITIAL_EXEC;
 static volatile shared_word finished; /* cycles run or given up: tells a waiter that another thread did the work */
 static uint32_t process;              /* the process that the collector's state belongs to */
 static uint64_t last_end_ns;
-static uint64_t last_memory_end_ns; /* these two are read and written without the lock: hints */
+static uint64_t last_memory_end_ns; /* these three are read without the lock, the first two written too: hints */
 static bool last_memory_paid;
 static uint64_t last_pause_ns;
 static volatile u32_shared server; /* thread that has the lock through gci_cycle_try_serve; 0: none */

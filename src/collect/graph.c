@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/special/counted.h"
+#include "heap/sweep.h"
 #include "platform/vm.h"
 #include "world/roots.h"
 
@@ -29,22 +30,6 @@ struct graph {
     uint32_t target;
     bool target_is_root;
 };
-
-static void *map(size_t bytes)
-{
-    void *at = gci_vm_reserve(NULL, align_up(bytes + 1, gci_vm_page_bytes()));
-    if (at != NULL && gci_vm_commit(at, align_up(bytes + 1, gci_vm_page_bytes())) != 0) {
-        gci_vm_release(at, align_up(bytes + 1, gci_vm_page_bytes()));
-        at = NULL;
-    }
-    return at;
-}
-
-static void unmap(void *at, size_t bytes)
-{
-    if (at != NULL)
-        gci_vm_release(at, align_up(bytes + 1, gci_vm_page_bytes()));
-}
 
 /* ---- Nodes -------------------------------------------------------------------------------------------------------- */
 
@@ -93,7 +78,7 @@ static bool list_nodes(struct graph *graph)
 {
     gci_graph_each_object(count_node, graph);
     graph->nodes_bytes = graph->node_count * sizeof *graph->nodes;
-    graph->nodes = map(graph->nodes_bytes);
+    graph->nodes = gci_vm_map(graph->nodes_bytes);
     graph->node_count = 0;
     if (graph->nodes != NULL)
         gci_graph_each_object(add_node, graph);
@@ -188,11 +173,17 @@ static void find_from_roots(const struct root_piece *piece, void *data)
     }
 }
 
-static void find_uncollectable(struct graph *graph)
+/* What needs no root to stay. */
+static void find_staying(struct graph *graph)
 {
-    for (uint32_t i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].object.kind == KIND_UNCOLLECTABLE && i != graph->target)
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct object *object = &graph->nodes[i].object;
+        bool stays = object->kind == KIND_UNCOLLECTABLE || gci_sweep_is_frozen(&gci_heap, object->unit, object->slot);
+        if (stays && i == graph->target)
+            graph->target_is_root = true;
+        else if (stays)
             find(graph, i, i);
+    }
 }
 
 static void find_path(struct graph *graph, const struct cycle_scene *scene)
@@ -201,7 +192,7 @@ static void find_path(struct graph *graph, const struct cycle_scene *scene)
         graph->failure = EAGAIN;
         return;
     }
-    find_uncollectable(graph);
+    find_staying(graph);
     for (size_t i = 0; i < graph->found_count && graph->parents[graph->target] == NO_NODE; i++)
         each_edge(graph, graph->found[i], find_referent);
     if (graph->parents[graph->target] == NO_NODE && graph->target_is_root)
@@ -215,7 +206,7 @@ static void find_path(struct graph *graph, const struct cycle_scene *scene)
 static bool make_list(struct graph *graph, size_t count)
 {
     graph->answer->mapped_bytes = count * sizeof *graph->answer->nodes;
-    graph->answer->nodes = map(graph->answer->mapped_bytes);
+    graph->answer->nodes = gci_vm_map(graph->answer->mapped_bytes);
     graph->failure = graph->answer->nodes == NULL ? ENOMEM : graph->failure;
     return graph->answer->nodes != NULL;
 }
@@ -274,8 +265,8 @@ static bool prepare_search(struct graph *graph)
 {
     graph->target = node_of(graph, ~graph->hidden);
     graph->found_bytes = graph->node_count * sizeof *graph->found;
-    graph->found = map(graph->found_bytes);
-    graph->parents = map(graph->found_bytes);
+    graph->found = gci_vm_map(graph->found_bytes);
+    graph->parents = gci_vm_map(graph->found_bytes);
     if (graph->found == NULL || graph->parents == NULL)
         return false;
     for (size_t i = 0; i < graph->node_count; i++)
@@ -302,9 +293,9 @@ static void look(const struct cycle_scene *scene, void *data)
         if (graph->failure == 0 && graph->target != NO_NODE)
             search(graph, scene);
     }
-    unmap(graph->nodes, graph->nodes_bytes);
-    unmap(graph->found, graph->found_bytes);
-    unmap(graph->parents, graph->found_bytes);
+    gci_vm_unmap(graph->nodes, graph->nodes_bytes);
+    gci_vm_unmap(graph->found, graph->found_bytes);
+    gci_vm_unmap(graph->parents, graph->found_bytes);
 }
 
 int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_answer *answer)
@@ -317,6 +308,6 @@ int gci_graph_ask(enum graph_question question, uintptr_t hidden, struct graph_a
 
 void gci_graph_forget(struct graph_answer *answer)
 {
-    unmap(answer->nodes, answer->mapped_bytes);
+    gci_vm_unmap(answer->nodes, answer->mapped_bytes);
     *answer = (struct graph_answer){0};
 }

@@ -21,7 +21,7 @@ struct search {
     struct heap *heap;
     unit_bits *reachable;  /* the marks as they were, what is not allocated among them */
     unit_bits *candidates; /* subset of what is not in `reachable`; at the end the direct ones */
-    size_t bytes;          /* of each of the two */
+    size_t bytes;          /* of the two, one behind the other */
     bool follows_records;  /* some record of an object (heap/special/special.h) may lead on */
 };
 
@@ -56,22 +56,17 @@ static struct object object_of(const struct heap *heap, uint32_t unit, unsigned 
 static bool map_sets(struct search *search)
 {
     uint32_t units = search->heap->frontier == 0 ? 1 : search->heap->frontier; /* 0: nothing was ever asked for */
-    search->bytes = align_up(units * sizeof(unit_bits), gci_vm_page_bytes());
-    char *sets = gci_vm_reserve(NULL, 2 * search->bytes);
-    if (sets == NULL)
+    search->bytes = 2 * sizeof(unit_bits) * units;
+    search->reachable = gci_vm_map(search->bytes);
+    if (search->reachable == NULL)
         return false;
-    if (gci_vm_commit(sets, 2 * search->bytes) != 0) {
-        gci_vm_release(sets, 2 * search->bytes);
-        return false;
-    }
-    search->reachable = (unit_bits *)(void *)sets;
-    search->candidates = (unit_bits *)(void *)(sets + search->bytes);
+    search->candidates = search->reachable + units;
     return true;
 }
 
 static void unmap_sets(const struct search *search)
 {
-    gci_vm_release(search->reachable, 2 * search->bytes);
+    gci_vm_unmap(search->reachable, search->bytes);
 }
 
 static void keep_marks(const struct search *search)

@@ -2,7 +2,8 @@
 /* Implementation of profile/moment.h. */
 #include "profile/moment.h"
 
-#include "base/bits.h"
+#include <errno.h>
+
 #include "heap/region.h"
 #include "platform/clock.h"
 #include "platform/thread.h"
@@ -42,11 +43,6 @@ void gci_moment_end(struct writer *writer)
 
 /* ---- Usage -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t whole_objects(uint64_t parts)
-{
-    return (parts + SITE_OBJECT / 2) / SITE_OBJECT;
-}
-
 /* The sums are exact where the session's own figure is only as good as the last word of each thread: that is put right. */
 void gci_moment_usage(struct writer *writer)
 {
@@ -61,7 +57,7 @@ void gci_moment_usage(struct writer *writer)
         usage.allocated_bytes += word_load(&row->own.allocated_bytes);
         parts += word_load(&row->own.allocated_objects);
     }
-    usage.allocated_objects = whole_objects(parts);
+    usage.allocated_objects = site_whole_objects(parts);
     word_store(&gci_session.live_bytes, usage.live_bytes);
     if (usage.live_bytes > word_load(&gci_session.live_most)) {
         word_store(&gci_session.live_most, usage.live_bytes);
@@ -79,30 +75,25 @@ struct rows {
     uint64_t now_ns;
 };
 
-static size_t bytes_for(uint32_t count)
-{
-    return align_up(count * sizeof(struct profile_figures), gci_vm_page_bytes());
-}
-
 /* The live figures are what follows from the others, so that a row agrees with itself. */
 static void gather_row(struct profile_figures *to, const struct site_row *row)
 {
     uint64_t gone = 0;
     for (unsigned i = 0; i < PROFILE_LIFETIMES; i++) {
         uint64_t parts = word_load(&row->own.lifetimes[i]) + word_load(&row->others.lifetimes[i]);
-        to->lifetimes[i] = whole_objects(parts);
+        to->lifetimes[i] = site_whole_objects(parts);
         gone += parts;
     }
     to->stack = row->stack;
     to->thread = row->thread;
     to->samples = word_load(&row->own.samples);
-    to->allocated_objects = whole_objects(word_load(&row->own.allocated_objects));
+    to->allocated_objects = site_whole_objects(word_load(&row->own.allocated_objects));
     to->allocated_bytes = word_load(&row->own.allocated_bytes);
-    to->reclaimed_objects = whole_objects(word_load(&row->others.reclaimed_objects));
+    to->reclaimed_objects = site_whole_objects(word_load(&row->others.reclaimed_objects));
     to->reclaimed_bytes = word_load(&row->others.reclaimed_bytes);
-    to->freed_objects = whole_objects(gone) - to->reclaimed_objects;
+    to->freed_objects = site_whole_objects(gone) - to->reclaimed_objects;
     to->freed_bytes = word_load(&row->own.freed_bytes) + word_load(&row->others.freed_bytes);
-    to->temporary_objects = whole_objects(word_load(&row->own.temporary_objects));
+    to->temporary_objects = site_whole_objects(word_load(&row->own.temporary_objects));
     uint64_t gone_objects = to->freed_objects + to->reclaimed_objects;
     uint64_t gone_bytes = to->freed_bytes + to->reclaimed_bytes;
     to->live_objects = to->allocated_objects > gone_objects ? to->allocated_objects - gone_objects : 0;
@@ -114,7 +105,7 @@ static void gather_peak_row(struct profile_figures *to, const struct site_row *r
     to->stack = row->stack;
     to->thread = row->thread;
     to->samples = word_load(&row->own.samples);
-    to->live_objects = whole_objects(row->peak_objects);
+    to->live_objects = site_whole_objects(row->peak_objects);
     to->live_bytes = row->peak_bytes;
 }
 
@@ -137,7 +128,7 @@ static void gather_ages(struct rows *rows)
     gci_sample_each(&gci_heap, note_age, rows);
     for (uint32_t i = 0; i < rows->count; i++)
         for (unsigned age = 0; age < PROFILE_LIFETIMES; age++)
-            rows->figures[i].ages[age] = whole_objects(rows->figures[i].ages[age]);
+            rows->figures[i].ages[age] = site_whole_objects(rows->figures[i].ages[age]);
 }
 
 static bool is_wanted(const struct rows *rows, const struct profile_figures *figures)
@@ -182,14 +173,14 @@ void gci_moment_write(struct writer *writer, enum profile_reason reason)
     struct profile_moment moment = {.time_ns = reason == PROFILE_PEAK ? gci_session.peak_ns : rows.now_ns,
                                     .reason = reason,
                                     .rate_bytes = word_load(&gci_session.rate_bytes)};
-    size_t bytes = bytes_for(rows.count + 1);
-    rows.figures = gci_vm_reserve(NULL, bytes);
-    if (rows.figures == NULL)
+    size_t bytes = rows.count * sizeof *rows.figures;
+    rows.figures = gci_vm_map(bytes);
+    if (rows.figures == NULL) {
+        writer->missing = ENOMEM;
         return;
-    gci_writer_mappings(writer);
-    if (gci_vm_commit(rows.figures, bytes) == 0) {
-        gather(&rows);
-        write_rows(writer, &rows, &moment);
     }
-    gci_vm_release(rows.figures, bytes);
+    gci_writer_mappings(writer);
+    gather(&rows);
+    write_rows(writer, &rows, &moment);
+    gci_vm_unmap(rows.figures, bytes);
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "heap/region.h"
-#include "platform/cpu.h"
 #include "platform/stop.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
@@ -126,6 +125,7 @@ static void flush(void)
     if (writer.error == 0)
         return;
     gci_writer_forget_known();
+    peak_written = 0;
     if (!error_is_told)
         tell_error(file.path, writer.error);
     error_is_told = true;
@@ -224,12 +224,7 @@ static uint64_t later(uint64_t now_ns, uint64_t least_ns, uint64_t share)
 
 static void set_due(uint64_t now_ns)
 {
-    uint64_t ticks = gci_cpu_ticks() - gci_session.start_ticks;
-    uint64_t wait_ns = later(now_ns, USAGE_NS_MIN, USAGE_SHARE) - now_ns;
-    if (now_ns != 0)
-        word_store(&gci_session.tick_ns_2_32, (uint64_t)((double)now_ns / (double)ticks * 4294967296.0));
-    double tick_ns = (double)word_load(&gci_session.tick_ns_2_32) / 4294967296.0;
-    word_store(&gci_session.due_ticks, ticks + (uint64_t)((double)wait_ns / tick_ns));
+    gci_sampler_set_due(later(now_ns, USAGE_NS_MIN, USAGE_SHARE) - now_ns);
 }
 
 static void do_due(void)
@@ -348,7 +343,7 @@ static void tell_missing(int failure)
     gci_text_init(&text);
     gci_text_add(&text, "profile ");
     gci_text_add(&text, file.path);
-    gci_text_add(&text, ": ends without the heap's leaks and objects: ");
+    gci_text_add(&text, ": ends without all of its figures, leaks and objects: ");
     gci_text_add(&text, cause != NULL ? cause : "unknown");
     gci_env_report(&text);
 }
@@ -375,10 +370,12 @@ static int end(const struct profile_extra *extra)
     u32_store(&is_on, 0);
     if (needs_file)
         begin_own_file();
-    writer.error = 0; /* there may be room again */
+    writer.error = writer.missing = 0; /* there may be room again */
     write_last(&writer, PROFILE_EXIT);
     if (writer.file != NULL)
         failure = add_extra(&writer, extra);
+    if (writer.file != NULL && failure == 0)
+        failure = writer.missing;
     gci_sizes_write(&writer);
     gci_moment_end(&writer);
     flush();
@@ -413,6 +410,7 @@ static int dump_to(const char *path, const struct profile_extra *extra)
     if (extra->version != NULL)
         library_version = extra->version;
     copier.is_copy = true;
+    copier.missing = 0;
     copier.stacks_known = 0;
     begin_file(&copier);
     write_last(&copier, PROFILE_DUMP);
@@ -420,6 +418,7 @@ static int dump_to(const char *path, const struct profile_extra *extra)
     gci_sizes_write(&copier);
     gci_moment_end(&copier);
     gci_writer_flush(&copier);
+    error = error == 0 ? copier.missing : error;
     return error != 0 ? error : copier.error;
 }
 
@@ -427,9 +426,10 @@ static int dump_here(void)
 {
     if (needs_file)
         begin_own_file();
+    writer.missing = 0;
     write_last(&writer, PROFILE_DUMP);
     flush();
-    return writer.error;
+    return writer.error != 0 ? writer.error : writer.missing;
 }
 
 static bool take_copier(void)

@@ -19,12 +19,11 @@ void (*gci_sampler_work)(void);
 /* The calling thread's. */
 struct sampling {
     uint64_t random;
-    uint64_t rate_bytes; /* that its distance was drawn with */
-    uintptr_t
-        last_hidden;    /* complement of its last sample's address, until that is freed: thread-local data are roots */
-    int64_t live_bytes; /* not yet in the session's */
-    uint32_t session;   /* that these belong to */
-    uint32_t number;    /* of the thread in the session; 0: several */
+    uint64_t rate_bytes;     /* that its distance was drawn with */
+    uintptr_t last_hidden;   /* its last sample's address until that is freed, complemented, as these are roots */
+    int64_t live_bytes;      /* not yet in the session's */
+    uint32_t session;        /* that these belong to */
+    uint32_t number;         /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
 static __thread struct sampling self TLS_INITIAL_EXEC;
@@ -431,17 +430,27 @@ static const struct sample_hooks hooks = {on_distance, on_choose, on_born, on_go
 /* Long enough to know the pace of the ticks to a part in some hundreds, for the first milliseconds. */
 #define PACE_NS 20000u
 
-static uint64_t pace_of(uint64_t ns, uint64_t ticks)
+/* Nanoseconds of a tick, times 2^32. */
+static uint64_t learn_pace(void)
 {
-    return ticks == 0 ? UINT64_C(1) << 32 : (uint64_t)((double)ns / (double)ticks * 4294967296.0);
+    uint64_t ns = gci_sampler_now_ns();
+    uint64_t ticks = ticks_now();
+    uint64_t pace = ticks == 0 ? 0 : (uint64_t)((double)ns / (double)ticks * 4294967296.0);
+    word_store(&gci_session.tick_ns_2_32, pace != 0 ? pace : UINT64_C(1) << 32);
+    return word_load(&gci_session.tick_ns_2_32);
 }
 
 static void measure_pace(void)
 {
-    uint64_t ns = 0;
-    while (ns < PACE_NS)
-        ns = gci_clock_ns() - gci_session.start_ns;
-    word_store(&gci_session.tick_ns_2_32, pace_of(ns, ticks_now()));
+    while (gci_sampler_now_ns() < PACE_NS)
+        ;
+    learn_pace();
+}
+
+void gci_sampler_set_due(uint64_t after_ns)
+{
+    double ticks = (double)after_ns * 4294967296.0 / (double)learn_pace();
+    word_store(&gci_session.due_ticks, ticks_now() + (uint64_t)ticks);
 }
 
 void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)

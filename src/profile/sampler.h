@@ -48,6 +48,9 @@ void gci_sampler_set_rate(uint64_t rate_bytes);
 
 uint64_t gci_sampler_now_ns(void); /* since the session's start */
 
+/* The pace of the ticks is learnt anew, and better the later; work is due after that time. */
+void gci_sampler_set_due(uint64_t after_ns);
+
 /* Of a record: its row, NULL when it is of an earlier session; when the object was allocated. */
 struct site_row *gci_sampler_row(const struct sample *sample);
 uint64_t gci_sampler_born_ns(const struct sample *sample);

@@ -23,6 +23,10 @@
 
 #define SITE_OBJECT 1024u
 #define SITE_FRAMES_MAX 64u
+static inline uint64_t site_whole_objects(uint64_t parts)
+{
+    return (parts + SITE_OBJECT / 2) / SITE_OBJECT;
+}
 
 /* What is kept for a stack and thread. All that a sample changes, and its end where it does not grow old, is in one cache
  * line. */

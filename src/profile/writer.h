@@ -19,6 +19,7 @@ struct writer {
     size_t used;
     size_t record_at;      /* of the record that is being made */
     int error;             /* 0, or why the writing has ended */
+    int missing;           /* 0, or why a moment could not be gathered */
     bool is_copy;          /* a file of its own: everything is new to it */
     uint32_t stacks_known; /* copy: it has those up to that number */
 };

@@ -69,7 +69,8 @@ static bool rebuild(void)
 
 static bool put(struct kernel_key key, uintptr_t value)
 {
-    if (used + 1 > capacity / 2 && !rebuild())
+    bool is_known = capacity != 0 && find(key)->is_used;
+    if (!is_known && used + 1 > capacity / 2 && !rebuild())
         return false;
     insert(key, value);
     return true;
@@ -81,6 +82,14 @@ void gci_kernel_words_remove(struct kernel_key key)
     if (capacity != 0)
         find(key)->value = 0;
     gci_lock_release(&table_lock);
+}
+
+uintptr_t gci_kernel_words_find(struct kernel_key key)
+{
+    gci_lock_acquire(&table_lock);
+    uintptr_t value = capacity != 0 ? find(key)->value : 0;
+    gci_lock_release(&table_lock);
+    return value;
 }
 
 bool gci_kernel_words_put(struct kernel_key key, uintptr_t value)

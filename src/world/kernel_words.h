@@ -18,9 +18,10 @@ struct kernel_key {
     uint64_t item;   /* watched descriptor; 0 for timers */
 };
 
-/* False when there is no memory to remember it. */
+/* False when there is no memory to remember it, which there always is for a key that has a word already. */
 bool gci_kernel_words_put(struct kernel_key key, uintptr_t value);
 void gci_kernel_words_remove(struct kernel_key key);
+uintptr_t gci_kernel_words_find(struct kernel_key key); /* 0: none */
 
 /* World stopped: calls visit with the words, a piece at a time. */
 void gci_kernel_words_each(void (*visit)(const uintptr_t *words, size_t count, void *data), void *data);

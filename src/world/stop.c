@@ -109,10 +109,8 @@ static void on_interruption(const struct interruption *interruption)
 
 static void answer_with_registers_saved(uintptr_t stack_pointer, void *record)
 {
-    struct interruption interruption = {
+    const struct interruption interruption = {
         .handler_sp = stack_pointer, .stack_pointer = stack_pointer, .alternate = gci_stop_alternate_stack()};
-    if (range_contains(interruption.alternate, stack_pointer))
-        interruption.stack_pointer = interruption.handler_sp;
     join_stop(record, &interruption);
 }
 

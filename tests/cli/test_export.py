@@ -387,21 +387,60 @@ class Files(ExportTest):
     def test_no_memory(self):
         """With ever more of it: one line and no file, or all of it."""
         path = make_profile.realistic(stacks=2000, objects=40000, elf=self.small.elf)[0].write(self.path("large.gcprof"))
-        codes = {kind: set() for kind in FORMATS}
-        for kind in FORMATS:
-            for mebibytes in (*range(8, 60, 3), 300):
-                words = ["export", "--no-symbols", "--format", kind, path, "-o", "out"]
-                done = subprocess.run(["prlimit", f"--as={mebibytes << 20}", self.command, *words], cwd=self.scratch,
+        before = os.listdir(self.scratch)
+        for words in (*(["export", "--format", kind] for kind in FORMATS), ["flamegraph"], ["report", "--html"]):
+            seen = set()
+            for mebibytes in (*range(10, 60, 8), 300):
+                limited = ["prlimit", f"--as={mebibytes << 20}", self.command]
+                done = subprocess.run([*limited, *words, "--no-symbols", path, "-o", "out"], cwd=self.scratch,
                                       capture_output=True, text=True)
-                codes[kind].add(done.returncode)
+                seen.add(done.returncode)
                 if done.returncode == 125:
                     self.assertRegex(done.stderr, r"\Agcalloc: (.*: )?out of memory\n\Z")
-                self.assertEqual(os.path.exists(self.path("out")), done.returncode == 0)
+                self.assertEqual(set(os.listdir(self.scratch)), {*before, "out"} if done.returncode == 0 else set(before))
                 if done.returncode == 0:
                     os.remove(self.path("out"))
-        for kind, seen in codes.items():
-            self.assertLessEqual({0, 125}, seen, kind)
-            self.assertLessEqual(seen, {0, 125, 127}, kind)  # 127: the loader had too little
+            self.assertLessEqual({0, 125}, seen, words)
+            self.assertLessEqual(seen, {0, 125, 127}, words)  # 127: the loader had too little
+
+    def begin(self, *words):
+        """A command that has begun to write a file of some size."""
+        path = self.path("large.gcprof")
+        if not os.path.exists(path):
+            make_profile.realistic(stacks=200, objects=60000, elf=self.small.elf)[0].write(path)
+        running = subprocess.Popen([*words, self.command, "export", "--json", "--no-symbols", path, "-o", "out"],
+                                   cwd=self.scratch, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while len(os.listdir(self.scratch)) == 1:
+            self.assertIsNone(running.poll())
+        return running
+
+    def test_a_signal_in_the_middle(self):
+        """Nothing is left of what was written so far, unless the signal was to be ignored."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number), self.begin() as running:
+                running.send_signal(number)
+                self.assertEqual(running.wait(), -number)
+                self.assertEqual(os.listdir(self.scratch), ["large.gcprof"])
+        with self.begin("nohup") as running:
+            running.send_signal(signal.SIGHUP)
+            self.assertEqual(running.wait(), 0)
+        self.assertEqual(set(os.listdir(self.scratch)), {"large.gcprof", "out"})
+
+    def test_a_file_that_came_meanwhile_stays(self):
+        with self.begin() as running:
+            running.send_signal(signal.SIGSTOP)
+            self.write("out", "mine")
+            running.send_signal(signal.SIGCONT)
+            self.assertEqual((running.stderr.read(), running.wait()), ("gcalloc: out: cannot be written: File exists\n", 125))
+        with open(self.path("out")) as file:
+            self.assertEqual(file.read(), "mine")
+        self.assertEqual(set(os.listdir(self.scratch)), {"large.gcprof", "out"})
+
+    def test_a_new_file_has_the_usual_rights(self):
+        before = os.umask(0o027)
+        self.assert_runs(self.gcalloc("export", "--json", self.small.path, "-o", "out"), "")
+        os.umask(before)
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("out")).st_mode), 0o640)
 
     def test_a_reader_that_has_gone(self):
         reading, writing = os.pipe()

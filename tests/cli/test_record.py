@@ -97,6 +97,7 @@ class Record(RecordTest):
         folder = os.path.realpath(self.folder)
         os.mkdir(os.path.join(folder, "folder"))
         for words, line in ((["--level=all"], "--level=all: not one of sample|site|full"),
+                            (["--rate=17179869184G"], "--rate: 17179869184G is no number of bytes, such as 4096, 64K or 1M"),
                             (["--rate=often"], "--rate: often is no number of bytes, such as 4096, 64K or 1M"),
                             (["-o", "/nothing/x"], "/nothing/x: cannot be written: No such file or directory"),
                             (["-o", long], f"{long}: its whole path is too long"),

@@ -108,7 +108,7 @@ class Definition(WhyTest):
         for seed in range(120):
             chance = random.Random(seed)
             count = chance.randint(1, 16)
-            edges = [(chance.randrange(count), chance.randrange(count), chance.choice([0, 0, 8, 13]))
+            edges = [(chance.randrange(count), chance.randrange(count), chance.choice([0, 0, 8, 12, 13]))
                      for _ in range(chance.randint(0, 2 * count + 2))]
             roots = [(chance.randrange(count), chance.choice([0, 0, 0, 5])) for _ in range(chance.randint(0, 3))]
             with self.subTest(seed=seed):
@@ -138,6 +138,18 @@ class Definition(WhyTest):
         text = self.text(path, hex(FIRST + 16 * (count - 1)))
         self.assertIn(f"{count - 32} objects more\n", text)
         self.assertEqual(self.why(path)["sites"][0]["retained_bytes"], 16 * count)
+
+    def test_long_ways(self):
+        """Up to 32 steps are shown; of more, what lies in the middle is left out."""
+        for count, left_out in ((32, ""), (33, "           .. 1 object more\n"), (40, "           .. 8 objects more\n")):
+            profile = Profile()
+            profile.objects([(FIRST + 16 * i, 16, 0, 1) for i in range(count)])
+            profile.edges([(i, i + 1, 0, 0) for i in range(count - 1)])
+            profile.roots([(0x1000, 0, 0, make_profile.ON_STACK, 1)])
+            profile.end(1)
+            text = self.text(self.save(profile), hex(FIRST + 16 * (count - 1)))
+            self.assertEqual((text.count(" -> "), "".join(line + "\n" for line in text.splitlines() if " more" in line)),
+                             (32, left_out))
 
     def test_flags_where_no_root_is_listed(self):
         profile = Profile()
@@ -252,6 +264,17 @@ All ways lead through 0x2000: without it, this object would go.
         path = self.save(profile)
         self.assertEqual(self.why(path, program.names[1])["object"]["address"], 0x1000)
         self.assertEqual(self.why(path, program.names[3])["object"]["address"], 0x2000)
+
+    def test_who_allocates_comes_before_who_calls(self):
+        program = make_profile.Program(self.scratch, 60)
+        profile = Profile()
+        bias = program.map(profile)
+        inner, outer, other = (bias + program.address(name) for name in program.names[:3])
+        profile.objects([(0x1000, 16, profile.stack([outer]), 1), (0x2000, 99, profile.stack([inner, outer]), 1),
+                         (0x3000, 32, profile.stack([outer, other]), 1), (0x4000, 99, profile.stack([other, outer]), 1)])
+        profile.roots([(0, i, 0, 2, 1) for i in range(4)])
+        profile.end(1)
+        self.assertEqual(self.why(self.save(profile), program.names[1])["object"]["address"], 0x3000)
 
     def test_leaked(self):
         self.assertIn("leaked: nothing points there\n           -> 0x5000", self.text(self.chain(), "0x5000"))

@@ -74,6 +74,9 @@ static __attribute__((noinline)) void register_block(int epoll, int descriptor)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = make_held()};
     CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0);
+    event.data.ptr = make_held(); /* refused: the kernel keeps what it has */
+    CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == -1 && errno == EEXIST);
+    CHECK(epoll_ctl(epoll, EPOLL_CTL_MOD, epoll, &event) == -1 && errno == EINVAL);
 }
 
 static void check_epoll(void)

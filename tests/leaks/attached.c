@@ -60,10 +60,11 @@ static void start_threads(void)
     }
 }
 
-static void block_all(void)
+/* By the system call, as the library keeps its signal open. */
+static void change_all(int how)
 {
     unsigned long all = ~0UL;
-    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, sizeof all);
+    syscall(SYS_rt_sigprocmask, how, &all, NULL, sizeof all);
 }
 
 static void take_all(void)
@@ -96,13 +97,18 @@ int main(int argc, char **argv)
     if (strcmp(what, "threads") == 0)
         start_threads();
     if (strcmp(what, "block") == 0)
-        block_all();
+        change_all(SIG_BLOCK);
     if (strcmp(what, "take") == 0)
         take_all();
     if (strcmp(what, "fork") == 0 && fork() == 0)
         plant(); /* the child has lost twice as much */
     printf("ready %d\n", (int)getpid());
     fflush(stdout);
+    if (strcmp(what, "block_for_a_while") == 0) {
+        change_all(SIG_BLOCK);
+        usleep(500000);
+        change_all(SIG_UNBLOCK);
+    }
     if (strcmp(what, "nap") == 0)
         nap();
     for (;;)

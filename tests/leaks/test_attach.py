@@ -162,6 +162,11 @@ class Attach(unittest.TestCase):
                 self.assert_refused(process, "has the library, but no signal for it: GCALLOC_MODE=free, or taken")
                 self.assertTrue(is_alive(process))
 
+    def test_deaf_for_a_while(self):
+        """As a process is that still answers another request."""
+        with self.process("block_for_a_while") as (process,):
+            self.assertEqual(LOST, self.leaks(process))
+
     def test_deaf(self):
         with self.process("block") as (process,):
             result = ask(process)

@@ -80,6 +80,15 @@ class Reports(unittest.TestCase):
         result = support.run(["/usr/bin/python3", "-S", "-c", script], LIBRARY, PYTHONMALLOC="malloc")
         self.assertEqual(0, result.returncode)
 
+    def test_no_memory(self):
+        """For the stacks, from the start, or for the search, at the end: one line, and the program runs."""
+        result = support.run(["prlimit", "--as=40000000", "/bin/echo", "runs"], LIBRARY)
+        self.assertEqual((0, "runs\n"), (result.returncode, result.stdout))
+        self.assertRegex(result.stderr, r"\A(.*\n)?gcalloc: no profile for the report of leaks: Cannot allocate memory\n")
+        script = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))"
+        result = support.run(["/usr/bin/python3", "-S", "-c", script], LIBRARY, PYTHONMALLOC="malloc")
+        self.assertEqual((0, "gcalloc: leaks are not known: Cannot allocate memory\n"), (result.returncode, result.stderr))
+
     def test_children(self):
         """Who forks and who is forked tell of their own."""
         result = support.run(["/bin/sh", "-c", f"{PLANTED} direct; {PLANTED} self_loop & wait"], LIBRARY)

@@ -149,6 +149,10 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(sums["freed_objects"], 0)
         self.assertGreaterEqual(len(profile.cycles), 2)
         self.assertGreaterEqual(sum(cycle[7] for cycle in profile.cycles), sums["reclaimed_objects"])
+        for function in ("drop", "drop_nothing"):
+            told = sum(leak.objects for leak in profile.leaks if leak.is_collected and
+                       function in [self.name_of(profile, address) for address in profile.stacks[leak.stack]])
+            self.assertGreaterEqual(told, COUNT - 100, function)
 
     def test_fork(self):
         done = self.run_program("forks", name="forked.%p", mode="free")
@@ -180,6 +184,13 @@ class ProfileTest(unittest.TestCase):
                                       "nothing more is written there for now\n")
         profile = self.read(is_whole=False)
         self.assertFalse(profile.is_torn)
+
+    def test_full_disk_for_a_while(self):
+        """What was lost is told at the end, the peak too."""
+        self.run_program("full_for_a_while", mode="free")
+        profile = self.read()
+        self.assertGreater(profile.last("PEAK").live_bytes, profile.last("EXIT").live_bytes)
+        self.expect(profile, "from_malloc", COUNT, 24, COUNT // 2)
 
     def test_long_paths(self):
         """Names of modules are whole, up to what the system allows."""

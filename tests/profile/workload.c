@@ -120,6 +120,14 @@ static NOINLINE void drop(void)
     }
 }
 
+static NOINLINE void drop_nothing(void)
+{
+    for (int i = 0; i < COUNT; i++) {
+        void *volatile block = malloc(0);
+        KEEP(block);
+    }
+}
+
 static NOINLINE void overwrite_stack(void)
 {
     volatile char bytes[16384];
@@ -142,6 +150,7 @@ static void exact(void)
 static void reclaimed(void)
 {
     drop();
+    drop_nothing();
     overwrite_stack();
     gca_collect();
     gca_collect();
@@ -187,6 +196,17 @@ static void full_disk(void)
     setrlimit(RLIMIT_FSIZE, &limit);
     exact();
     puts("goes on");
+}
+
+/* When the peak is told of there is no room, and at the end there is again. */
+static void full_for_a_while(void)
+{
+    struct rlimit limit = {6000, RLIM_INFINITY};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    exact();
+    gca_profile_dump(NULL);
+    limit.rlim_cur = RLIM_INFINITY;
+    setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 /* ---- Orders by a signal ------------------------------------------------------------------------------------------- */
@@ -332,6 +352,8 @@ int main(int count, char **words)
         killed();
     else if (strcmp(what, "full_disk") == 0)
         full_disk();
+    else if (strcmp(what, "full_for_a_while") == 0)
+        full_for_a_while();
     else if (strcmp(what, "ordered") == 0)
         ordered();
     else if (strcmp(what, "ordered_once") == 0)

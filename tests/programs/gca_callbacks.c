@@ -8,9 +8,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SECONDS_MAX 100
+#define SECONDS_OF_CHILD 30
+#define FORKS 10
 #define DROPPED 180 /* cycles of two counted objects, and blocks with a finalizer; a few stray words keep some */
 
 struct thing {
@@ -196,6 +199,41 @@ static void *ask(void *unused)
     return unused;
 }
 
+static atomic_bool is_listening;
+
+static void *listen_and_not(void *unused)
+{
+    while (atomic_load(&is_listening)) {
+        for (int i = 0; i < 10000; i++) {
+            gca_on_event(on_event, NULL);
+            gca_on_event(NULL, NULL);
+        }
+        usleep(100); /* or the one that forks may never get the lock */
+    }
+    return unused;
+}
+
+/* Another thread changes the callback when the process forks: the child collects, and ends in time. */
+static void test_fork(void)
+{
+    pthread_t thread;
+    atomic_store(&is_listening, true);
+    CHECK(pthread_create(&thread, NULL, listen_and_not, NULL) == 0);
+    for (int i = 0; i < FORKS; i++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(SECONDS_OF_CHILD);
+            gca_on_event(NULL, NULL);
+            gca_collect();
+            _exit(0);
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    }
+    atomic_store(&is_listening, false);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 /* ---- What is answered ------------------------------------------------------------------------------------------------- */
 
 struct wanted {
@@ -309,6 +347,7 @@ int main(void)
     CHECK(gca_option_set("stop_deadline_ms", "10000") == 0);
     test_census();
     test_figures();
+    test_fork();
     for (int i = 0; i < 2; i++)
         CHECK(pthread_create(&threads[i], NULL, ask, NULL) == 0);
     test_walks();

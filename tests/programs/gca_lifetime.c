@@ -463,13 +463,30 @@ static NOINLINE void make_frozen(struct hidden *hidden)
     }
 }
 
+static bool count_object(const struct gca_object *object, void *count)
+{
+    (void)object;
+    ++*(size_t *)count;
+    return true;
+}
+
+static NOINLINE void *first_word(struct hidden *hidden)
+{
+    return *(void **)shown(hidden, 0);
+}
+
 static void test_freeze(void)
 {
     static struct hidden hidden;
+    size_t length = 0;
     make_frozen(&hidden);
+    *(void **)frozen[0] = gca_malloc(40);
     CHECK(gca_freeze() == 0);
     memset(frozen, 0, sizeof frozen);
     collect_cleanly();
+    void *child = first_word(&hidden);
+    overwrite_stack();
+    CHECK(gca_path_to_root(child, count_object, &length) == 0 && length == 2);
     CHECK(count_living(&hidden) == HIDDEN_COUNT);
     gca_free(shown(&hidden, 0));
     gca_free(shown(&hidden, 1));

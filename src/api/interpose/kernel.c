@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls that hand the kernel a pointer to give back later: while it has it, the pointer is a root.
  *
- * The word is remembered before the call, so that there is no moment in which only the kernel has it.
+ * The word is remembered before the call, so that there is no moment in which only the kernel has it; where the kernel refuses
+ * it, the one that it keeps is remembered again.
  */
 #include <signal.h>
 #include <sys/epoll.h>
@@ -24,6 +25,16 @@ static bool remember(struct kernel_key key, uintptr_t value)
     return done;
 }
 
+static uintptr_t recall(struct kernel_key key)
+{
+    if (!gci_alloc_is_ready())
+        return 0;
+    critical_enter();
+    uintptr_t value = gci_kernel_words_find(key);
+    critical_leave();
+    return value;
+}
+
 static void forget(struct kernel_key key)
 {
     if (!gci_alloc_is_ready())
@@ -40,11 +51,15 @@ DECLARE_NEXT(timer_delete)
 EXPORT int epoll_ctl(int epoll, int operation, int descriptor, struct epoll_event *event)
 {
     struct kernel_key key = {(uint32_t)epoll, (uint32_t)descriptor};
-    if (operation != EPOLL_CTL_DEL && event != NULL && !remember(key, (uintptr_t)event->data.u64)) {
+    bool is_set = operation != EPOLL_CTL_DEL && event != NULL;
+    volatile uintptr_t before = is_set ? recall(key) : 0; /* alive until it is known whether the kernel keeps it */
+    if (is_set && !remember(key, (uintptr_t)event->data.u64)) {
         errno = ENOMEM;
         return -1;
     }
     int result = next_epoll_ctl()(epoll, operation, descriptor, event);
+    if (is_set && result != 0)
+        remember(key, before);
     if (operation == EPOLL_CTL_DEL && result == 0)
         forget(key);
     return result;

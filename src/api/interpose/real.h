@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The C library's own version of a function that we stand in front of.
  *
- * Looked up at the first call, never earlier: dlsym allocates. Where there is no dynamic linking to look in, the wrapper
- * fails as a system without the function does.
+ * Looked up at the first call, never earlier: dlsym allocates. Where there is no dynamic linking to look in there is none: a
+ * program that is linked statically must not call what has no other way (DECLARE_NEXT_OR_SYSTEM).
  */
 #ifndef GCI_API_INTERPOSE_REAL_H
 #define GCI_API_INTERPOSE_REAL_H
@@ -15,8 +15,8 @@
 #include "base/attributes.h"
 #include "platform/stop.h"
 
-/* Declares next_NAME(), which returns the function after ours, or NULL with ENOSYS. The static pointer is written with
- * one value only, so a race is harmless. */
+/* Declares next_NAME(), which returns the function after ours, or NULL. The static pointer is written with one value only, so a
+ * race is harmless. */
 #define DECLARE_NEXT(name)                                                                                             \
     static __typeof__(&name) next_##name(void)                                                                         \
     {                                                                                                                  \

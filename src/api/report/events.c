@@ -8,8 +8,10 @@
 #include "platform/env.h"
 #include "platform/sync.h"
 #include "profile/profile.h"
+#include "world/critical.h"
 
-/* Set together; a callback that is being replaced may be called once more with its own data. */
+/* Set together; a callback that is being replaced may be called once more with its own data. The lock is taken in critical
+ * sections and around fork alone. */
 static struct lock listener_lock;
 static gca_event_fn listener;
 static void *listener_data;
@@ -19,10 +21,27 @@ static __thread bool is_telling TLS_INITIAL_EXEC;
 
 GCA_API void gca_on_event(gca_event_fn callback, void *data)
 {
+    critical_enter();
     gci_lock_acquire(&listener_lock);
     listener = callback;
     listener_data = data;
     gci_lock_release(&listener_lock);
+    critical_leave();
+}
+
+void gci_events_lock(void)
+{
+    gci_lock_acquire(&listener_lock);
+}
+
+void gci_events_unlock(void)
+{
+    gci_lock_release(&listener_lock);
+}
+
+void gci_events_reset_lock(void)
+{
+    gci_lock_reset(&listener_lock);
 }
 
 static void add_phase(struct text *text, const char *name, uint64_t nanoseconds)
@@ -40,8 +59,10 @@ static void print_report(const struct cycle_report *report)
     gci_text_add(&text, " (");
     gci_text_add(&text, gci_cycle_reason_name(report->reason));
     if (report->is_given_up) {
-        add_phase(&text, "): given up after ", report->stop_ns);
-        gci_text_add(&text, " ms: not every thread could be stopped");
+        bool is_stopped = report->pause_ns != 0;
+        add_phase(&text, "): given up after ", is_stopped ? report->pause_ns : report->stop_ns);
+        gci_text_add(&text,
+                     is_stopped ? " ms: the process could not be read" : " ms: not every thread could be stopped");
         gci_env_report(&text);
         return;
     }
@@ -89,10 +110,12 @@ void gci_events_report(const struct cycle_report *report)
     if (gci_options.verbose)
         print_report(report);
     gci_profile_note_cycle(report);
+    critical_enter();
     gci_lock_acquire(&listener_lock);
     gca_event_fn callback = listener;
     void *data = listener_data;
     gci_lock_release(&listener_lock);
+    critical_leave();
     if (callback != NULL && !is_telling)
         send_events(report, callback, data);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/init.h"
@@ -66,6 +67,16 @@ void gci_leaks_note_exit(const struct roots_caller *caller)
     exit_thread = gci_thread_id();
 }
 
+static void tell_unknown(int failure)
+{
+    struct text text;
+    const char *cause = failure == EAGAIN ? "not every thread could be stopped" : strerrordesc_np(failure);
+    gci_text_init(&text);
+    gci_text_add(&text, "leaks are not known: ");
+    gci_text_add(&text, cause != NULL ? cause : "unknown error");
+    gci_env_report(&text);
+}
+
 /* The C library calls this behind all other handlers of exit, as it was registered before them. Frames of ours, which begin
  * here, hold nothing of the program's. */
 static NOINLINE void at_exit(void *unused)
@@ -80,8 +91,8 @@ static NOINLINE void at_exit(void *unused)
     int failure = EAGAIN;
     for (int i = 0; i < STOPS_MAX && failure == EAGAIN; i++)
         failure = report(gci_env_error_stream(), caller, true, &has_leaked);
-    if (failure == EAGAIN)
-        gci_env_report_string("leaks are not known: not every thread could be stopped");
+    if (failure != 0 && failure != EIO) /* EIO: there is nowhere to tell anything */
+        tell_unknown(failure);
     if (!has_leaked || gci_options.leaks_exit_code == 0)
         return;
     fflush(NULL);

@@ -14,8 +14,7 @@
 #include "profile/look/request.h"
 #include "profile/profile.h"
 
-#define PROGRAM_BYTES_MAX                                                                                              \
-    60 /* of the program's name in that of its profile: some are as long as a file's name may be */
+#define PROGRAM_BYTES_MAX 60 /* of its name in that of its profile: some are as long as a file's name may be */
 
 GCA_API int gca_profile_start(const struct gca_profile_options *options)
 {
@@ -55,14 +54,16 @@ GCA_API int gca_profile_set_rate(uint64_t rate_bytes)
     return gci_profile_set_rate(rate_bytes);
 }
 
+/* Without a path it was to be kept for the report of leaks alone. */
 static void tell_failure(const char *path, int error)
 {
     struct text text;
+    const char *cause = strerrordesc_np(error);
     gci_text_init(&text);
-    gci_text_add(&text, "no profile: ");
-    gci_text_add(&text, path);
+    gci_text_add(&text, path != NULL ? "no profile: " : "no profile for the report of leaks");
+    gci_text_add(&text, path != NULL ? path : "");
     gci_text_add(&text, ": ");
-    gci_text_add(&text, strerrordesc_np(error));
+    gci_text_add(&text, cause != NULL ? cause : "unknown error");
     gci_env_report(&text);
 }
 

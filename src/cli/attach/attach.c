@@ -24,6 +24,7 @@
 #define LIMIT_S 60
 #define LOOK_MS_MIN 1
 #define LOOK_MS_MAX 50
+#define DEAF_MS 2000 /* many time slices: as long as an answer's handler may wait for its end */
 #define STOPS_MAX 10 /* on a busy machine a thread may wait for longer than a stop may last */
 
 struct attempt {
@@ -141,7 +142,7 @@ static int64_t now_ms(void)
 static int wait_for(struct attempt *attempt, int (*look)(struct attempt *attempt))
 {
     int64_t end = now_ms() + LIMIT_S * INT64_C(1000);
-    for (int pause = LOOK_MS_MIN; now_ms() < end; pause = pause < LOOK_MS_MAX ? 2 * pause : LOOK_MS_MAX) {
+    for (int pause = LOOK_MS_MIN; now_ms() < end; pause = 2 * pause < LOOK_MS_MAX ? 2 * pause : LOOK_MS_MAX) {
         int found = look(attempt);
         if (found != 0)
             return found;
@@ -184,7 +185,19 @@ static int claim(struct attempt *attempt)
         return 0;
     if (found == 0)
         return fail(attempt, "another gcalloc command is asking it");
+    if (gci_target_ends_within(&attempt->target, 0))
+        return fail(attempt, "has ended");
     return fail_with(attempt, "the request cannot be written in its /tmp", errno);
+}
+
+/* A process that has just answered, and has not come out of its handler yet, blocks the signal: that passes. */
+static const char *lasting_deafness(const struct attempt *attempt)
+{
+    int64_t end = now_ms() + DEAF_MS;
+    const char *cause = gci_target_deafness(&attempt->target);
+    while (cause != NULL && now_ms() < end && !gci_target_ends_within(&attempt->target, LOOK_MS_MAX))
+        cause = gci_target_deafness(&attempt->target);
+    return cause;
 }
 
 static int ask_once(struct attempt *attempt, const char *what)
@@ -196,7 +209,7 @@ static int ask_once(struct attempt *attempt, const char *what)
     remove_file(attempt, REQUEST_RESULT);
     if (count >= (int)sizeof line || pwrite(attempt->request, line, (size_t)count, 0) != count)
         return fail_with(attempt, "the request cannot be written in its /tmp", errno);
-    const char *cause = gci_target_deafness(&attempt->target);
+    const char *cause = lasting_deafness(attempt);
     if (cause != NULL)
         return fail(attempt, cause);
     int error = gci_target_signal(&attempt->target, REQUEST_VALUE);

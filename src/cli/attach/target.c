@@ -107,8 +107,9 @@ static const char *find_signal(struct target *target)
     errno = file != NULL ? 0 : errno;
     while (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *found = strstr(line, BEACON_PATH);
-        if (found != NULL)
-            target->signal = (int)strtol(found + strlen(BEACON_PATH), NULL, 10);
+        long number = found != NULL ? strtol(found + strlen(BEACON_PATH), NULL, 10) : 0;
+        if (number > 0 && number <= SIGRTMAX)
+            target->signal = (int)number;
         has_library = has_library || strstr(line, LIBRARY_NAME) != NULL;
     }
     int error = errno;

@@ -5,25 +5,9 @@
 #include <string.h>
 
 #include "cli/base/hash.h"
+#include "cli/base/memory.h"
 
-#define FIRST_SLOTS 1024
-#define FIRST_STARTS 512
-#define FIRST_BYTES 16384
-
-static bool grow(void **memory, size_t *room, size_t first, size_t needed, size_t element)
-{
-    size_t wanted = *room ? *room : first;
-    while (wanted < needed)
-        wanted *= 2;
-    if (wanted == *room)
-        return true;
-    void *grown = reallocarray(*memory, wanted, element);
-    if (!grown)
-        return false;
-    *memory = grown;
-    *room = wanted;
-    return true;
-}
+#define FIRST_SLOTS 1024 /* a power of two */
 
 const char *gci_intern_key(const struct intern *intern, uint32_t number)
 {
@@ -49,41 +33,32 @@ static uint32_t *slot_of(const struct intern *intern, const char *key, size_t le
     }
 }
 
-static bool grow_slots(struct intern *intern)
+static void grow_slots(struct intern *intern)
 {
     if (intern->count * (size_t)2 < intern->slot_count)
-        return true;
-    size_t wanted = intern->slot_count ? intern->slot_count * 2 : FIRST_SLOTS;
-    uint32_t *slots = calloc(wanted, sizeof *slots);
-    if (!slots)
-        return false;
+        return;
     free(intern->slots);
-    intern->slots = slots;
-    intern->slot_count = wanted;
+    intern->slot_count = intern->slot_count ? intern->slot_count * 2 : FIRST_SLOTS;
+    intern->slots = gci_memory_take(intern->slot_count, sizeof *intern->slots);
     for (uint32_t i = 0; i < intern->count; i++)
         *slot_of(intern, gci_intern_key(intern, i), gci_intern_length(intern, i)) = i + 1;
-    return true;
 }
 
-static bool make_room(struct intern *intern, size_t length)
+static void make_room(struct intern *intern, size_t length)
 {
-    void *starts = intern->starts, *bytes = intern->bytes;
-    bool is_enough = intern->count < UINT32_MAX - 1 &&
-                     grow(&starts, &intern->start_room, FIRST_STARTS, intern->count + (size_t)2, sizeof(size_t)) &&
-                     grow(&bytes, &intern->room, FIRST_BYTES, intern->used + length + 1, 1);
-    intern->starts = starts;
-    intern->bytes = bytes;
-    if (is_enough && intern->count == 0)
+    if (intern->count == UINT32_MAX - 1)
+        gci_memory_give_up();
+    intern->starts =
+        gci_memory_grow(intern->starts, &intern->start_room, intern->count + (size_t)2, sizeof *intern->starts);
+    intern->bytes = gci_memory_grow(intern->bytes, &intern->room, intern->used + length + 1, 1);
+    if (intern->count == 0)
         intern->starts[0] = 0;
-    return is_enough && grow_slots(intern);
+    grow_slots(intern);
 }
 
 uint32_t gci_intern_put(struct intern *intern, const void *key, size_t length)
 {
-    if (intern->failed || !make_room(intern, length)) {
-        intern->failed = true;
-        return 0;
-    }
+    make_room(intern, length);
     uint32_t *slot = slot_of(intern, key, length);
     if (*slot != 0)
         return *slot - 1;

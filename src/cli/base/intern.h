@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers for keys: equal bytes get the same number, counted from 0 in the order in which they first came. Names, places and
- * the nodes of a tree of calls are made of this. Where memory runs out `failed` stays set and every number is 0, so that a
- * caller looks once, at the end.
+ * the nodes of a tree of calls are made of this. A zeroed one is empty.
  */
 #ifndef GCI_CLI_INTERN_H
 #define GCI_CLI_INTERN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct intern {
     uint32_t count;
-    bool failed;
     char *bytes;    /* the keys one after the other, each with a zero byte behind it */
     size_t used;    /* of `bytes` */
     size_t room;    /* in `bytes` */

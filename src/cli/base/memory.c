@@ -15,7 +15,7 @@ struct memory_chunk {
     uint64_t bytes[];
 };
 
-static _Noreturn void give_up(void)
+void gci_memory_give_up(void)
 {
     exit(gci_message_fail_plain(EXIT_OWN_FAILURE, "out of memory"));
 }
@@ -24,7 +24,7 @@ void *gci_memory_take(size_t count, size_t size)
 {
     void *memory = calloc(count > 0 ? count : 1, size);
     if (!memory)
-        give_up();
+        gci_memory_give_up();
     return memory;
 }
 
@@ -39,7 +39,7 @@ void *gci_memory_grow(void *array, size_t *room, size_t count, size_t size)
         wanted = count;
     void *memory = reallocarray(array, wanted, size);
     if (!memory)
-        give_up();
+        gci_memory_give_up();
     *room = wanted;
     return memory;
 }
@@ -51,7 +51,7 @@ void *gci_memory_pool_take(struct memory_pool *pool, size_t bytes)
         size_t room = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
         struct memory_chunk *chunk = malloc(sizeof *chunk + room);
         if (!chunk)
-            give_up();
+            gci_memory_give_up();
         chunk->next = pool->chunks;
         *pool = (struct memory_pool){.chunks = chunk, .room = room};
     }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory of the command. Where there is none left the process ends with one line: nothing that it has could be saved. */
+/* Memory of the command. Where there is none left the process ends with one line: nothing that it has could be saved, and files
+ * that it was writing go with it (output/file.h). */
 #ifndef GCI_CLI_MEMORY_H
 #define GCI_CLI_MEMORY_H
 
 #include <stddef.h>
+
+_Noreturn void gci_memory_give_up(void);
 
 /* Never NULL; zero-filled. `count` times `size` bytes, and never fewer than one. */
 __attribute__((returns_nonnull)) void *gci_memory_take(size_t count, size_t size);

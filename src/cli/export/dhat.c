@@ -7,9 +7,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define SHORT_US 1000 /* short-lived: the first of PROFILE_LIFETIMES */
 #define NS_PER_US 1000
@@ -160,14 +161,13 @@ static void print_all(const struct call_tree *tree, struct point *points, FILE *
     fputs("]}\n", stream);
 }
 
-bool gci_dhat_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_dhat_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     struct call_tree tree;
     (void)metric;
-    struct point *points = gci_calls_build(&tree, profile, true) ? calloc(tree.nodes.count, sizeof *points) : NULL;
-    if (points)
-        print_all(&tree, points, stream);
+    gci_calls_build(&tree, profile, true);
+    struct point *points = gci_memory_take(tree.nodes.count, sizeof *points);
+    print_all(&tree, points, stream);
     free(points);
     gci_calls_forget(&tree);
-    return points != NULL;
 }

@@ -12,10 +12,11 @@
 #include <string.h>
 
 #include "cli/base/intern.h"
+#include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
 #include "cli/output/reach.h"
+#include "cli/print/escape.h"
 
 #define NODE_FIELDS 7
 #define ADDRESS_UNIT 16 /* the least distance of two objects */
@@ -63,10 +64,8 @@ static uint32_t format_text(struct snapshot *snapshot, const char *format, ...)
     va_start(values, format);
     int length = vasprintf(&text, format, values);
     va_end(values);
-    if (length < 0) {
-        snapshot->strings.failed = true;
-        return 0;
-    }
+    if (length < 0)
+        gci_memory_give_up();
     uint32_t string = gci_intern_text(&snapshot->strings, text);
     free(text);
     return string;
@@ -264,22 +263,17 @@ static void print_all(struct snapshot *snapshot)
     fputs("]}\n", snapshot->stream);
 }
 
-bool gci_heapsnapshot_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_heapsnapshot_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     struct snapshot snapshot = {.profile = profile, .stream = stream};
-    size_t bytes = (profile->stack_count + 1) * sizeof(uint32_t);
     (void)metric;
-    snapshot.site_names = malloc(bytes);
-    bool is_built = gci_calls_build(&snapshot.tree, profile, true);
-    is_built = gci_reach_build(&snapshot.reach, profile) && is_built && snapshot.site_names;
-    if (is_built) {
-        memset(snapshot.site_names, 0xff, bytes);
-        print_all(&snapshot);
-    }
-    is_built = is_built && !snapshot.strings.failed;
+    snapshot.site_names = gci_memory_take(profile->stack_count, sizeof *snapshot.site_names);
+    memset(snapshot.site_names, 0xff, profile->stack_count * sizeof *snapshot.site_names);
+    gci_calls_build(&snapshot.tree, profile, true);
+    gci_reach_build(&snapshot.reach, profile);
+    print_all(&snapshot);
     free(snapshot.site_names);
     gci_intern_forget(&snapshot.strings);
     gci_calls_forget(&snapshot.tree);
     gci_reach_forget(&snapshot.reach);
-    return is_built;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cli/export/formats.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define JSON_SCHEMA 1
 
@@ -20,34 +20,17 @@ struct member {
     const char *const *words; /* of MEMBER_WORD32, from 0 on, NULL at the end */
 };
 
-#define NUMBER(of, name)                                                                                               \
-    {                                                                                                                  \
-#name, MEMBER_NUMBER, offsetof(struct of, name), NULL                                                          \
-    }
-#define NUMBER32(of, name)                                                                                             \
-    {                                                                                                                  \
-#name, MEMBER_NUMBER32, offsetof(struct of, name), NULL                                                        \
-    }
-#define ADDRESS(of, name)                                                                                              \
-    {                                                                                                                  \
-#name, MEMBER_ADDRESS, offsetof(struct of, name), NULL                                                         \
-    }
-#define FLAG32(of, name)                                                                                               \
-    {                                                                                                                  \
-#name, MEMBER_FLAG32, offsetof(struct of, name), NULL                                                          \
-    }
-#define WORD32(of, name, words)                                                                                        \
-    {                                                                                                                  \
-#name, MEMBER_WORD32, offsetof(struct of, name), words                                                         \
-    }
-#define LIST(of, name)                                                                                                 \
-    {                                                                                                                  \
-#name, MEMBER_LIST, offsetof(struct of, name), NULL                                                            \
-    } /* of PROFILE_LIFETIMES */
-#define END_OF_MEMBERS                                                                                                 \
-    {                                                                                                                  \
-        NULL, MEMBER_NUMBER, 0, NULL                                                                                   \
-    }
+/* The formatter takes these braces for a block. */
+// clang-format off
+#define MEMBER(kind, of, member, words) {#member, kind, offsetof(struct of, member), words}
+#define END_OF_MEMBERS {NULL, MEMBER_NUMBER, 0, NULL}
+// clang-format on
+#define NUMBER(of, member) MEMBER(MEMBER_NUMBER, of, member, NULL)
+#define NUMBER32(of, member) MEMBER(MEMBER_NUMBER32, of, member, NULL)
+#define ADDRESS(of, member) MEMBER(MEMBER_ADDRESS, of, member, NULL)
+#define FLAG32(of, member) MEMBER(MEMBER_FLAG32, of, member, NULL)
+#define WORD32(of, member, words) MEMBER(MEMBER_WORD32, of, member, words)
+#define LIST(of, member) MEMBER(MEMBER_LIST, of, member, NULL) /* of PROFILE_LIFETIMES */
 
 static const char *const levels[] = {"none", "sample", "site", "full", NULL};
 static const char *const reasons[] = {"none", "timer", "peak", "dump", "exit", NULL};
@@ -253,7 +236,7 @@ static void print_frame(const struct profile_frame *frame, FILE *stream)
     print_text_member(stream, "file", frame->file);
     fprintf(stream, ",\"line\":%" PRIu32 ",\"is_inlined\":%s,\"is_allocator\":%s,\"module\":", frame->line,
             frame->is_inlined ? "true" : "false", frame->is_allocator ? "true" : "false");
-    if (frame->module == UINT32_MAX)
+    if (frame->module == PROFILE_NO_MODULE)
         fputs("null", stream);
     else
         fprintf(stream, "%" PRIu32, frame->module);
@@ -311,7 +294,7 @@ static void print_objects(const struct profile *profile, FILE *stream)
     putc_unlocked(']', stream);
 }
 
-bool gci_json_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_json_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     (void)metric;
     print_head(profile, stream);
@@ -327,5 +310,4 @@ bool gci_json_write(const struct profile *profile, FILE *stream, const void *met
     print_array(stream, "edges", edge_members, profile->edges, profile->edge_count, sizeof *profile->edges);
     print_array(stream, "roots", root_members, profile->roots, profile->root_count, sizeof *profile->roots);
     fputs("}\n", stream);
-    return true;
 }

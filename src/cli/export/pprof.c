@@ -10,10 +10,11 @@
 #include <string.h>
 
 #include "cli/base/intern.h"
+#include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/export/protobuf.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 /* Numbers of fields. */
 enum pprof_field {
@@ -287,7 +288,7 @@ static uint64_t command_line(struct pprof *all)
         gci_message_bytes(&text, all->profile->words[i], strlen(all->profile->words[i]));
     }
     gci_message_bytes(&text, "", 1);
-    uint64_t string = text.failed ? 0 : string_of(all, (const char *)text.bytes);
+    uint64_t string = string_of(all, (const char *)text.bytes);
     gci_message_forget(&text);
     return string;
 }
@@ -332,15 +333,14 @@ static void write_all(struct pprof *all)
     write_strings(all);
 }
 
-static bool allocate(struct pprof *all)
+static void allocate(struct pprof *all)
 {
     size_t deepest = gci_calls_deepest(all->profile) + (size_t)1;
-    all->symbols = calloc(all->profile->module_count + 1, sizeof *all->symbols);
-    all->frames = calloc(deepest, sizeof *all->frames);
-    all->ids = calloc(deepest, sizeof *all->ids);
-    all->key = calloc(deepest + 2, sizeof *all->key);
-    all->functions_of_frames = calloc(all->profile->frame_count + 1, sizeof *all->functions_of_frames);
-    return all->functions_of_frames && all->symbols && all->frames && all->ids && all->key;
+    all->symbols = gci_memory_take(all->profile->module_count, sizeof *all->symbols);
+    all->frames = gci_memory_take(deepest, sizeof *all->frames);
+    all->ids = gci_memory_take(deepest, sizeof *all->ids);
+    all->key = gci_memory_take(deepest + 2, sizeof *all->key);
+    all->functions_of_frames = gci_memory_take(all->profile->frame_count, sizeof *all->functions_of_frames);
 }
 
 static void forget(struct pprof *all)
@@ -360,16 +360,13 @@ static void forget(struct pprof *all)
     free(all->key);
 }
 
-bool gci_pprof_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_pprof_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     struct pprof all = {.profile = profile};
     (void)metric;
-    bool is_written = allocate(&all);
-    if (is_written) {
-        gci_gzip_begin(&all.gzip, stream);
-        write_all(&all);
-        is_written = gci_gzip_end(&all.gzip) && !all.strings.failed && !all.functions.failed && !all.locations.failed;
-    }
+    allocate(&all);
+    gci_gzip_begin(&all.gzip, stream);
+    write_all(&all);
+    gci_gzip_end(&all.gzip);
     forget(&all);
-    return is_written;
 }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 4096
+#include "cli/base/memory.h"
+
 #define VARINT_BYTES 10
 #define GZIP_WINDOW (15 + 16) /* the largest, with gzip's header */
 #define MEMORY_LEVEL 9
@@ -16,23 +17,13 @@ enum wire_type { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
 static unsigned char *reserve(struct message *message, size_t bytes)
 {
-    size_t wanted = message->room ? message->room : FIRST_ROOM;
-    while (wanted < message->used + bytes)
-        wanted *= 2;
-    if (wanted > message->room && !message->failed) {
-        unsigned char *grown = realloc(message->bytes, wanted);
-        message->failed = !grown;
-        message->bytes = grown ? grown : message->bytes;
-        message->room = grown ? wanted : message->room;
-    }
-    return message->failed ? NULL : message->bytes + message->used;
+    message->bytes = gci_memory_grow(message->bytes, &message->room, message->used + bytes, 1);
+    return message->bytes + message->used;
 }
 
 static void put_varint(struct message *message, uint64_t value)
 {
     unsigned char *at = reserve(message, VARINT_BYTES), *first = at;
-    if (!at)
-        return;
     for (; value >= 0x80; value >>= 7)
         *at++ = (unsigned char)(value | 0x80);
     *at++ = (unsigned char)value;
@@ -46,11 +37,8 @@ static void put_key(struct message *message, unsigned field, enum wire_type type
 
 void gci_message_bytes(struct message *message, const void *bytes, size_t length)
 {
-    unsigned char *at = reserve(message, length);
-    if (!at)
-        return;
     if (length > 0)
-        memcpy(at, bytes, length);
+        memcpy(reserve(message, length), bytes, length);
     message->used += length;
 }
 
@@ -93,7 +81,6 @@ void gci_message_numbers(struct message *message, unsigned field, const uint64_t
 void gci_message_add(struct message *message, unsigned field, struct message *inner)
 {
     gci_message_text(message, field, (const char *)inner->bytes, inner->used);
-    message->failed = message->failed || inner->failed;
     inner->used = 0;
 }
 
@@ -108,8 +95,9 @@ void gci_message_forget(struct message *message)
 void gci_gzip_begin(struct gzip *gzip, FILE *stream)
 {
     *gzip = (struct gzip){.stream = stream};
-    gzip->failed = deflateInit2(&gzip->state, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL,
-                                Z_DEFAULT_STRATEGY) != Z_OK;
+    if (deflateInit2(&gzip->state, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) !=
+        Z_OK)
+        gci_memory_give_up(); /* the only cause that is left */
 }
 
 static void compress_some(struct gzip *gzip, unsigned char *bytes, size_t count, int flush)
@@ -128,18 +116,15 @@ static void compress_some(struct gzip *gzip, unsigned char *bytes, size_t count,
 
 void gci_gzip_put(struct gzip *gzip, struct message *message)
 {
-    gzip->failed = gzip->failed || message->failed;
-    for (size_t at = 0, some; at < message->used && !gzip->failed; at += some) {
+    for (size_t at = 0, some; at < message->used; at += some) {
         some = message->used - at < CHUNK_BYTES ? message->used - at : CHUNK_BYTES;
         compress_some(gzip, message->bytes + at, some, Z_NO_FLUSH);
     }
     message->used = 0;
 }
 
-bool gci_gzip_end(struct gzip *gzip)
+void gci_gzip_end(struct gzip *gzip)
 {
-    if (!gzip->failed)
-        compress_some(gzip, NULL, 0, Z_FINISH);
+    compress_some(gzip, NULL, 0, Z_FINISH);
     deflateEnd(&gzip->state);
-    return !gzip->failed;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* As much of the protocol buffers' encoding as pprof needs, compressed by gzip on its way to a stream. A message within the
  * outermost one is put together in memory, because its length comes first; fields that are zero are left out, as they are
- * by others. Errors are kept until the end.
+ * by others.
  */
 #ifndef GCI_CLI_PROTOBUF_H
 #define GCI_CLI_PROTOBUF_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 struct message {
     unsigned char *bytes;
     size_t used, room;
-    bool failed; /* no memory */
 };
 
 /* Just these bytes, as part of what is no field yet. */
@@ -32,13 +30,11 @@ void gci_message_forget(struct message *message);
 struct gzip {
     FILE *stream;
     z_stream state;
-    bool failed; /* no memory */
 };
 
 void gci_gzip_begin(struct gzip *gzip, FILE *stream);
 /* Writes what the message has, and empties it. */
 void gci_gzip_put(struct gzip *gzip, struct message *message);
-/* False: no memory for this or anything before. */
-bool gci_gzip_end(struct gzip *gzip);
+void gci_gzip_end(struct gzip *gzip);
 
 #endif

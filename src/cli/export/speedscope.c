@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* https://www.speedscope.app/file-format-schema.json. A metric of which there is nothing has no profile, unless it was asked
- * for. Frames are told apart by function, file and line. */
+/* https://www.speedscope.app/file-format-schema.json. Frames are told apart by function, file and line. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <gcalloc.h> /* for the version alone */
 
+#include "cli/base/memory.h"
 #include "cli/export/formats.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
 #define TEXT_OF_(number) #number
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -25,6 +25,7 @@ struct speedscope {
     FILE *stream;
     uint64_t *values; /* of the nodes, for one metric */
     size_t profiles;  /* written so far */
+    size_t active;    /* the one that is shown first */
 };
 
 static void print_frame(const struct call_tree *tree, uint32_t label, FILE *stream)
@@ -87,25 +88,25 @@ static void print_samples(const struct speedscope *all)
     fputs("]}", all->stream);
 }
 
-/* True: the metric has a profile. */
-static bool print_metric(struct speedscope *all, enum metric metric, bool is_wanted)
+/* A metric of which there is nothing has no profile, unless it is the one that was asked for, which is shown first. */
+static void print_metric(struct speedscope *all, enum metric metric, bool is_wanted)
 {
     const struct metric_kind *kind = &gci_metric_kinds[metric];
     memset(all->values, 0, all->tree->nodes.count * sizeof *all->values);
     gci_metric_add(all->tree->profile, metric, all->tree->stack_nodes, all->values);
     uint64_t sum = sum_of(all);
     if (sum == 0 && !is_wanted)
-        return false;
+        return;
+    if (is_wanted)
+        all->active = all->profiles;
     fprintf(all->stream,
             "%s\n{\"type\":\"sampled\",\"name\":\"%s\",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRIu64,
-            all->profiles > 0 ? "," : "", kind->title, kind->is_bytes ? "bytes" : "none", sum);
+            all->profiles++ > 0 ? "," : "", kind->title, kind->is_bytes ? "bytes" : "none", sum);
     print_samples(all);
-    return true;
 }
 
 static void print_all(struct speedscope *all, enum metric wanted)
 {
-    size_t active = 0;
     bool is_shown = false;
     fputs("{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n\"exporter\":\"gcalloc@" VERSION
           "\",\n"
@@ -116,29 +117,22 @@ static void print_all(struct speedscope *all, enum metric wanted)
     for (uint32_t label = 0; label < all->tree->labels.count; label++)
         print_frame(all->tree, label, all->stream);
     fputs("]},\n\"profiles\":[", all->stream);
-    for (size_t i = 0; i <= SHOWN_COUNT; i++) {
-        if (i == SHOWN_COUNT && is_shown)
-            break;
-        enum metric metric = i < SHOWN_COUNT ? shown[i] : wanted;
-        is_shown = is_shown || metric == wanted;
-        if (metric == wanted)
-            active = all->profiles;
-        if (print_metric(all, metric, metric == wanted))
-            all->profiles++;
+    for (size_t i = 0; i < SHOWN_COUNT; i++) {
+        is_shown = is_shown || shown[i] == wanted;
+        print_metric(all, shown[i], shown[i] == wanted);
     }
-    fprintf(all->stream, "],\n\"activeProfileIndex\":%zu}\n", active);
+    if (!is_shown)
+        print_metric(all, wanted, true);
+    fprintf(all->stream, "],\n\"activeProfileIndex\":%zu}\n", all->active);
 }
 
-bool gci_speedscope_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_speedscope_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     struct call_tree tree;
     struct speedscope all = {.tree = &tree, .stream = stream};
-    if (gci_calls_build(&tree, profile, true))
-        all.values = calloc(tree.nodes.count, sizeof *all.values);
-    if (all.values)
-        print_all(&all, *(const enum metric *)metric);
-    bool is_written = all.values != NULL;
+    gci_calls_build(&tree, profile, true);
+    all.values = gci_memory_take(tree.nodes.count, sizeof *all.values);
+    print_all(&all, *(const enum metric *)metric);
     free(all.values);
     gci_calls_forget(&tree);
-    return is_written;
 }

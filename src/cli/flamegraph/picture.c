@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/memory.h"
 #include "cli/output/calls.h"
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 #include "cli/print/print.h"
 
 #define FRAMES_MOST 20000 /* more make browsers slow */
@@ -59,21 +60,18 @@ static void sum_up(struct picture *picture)
         picture->totals[gci_calls_node(&picture->tree, node).parent] += picture->totals[node];
 }
 
-/* A node is never heavier than its parent: those that are left make up a tree. False: no memory. */
-static bool choose_smallest(struct picture *picture)
+/* A node is never heavier than its parent: those that are left make up a tree. */
+static void choose_smallest(struct picture *picture)
 {
     uint32_t count = picture->tree.nodes.count;
     picture->smallest = 1;
     if (count <= FRAMES_MOST)
-        return true;
-    uint64_t *sorted = malloc(count * sizeof *sorted);
-    if (!sorted)
-        return false;
+        return;
+    uint64_t *sorted = gci_memory_take(count, sizeof *sorted);
     memcpy(sorted, picture->totals, count * sizeof *sorted);
     qsort(sorted, count, sizeof *sorted, compare_heaviest_first);
     picture->smallest = sorted[FRAMES_MOST] + 1;
     free(sorted);
-    return true;
 }
 
 static bool is_drawn(const struct picture *picture, uint32_t node)
@@ -102,22 +100,17 @@ static void place(struct picture *picture)
     }
 }
 
-static bool lay_out(struct picture *picture)
+static void lay_out(struct picture *picture)
 {
-    if (!gci_calls_build(&picture->tree, picture->profile, false))
-        return false;
+    gci_calls_build(&picture->tree, picture->profile, false);
     uint32_t count = picture->tree.nodes.count;
-    picture->totals = calloc(count, sizeof *picture->totals);
-    picture->lefts = calloc(count, sizeof *picture->lefts);
-    picture->depths = calloc(count, sizeof *picture->depths);
-    picture->order = calloc(count, sizeof *picture->order);
-    if (!picture->totals || !picture->lefts || !picture->depths || !picture->order)
-        return false;
+    picture->totals = gci_memory_take(count, sizeof *picture->totals);
+    picture->lefts = gci_memory_take(count, sizeof *picture->lefts);
+    picture->depths = gci_memory_take(count, sizeof *picture->depths);
+    picture->order = gci_memory_take(count, sizeof *picture->order);
     sum_up(picture);
-    if (!choose_smallest(picture))
-        return false;
+    choose_smallest(picture);
     place(picture);
-    return true;
 }
 
 /* ---- Frames ---- */
@@ -261,16 +254,14 @@ static void print_page(const struct picture *picture)
     fprintf(picture->stream, "</g>\n<script><![CDATA[\n%s]]></script>\n</svg>\n", gci_picture_script);
 }
 
-bool gci_picture_write(const struct profile *profile, FILE *stream, const void *metric)
+void gci_picture_write(const struct profile *profile, FILE *stream, const void *metric)
 {
     struct picture picture = {.profile = profile, .stream = stream, .metric = *(const enum metric *)metric};
-    bool is_laid_out = lay_out(&picture);
-    if (is_laid_out)
-        print_page(&picture);
+    lay_out(&picture);
+    print_page(&picture);
     free(picture.totals);
     free(picture.lefts);
     free(picture.depths);
     free(picture.order);
     gci_calls_forget(&picture.tree);
-    return is_laid_out;
 }

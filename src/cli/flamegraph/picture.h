@@ -9,8 +9,8 @@
 
 #include "cli/output/metric.h"
 
-/* `metric` points at an enum metric. False: no memory. */
-bool gci_picture_write(const struct profile *profile, FILE *stream, const void *metric);
+/* `metric` points at an enum metric. */
+void gci_picture_write(const struct profile *profile, FILE *stream, const void *metric);
 
 /* flamegraph.css and flamegraph.js, put into the program by the build. */
 extern const char gci_picture_style[];

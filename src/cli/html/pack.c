@@ -8,7 +8,6 @@
 #include <zlib.h>
 
 #include "cli/base/memory.h"
-#include "cli/base/message.h"
 
 #define GZIP_WINDOW (15 + 16) /* zlib: the largest window, with the header of gzip */
 #define MEMORY_LEVEL 8
@@ -94,7 +93,7 @@ FILE *gci_pack_open(FILE *stream)
     int error = deflateInit2(&pack->deflater, LEVEL, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
     FILE *opened = error == Z_OK ? fopencookie(pack, "w", functions) : NULL;
     if (!opened)
-        exit(gci_message_fail_plain(EXIT_OWN_FAILURE, "out of memory"));
+        gci_memory_give_up();
     setvbuf(opened, NULL, _IOFBF, PACKED_BYTES);
     return opened;
 }

@@ -6,19 +6,10 @@
 
 #include "cli/base/memory.h"
 #include "cli/html/data/text.h"
+#include "cli/print/print.h"
 
 #define ROWS_SHOWN 25
 #define FRAMES_SHOWN 12
-
-static void put_bytes(FILE *stream, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    unsigned unit = 0;
-    double value = (double)bytes;
-    for (; value >= 1023.95 && unit + 1 < sizeof units / sizeof units[0]; unit++) /* 1024.0 is never shown */
-        value /= 1024;
-    fprintf(stream, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
 
 static void put_frame(FILE *stream, const struct profile_frame *frame)
 {
@@ -47,9 +38,7 @@ static void put_stack(FILE *stream, const struct profile *profile, uint32_t stac
 
 static void put_row(FILE *stream, const struct profile *profile, uint64_t bytes, uint64_t objects, uint32_t stack)
 {
-    fputs("<tr><td>", stream);
-    put_bytes(stream, bytes);
-    fprintf(stream, "<td>%" PRIu64 "<td>", objects);
+    fprintf(stream, "<tr><td>%s<td>%" PRIu64 "<td>", gci_print_bytes(bytes).text, objects);
     put_stack(stream, profile, stack);
     fputs("</tr>\n", stream);
 }
@@ -116,11 +105,9 @@ void gci_plain_write(FILE *stream, const struct profile *profile)
         fputc(' ', stream);
         gci_text_html(stream, profile->words[i]);
     }
-    fprintf(stream,
-            "<p>Process %" PRIu32 ", %.1f s, %zu collections. Most alive at any time: ", profile->header.process,
-            (double)profile->duration_ns / 1e9, profile->cycle_count);
-    put_bytes(stream, profile->end.peak_bytes);
-    fputs(".\n", stream);
+    fprintf(stream, "<p>Process %" PRIu32 ", %.1f s, %zu collections. Most alive at any time: %s.\n",
+            profile->header.process, (double)profile->duration_ns / 1e9, profile->cycle_count,
+            gci_print_bytes(profile->end.peak_bytes).text);
     put_leaks(stream, profile);
     put_live(stream, profile);
 }

@@ -76,7 +76,7 @@ static int write_file(const char *path, bool overwrite, const struct profile *pr
     if (code != 0)
         return code;
     gci_page_write(file.stream, profile, base);
-    code = gci_file_close(&file, 0);
+    code = gci_file_close(&file);
     if (code == 0 && path)
         puts(path);
     return code;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/memory.h"
+
 #define TOKEN_BYTES 32 /* "function_", 16 digits, and the end */
 
 struct key {
@@ -114,8 +116,8 @@ static size_t count_words(const struct profile *profile)
 
 static void *copied(const void *array, size_t count, size_t bytes)
 {
-    void *copy = calloc(count + 1, bytes); /* one more: also what ends a list of words */
-    if (copy && count > 0)
+    void *copy = gci_memory_take(count + 1, bytes); /* one more: also what ends a list of words */
+    if (count > 0)
         memcpy(copy, array, count * bytes);
     return copy;
 }
@@ -132,9 +134,7 @@ static void replace_texts(struct profile *copy, const char **words, size_t word_
 
 struct anonymous *gci_anonymous_make(const struct profile *profile, const char *secret)
 {
-    struct anonymous *made = calloc(1, sizeof *made);
-    if (!made)
-        return NULL;
+    struct anonymous *made = gci_memory_take(1, sizeof *made);
     size_t word_count = count_words(profile);
     struct profile *copy = &made->profile;
     const char **words = copied(profile->words, word_count, sizeof *words);
@@ -143,12 +143,8 @@ struct anonymous *gci_anonymous_make(const struct profile *profile, const char *
     copy->frames = copied(profile->frames, profile->frame_count, sizeof *profile->frames);
     copy->modules = copied(profile->modules, profile->module_count, sizeof *profile->modules);
     copy->threads = copied(profile->threads, profile->thread_count, sizeof *profile->threads);
-    made->texts =
-        calloc(profile->frame_count * 2 + profile->module_count + profile->thread_count + word_count + 1, TOKEN_BYTES);
-    if (!words || !copy->frames || !copy->modules || !copy->threads || !made->texts) {
-        gci_anonymous_forget(made);
-        return NULL;
-    }
+    made->texts = gci_memory_take(
+        profile->frame_count * 2 + profile->module_count + profile->thread_count + word_count + 1, TOKEN_BYTES);
     struct tokens tokens = {key_of(secret), made->texts};
     replace_frames(copy, &tokens);
     replace_modules(copy, &tokens);

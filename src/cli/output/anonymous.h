@@ -13,7 +13,7 @@ struct anonymous {
     char *texts;            /* all tokens */
 };
 
-/* NULL: no memory. `secret` may be empty. The profile must stay as long as the copy. */
+/* `secret` may be empty. The profile must stay as long as the copy. */
 struct anonymous *gci_anonymous_make(const struct profile *profile, const char *secret);
 void gci_anonymous_forget(struct anonymous *anonymous);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/memory.h"
+
 uint32_t gci_calls_visible(const struct profile *profile, uint32_t stack, uint32_t *frames)
 {
     const struct profile_stack_frames *all = &profile->stacks[stack];
@@ -26,7 +28,7 @@ uint32_t gci_calls_deepest(const struct profile *profile)
 static uint32_t put_label(struct call_tree *tree, struct call_label label, uint32_t frame)
 {
     uint32_t known = tree->labels.count, number = gci_intern_put(&tree->labels, &label, sizeof label);
-    if (number == known && !tree->labels.failed)
+    if (number == known)
         tree->label_frames[number] = frame;
     return number;
 }
@@ -60,22 +62,19 @@ static uint32_t node_of_stack(struct call_tree *tree, uint32_t stack, uint32_t u
     return node;
 }
 
-bool gci_calls_build(struct call_tree *tree, const struct profile *profile, bool by_line)
+void gci_calls_build(struct call_tree *tree, const struct profile *profile, bool by_line)
 {
     *tree = (struct call_tree){.profile = profile, .by_line = by_line};
-    tree->label_frames = calloc(profile->frame_count + 1, sizeof(uint32_t));
-    tree->frame_labels = malloc((profile->frame_count + 1) * sizeof(uint32_t));
-    tree->stack_nodes = calloc(profile->stack_count + 1, sizeof(uint32_t));
-    tree->frames = calloc(gci_calls_deepest(profile) + (size_t)1, sizeof(uint32_t));
-    if (!tree->label_frames || !tree->frame_labels || !tree->stack_nodes || !tree->frames)
-        return false;
+    tree->label_frames = gci_memory_take(profile->frame_count + 1, sizeof(uint32_t)); /* one more: of the unknown */
+    tree->frame_labels = gci_memory_take(profile->frame_count, sizeof(uint32_t));
+    tree->stack_nodes = gci_memory_take(profile->stack_count, sizeof(uint32_t));
+    tree->frames = gci_memory_take(gci_calls_deepest(profile), sizeof(uint32_t));
     memset(tree->frame_labels, 0xff, profile->frame_count * sizeof(uint32_t));
     struct call_label unknown = {gci_intern_text(&tree->names, CALLS_UNKNOWN), CALLS_NO_FILE, 0};
     uint32_t label = put_label(tree, unknown, CALLS_NO_FRAME);
     put_node(tree, UINT32_MAX, UINT32_MAX); /* the root */
     for (size_t i = 0; i < profile->stack_count; i++)
         tree->stack_nodes[i] = node_of_stack(tree, (uint32_t)i, label);
-    return !tree->names.failed && !tree->labels.failed && !tree->nodes.failed;
 }
 
 void gci_calls_forget(struct call_tree *tree)

@@ -37,8 +37,8 @@ struct call_tree {
     uint32_t *frames;       /* room for one stack */
 };
 
-/* Whether frames of a function that differ in file or line are told apart: `by_line`. False: no memory. */
-bool gci_calls_build(struct call_tree *tree, const struct profile *profile, bool by_line);
+/* Whether frames of a function that differ in file or line are told apart: `by_line`. */
+void gci_calls_build(struct call_tree *tree, const struct profile *profile, bool by_line);
 void gci_calls_forget(struct call_tree *tree);
 
 struct call_node gci_calls_node(const struct call_tree *tree, uint32_t node);

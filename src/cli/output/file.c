@@ -4,64 +4,114 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/base/memory.h"
 #include "cli/base/message.h"
 
 #define BUFFER_BYTES (1 << 18)
 #define MODE_BITS 07777
+#define NEW_FILE_MODE 0666
+#define OWN_NAME ".gcalloc.XXXXXX" /* of the file while it is written, in the folder of its place */
 
 static int fail(const char *path, const char *cause)
 {
     return gci_message_fail(EXIT_OWN_FAILURE, path ? path : "standard output", "cannot be written: %s", cause);
 }
 
-/* A descriptor of a new file. -1 with errno. */
-static int create_new(struct output_file *file, const char *path)
+/* ---- The file that is being written ---- */
+
+static char *volatile written; /* NULL: there is none */
+
+static void remove_written(void)
 {
-    file->written = strdup(path);
-    int descriptor = file->written ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
-    if (descriptor < 0) {
-        free(file->written); /* what is there is not ours to remove */
-        file->written = NULL;
-    }
-    return descriptor;
+    if (written)
+        unlink(written);
 }
 
-/* A descriptor of a file beside the one that it will replace. -1 with errno. */
-static int create_beside(struct output_file *file, const struct stat *old)
+static void forget_written(void)
 {
-    file->destination = realpath(file->path, NULL); /* a symbolic link stays one */
-    if (!file->destination || asprintf(&file->written, "%s.XXXXXX", file->destination) < 0) {
-        file->written = NULL;
-        return -1;
+    char *path = written;
+    written = NULL;
+    free(path);
+}
+
+static void end_by_signal(int number)
+{
+    remove_written();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Whatever ends the command from here on takes the file away. A signal that is ignored, as by nohup, stays so. */
+static void watch_over_written(void)
+{
+    static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
+    static bool is_watching;
+    if (is_watching)
+        return;
+    is_watching = atexit(remove_written) == 0;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (signal(endings[i], end_by_signal) == SIG_IGN)
+            signal(endings[i], SIG_IGN);
     }
-    int descriptor = mkostemp(file->written, O_CLOEXEC);
-    if (descriptor < 0) {
-        free(file->written);
-        file->written = NULL;
-    } else if (fchmod(descriptor, old->st_mode & MODE_BITS) != 0) {
+}
+
+static mode_t mode_of_new_file(void)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    return NEW_FILE_MODE & ~mask;
+}
+
+/* A descriptor of a file beside the one that it will be. -1 with errno. */
+static int create_beside(const char *destination, mode_t mode)
+{
+    const char *slash = strrchr(destination, '/');
+    int folder = slash ? (int)(slash + 1 - destination) : 0;
+    char *path = NULL;
+    if (asprintf(&path, "%.*s" OWN_NAME, folder, destination) < 0)
+        gci_memory_give_up();
+    watch_over_written();
+    written = path;
+    int descriptor = mkostemp(path, O_CLOEXEC);
+    if (descriptor < 0)
+        forget_written();
+    else if (fchmod(descriptor, mode) != 0) {
         close(descriptor);
         return -1;
     }
     return descriptor;
 }
 
-static int open_path(struct output_file *file, bool overwrite)
+static int open_path(struct output_file *file)
 {
     struct stat old;
-    if (stat(file->path, &old) != 0)
-        return create_new(file, file->path);
-    if (!S_ISREG(old.st_mode)) /* a device, a pipe */
+    bool is_there = stat(file->path, &old) == 0;
+    if (is_there && !S_ISREG(old.st_mode)) /* a device, a pipe */
         return open(file->path, O_WRONLY | O_CLOEXEC);
-    if (overwrite)
-        return create_beside(file, &old);
-    errno = EEXIST;
-    return -1;
+    if (is_there && !file->overwrite) {
+        errno = EEXIST;
+        return -1;
+    }
+    file->destination = is_there ? realpath(file->path, NULL) : strdup(file->path); /* a symbolic link stays one */
+    return file->destination ? create_beside(file->destination, is_there ? old.st_mode & MODE_BITS : mode_of_new_file())
+                             : -1;
 }
+
+/* Some file systems cannot refuse to replace what came meanwhile. */
+static bool move_into_place(const struct output_file *file)
+{
+    if (!file->overwrite && renameat2(AT_FDCWD, written, AT_FDCWD, file->destination, RENAME_NOREPLACE) == 0)
+        return true;
+    return (file->overwrite || errno == EINVAL) && rename(written, file->destination) == 0;
+}
+
+/* ---- Its stream ---- */
 
 /* All of it: a stream takes less for an error. */
 static ssize_t write_all(void *cookie, const char *bytes, size_t count)
@@ -69,9 +119,9 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
     struct output_file *file = cookie;
     size_t done = 0;
     while (done < count) {
-        ssize_t written = write(file->descriptor, bytes + done, count - done);
-        if (written >= 0) {
-            done += (size_t)written;
+        ssize_t some = write(file->descriptor, bytes + done, count - done);
+        if (some >= 0) {
+            done += (size_t)some;
         } else if (errno != EINTR) {
             file->error = file->error ? file->error : errno;
             return 0; /* what says "error" here */
@@ -107,33 +157,32 @@ int gci_file_open(struct output_file *file, const char *path, bool overwrite, bo
 {
     if (path && gci_file_is_standard_output(path))
         path = NULL;
-    *file = (struct output_file){.path = path};
+    *file = (struct output_file){.path = path, .overwrite = overwrite};
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */
     if (!path && is_binary && isatty(STDOUT_FILENO))
         return fail(path, "it is a terminal and this format is no text; use -o FILE");
-    file->descriptor = path ? open_path(file, overwrite) : STDOUT_FILENO;
+    file->descriptor = path ? open_path(file) : STDOUT_FILENO;
     if (file->descriptor >= 0)
         open_stream(file);
     if (file->stream)
         return 0;
     int error = errno;
-    gci_file_close(file, EXIT_OWN_FAILURE);
+    remove_written();
+    forget_written();
+    free(file->destination);
     return fail(path, error == EEXIST ? "it exists; -f replaces it" : strerror(error));
 }
 
-int gci_file_close(struct output_file *file, int code)
+int gci_file_close(struct output_file *file)
 {
-    bool is_bad = file->stream && fclose(file->stream) != 0;
-    if (code == 0 && !is_bad && file->destination && rename(file->written, file->destination) != 0) {
+    bool is_good = fclose(file->stream) == 0;
+    if (is_good && file->destination && !move_into_place(file)) {
         file->error = errno;
-        is_bad = true;
+        is_good = false;
     }
-    if (is_bad && code == 0)
-        code = fail(file->path, strerror(file->error ? file->error : EIO));
-    if (code != 0 && file->written)
-        unlink(file->written);
-    free(file->written);
+    if (!is_good)
+        remove_written();
+    forget_written();
     free(file->destination);
-    *file = (struct output_file){0};
-    return code;
+    return is_good ? 0 : fail(file->path, strerror(file->error ? file->error : EIO));
 }

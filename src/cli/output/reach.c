@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/base/memory.h"
+
 enum mark { UNSEEN, WALKED, DONE };
 
 static bool is_inside(const struct reach *reach, const struct profile_edge *edge)
@@ -87,22 +89,19 @@ static void find_heads(struct reach *reach)
     reach->head_count = heads;
 }
 
-bool gci_reach_build(struct reach *reach, const struct profile *profile)
+void gci_reach_build(struct reach *reach, const struct profile *profile)
 {
     size_t count = profile->object_count + 1;
     *reach = (struct reach){.profile = profile, .count = (uint32_t)profile->object_count};
-    reach->first = calloc(count, sizeof *reach->first);
-    reach->edges = calloc(profile->edge_count + 1, sizeof *reach->edges);
-    reach->heads = calloc(count, sizeof *reach->heads);
-    reach->marks = calloc(count, sizeof *reach->marks);
-    reach->next = calloc(count, sizeof *reach->next);
-    reach->stack = calloc(count, sizeof *reach->stack);
-    if (!reach->first || !reach->edges || !reach->heads || !reach->marks || !reach->next || !reach->stack)
-        return false;
+    reach->first = gci_memory_take(count, sizeof *reach->first);
+    reach->edges = gci_memory_take(profile->edge_count, sizeof *reach->edges);
+    reach->heads = gci_memory_take(count, sizeof *reach->heads);
+    reach->marks = gci_memory_take(count, sizeof *reach->marks);
+    reach->next = gci_memory_take(count, sizeof *reach->next);
+    reach->stack = gci_memory_take(count, sizeof *reach->stack);
     sort_edges(reach);
     walk_roots(reach);
     find_heads(reach);
-    return true;
 }
 
 void gci_reach_forget(struct reach *reach)

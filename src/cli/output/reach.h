@@ -20,8 +20,8 @@ struct reach {
     uint32_t *stack;
 };
 
-/* False: no memory. Edges and roots of objects that are not there are left out. */
-bool gci_reach_build(struct reach *reach, const struct profile *profile);
+/* Edges and roots of objects that are not there are left out. */
+void gci_reach_build(struct reach *reach, const struct profile *profile);
 void gci_reach_forget(struct reach *reach);
 
 #endif

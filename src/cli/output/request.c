@@ -68,9 +68,8 @@ static int write_profile(const struct output_request *request, const struct outp
     int code = gci_file_open(&file, request->output, request->overwrite, writer->is_binary);
     if (code != 0)
         return code;
-    if (!writer->write(profile, file.stream, writer->data))
-        code = gci_message_fail(EXIT_OWN_FAILURE, request->view.words[0], "out of memory");
-    return gci_file_close(&file, code);
+    writer->write(profile, file.stream, writer->data);
+    return gci_file_close(&file);
 }
 
 int gci_request_carry_out(const struct output_request *request, const struct output_writer *writer)
@@ -79,9 +78,7 @@ int gci_request_carry_out(const struct output_request *request, const struct out
     if (!profile)
         return EXIT_OWN_FAILURE;
     struct anonymous *anonymous = request->anonymize ? gci_anonymous_make(profile, request->secret) : NULL;
-    int code = request->anonymize && !anonymous
-                   ? gci_message_fail(EXIT_OWN_FAILURE, request->view.words[0], "out of memory")
-                   : write_profile(request, writer, anonymous ? &anonymous->profile : profile);
+    int code = write_profile(request, writer, anonymous ? &anonymous->profile : profile);
     gci_anonymous_forget(anonymous);
     gci_profile_forget(profile);
     return code;

@@ -26,9 +26,8 @@ extern const struct arguments gci_request_arguments;
 struct output_request gci_request_of(const char *command);
 
 struct output_writer {
-    bool (*write)(const struct profile *profile, FILE *stream, const void *data); /* false: no memory */
-    const char *(*lacks)(
-        const struct profile *profile); /* what of the profile is missing, NULL: nothing; may be NULL */
+    void (*write)(const struct profile *profile, FILE *stream, const void *data); /* errors are the stream's */
+    const char *(*lacks)(const struct profile *profile); /* what of it is missing; NULL: nothing; may be NULL */
     const void *data;
     bool is_binary;
 };

@@ -4,16 +4,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool needs_comma; /* something stands in front on this level */
+#include "cli/print/escape.h"
 
-static void print_string(const char *text);
+static bool needs_comma; /* something stands in front on this level */
 
 static void begin(const char *key)
 {
     if (needs_comma)
         putchar(',');
     if (key) {
-        print_string(key);
+        gci_escape_json(stdout, key);
         putchar(':');
     }
     needs_comma = true;
@@ -56,50 +56,10 @@ void gci_json_flag(const char *key, bool value)
     fputs(value ? "true" : "false", stdout);
 }
 
-/* ---- Texts ---- */
-
-/* Bytes of the UTF-8 character at `text`; 0: it is none. */
-static size_t character_bytes(const unsigned char *text)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t bytes =
-        text[0] < 0x80 ? 1 : (text[0] >> 5 == 6 ? 2 : (text[0] >> 4 == 14 ? 3 : (text[0] >> 3 == 30 ? 4 : 0)));
-    uint32_t value = bytes > 1 ? text[0] & (0xffu >> (bytes + 1)) : text[0];
-    for (size_t i = 1; i < bytes; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (text[i] & 0x3fu);
-    }
-    bool is_right = bytes == 1 || (value >= least[bytes] && value <= 0x10ffff && (value < 0xd800 || value > 0xdfff));
-    return is_right ? bytes : 0;
-}
-
-static void print_string(const char *text)
-{
-    putchar('"');
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        size_t bytes = character_bytes(at);
-        if (bytes == 0)
-            fputs("\\ufffd", stdout);
-        else if (*at < ' ' || *at == 0x7f)
-            printf("\\u%04x", *at);
-        else if (*at == '"' || *at == '\\')
-            printf("\\%c", *at);
-        else
-            for (size_t i = 0; i < bytes; i++)
-                putchar(at[i]);
-        at += bytes > 0 ? bytes : 1;
-    }
-    putchar('"');
-}
-
 void gci_json_text(const char *key, const char *text)
 {
     begin(key);
-    if (text)
-        print_string(text);
-    else
-        fputs("null", stdout);
+    gci_escape_json(stdout, text);
 }
 
 /* ---- Frames ---- */

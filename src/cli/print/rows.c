@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/print/json.h"
 #include "cli/print/print.h"
 
 void gci_rows_command(const struct profile *profile)
@@ -26,6 +27,14 @@ void gci_rows_command(const struct profile *profile)
 void gci_rows_head(void)
 {
     printf("%10s %12s  %-*s  where\n", "bytes", "objects", ROWS_BAR_COLUMNS, "share");
+}
+
+void gci_rows_where_json(const struct profile *profile, uint32_t frame)
+{
+    if (frame == TOTALS_NO_FRAME)
+        gci_json_text("where", NULL);
+    else
+        gci_json_frame("where", profile, &profile->frames[frame]);
 }
 
 void gci_rows_site(const struct profile *profile, const struct totals *totals, uint32_t number, enum total total)

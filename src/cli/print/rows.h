@@ -14,6 +14,9 @@ void gci_rows_command(const struct profile *profile);
 /* What the columns of the next are. */
 void gci_rows_head(void);
 
+/* "where": a frame by its number, or null for TOTALS_NO_FRAME. */
+void gci_rows_where_json(const struct profile *profile, uint32_t frame);
+
 /* Bytes, objects, share and place of one site. */
 void gci_rows_site(const struct profile *profile, const struct totals *totals, uint32_t site, enum total total);
 

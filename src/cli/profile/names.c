@@ -65,6 +65,18 @@ static struct symbol_lookup *gather(struct profile *profile, size_t *count)
     return lookups;
 }
 
+/* "module+0x1234", or the address alone. */
+static const char *name_by_offset(struct profile_source *source, const struct profile_module *module, uint64_t offset)
+{
+    char digits[24];
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%s0x%" PRIx64, module ? "+" : "", offset);
+    size_t name = module ? strlen(module->name) : 0;
+    char *text = gci_memory_pool_take(&source->pool, name + length + 1);
+    memcpy(text, module ? module->name : "", name);
+    memcpy(text + name, digits, length + 1);
+    return text;
+}
+
 /* Frames of one lookup: its own names, or one frame that says where in the module it is. */
 static void add_frames(struct profile *profile, const struct symbol_lookup *lookup)
 {
@@ -83,16 +95,8 @@ static void add_frames(struct profile *profile, const struct symbol_lookup *look
         frame->module = lookup->module;
         frame->address = lookup->address + 1;
         frame->offset = module ? lookup->address - module->start + module->file_offset : lookup->address;
-        if (!frame->function) {
-            char text[64];
-            int length = snprintf(text, sizeof text, "+0x%" PRIx64, frame->offset);
-            size_t name = module ? strlen(module->name) : 0;
-            char *function = gci_memory_pool_take(&source->pool, name + (size_t)length + 1);
-            if (module)
-                memcpy(function, module->name, name);
-            memcpy(function + name, module ? text : text + 1, (size_t)length + (module ? 1 : 0));
-            frame->function = function;
-        }
+        if (!frame->function)
+            frame->function = name_by_offset(source, module, frame->offset);
         frame->is_allocator =
             gci_symbols_is_allocator(frame->has_name ? frame->function : "", module ? module->name : "");
     }

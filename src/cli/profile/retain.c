@@ -377,7 +377,8 @@ uint32_t *gci_retain_way(const struct retain *retain, uint32_t object, size_t *c
         length++;
     uint32_t *way = gci_memory_take(length, sizeof *way);
     *count = length;
-    for (uint32_t at = object; length > 0; at = length > 0 ? retain->profile->edges[retain->way[at]].from : at)
-        way[--length] = at;
+    way[--length] = object;
+    for (; length > 0; length--)
+        way[length - 1] = retain->profile->edges[retain->way[way[length]]].from;
     return way;
 }

@@ -7,7 +7,7 @@
 #include "cli/base/hash.h"
 #include "cli/base/memory.h"
 
-const struct total_kind gci_total_kinds[TOTAL_NAMED] = {
+const struct total_kind gci_total_kinds[TOTAL_COUNT] = {
     [TOTAL_LIVE] = {"live", "Live at the end"},
     [TOTAL_PEAK] = {"peak", "At the peak"},
     [TOTAL_ALLOCATED] = {"allocated", "Allocated in all"},
@@ -149,7 +149,6 @@ static void add_figures(struct totals_row *row, const struct profile_figures *fi
     add_figure(row, TOTAL_LIVE, figures->live_bytes, figures->live_objects);
     add_figure(row, TOTAL_ALLOCATED, figures->allocated_bytes, figures->allocated_objects);
     add_figure(row, TOTAL_COLLECTED, figures->reclaimed_bytes, figures->reclaimed_objects);
-    add_figure(row, TOTAL_FREED, figures->freed_bytes, figures->freed_objects);
     add_figure(row, TOTAL_TEMPORARY, temporary_bytes(figures), figures->temporary_objects);
     row->samples += figures->samples;
 }

@@ -14,8 +14,6 @@ enum total {
     TOTAL_LEAKED,    /* unreachable and still there */
     TOTAL_COLLECTED, /* was unreachable; given back by the collector */
     TOTAL_TEMPORARY, /* its bytes are estimated from the stack's mean size */
-    TOTAL_NAMED,     /* those before have names */
-    TOTAL_FREED = TOTAL_NAMED,
     TOTAL_COUNT
 };
 
@@ -24,7 +22,7 @@ struct total_kind {
     const char *name; /* for options and JSON */
     const char *title;
 };
-extern const struct total_kind gci_total_kinds[TOTAL_NAMED];
+extern const struct total_kind gci_total_kinds[TOTAL_COUNT];
 
 /* In the order of the enumeration. */
 #define TOTAL_NAMES "live|peak|allocated|leaked|collected|temporary"

@@ -21,6 +21,8 @@
 
 #define ROWS_USUAL 20
 #define CALLERS_INDENT 24
+#define CALLER_COLUMNS 40                      /* of one caller, at most */
+#define PLACE_COLUMN (12 + 1 + 13 + 2 + 6 + 2) /* behind bytes, objects and what became of them */
 
 struct diff {
     struct view view;
@@ -197,7 +199,7 @@ static void print_callers(const struct profile *profile, uint32_t stack)
     for (at = gci_profile_next_frame(profile, stack, at + 1); at < frames->count;
          at = gci_profile_next_frame(profile, stack, at + 1)) {
         char name[128];
-        gci_print_function(name, sizeof name, profile->frames[frames->frames[at]].function, 40);
+        gci_print_function(name, sizeof name, profile->frames[frames->frames[at]].function, CALLER_COLUMNS);
         unsigned width = gci_print_width(name) + 3;
         if (width + 3 > left)
             break;
@@ -218,7 +220,7 @@ static void print_change(const struct diff *diff, const struct side *sides, cons
     if (frame == TOTALS_NO_FRAME)
         fputs("(the stack is not known)", stdout);
     else
-        gci_print_frame(stdout, &profile->frames[frame], PRINT_COLUMNS - 36);
+        gci_print_frame(stdout, &profile->frames[frame], PRINT_COLUMNS - PLACE_COLUMN);
     putchar('\n');
     if (diff->stacks)
         gci_print_stack(stdout, profile, stack, CALLERS_INDENT, UINT32_MAX);
@@ -230,7 +232,7 @@ static void print_totals(const struct diff *diff, const struct side *sides)
 {
     const char *unit = diff->per_second ? "/s" : "";
     printf("%-12s %14s %14s %14s\n", diff->per_second ? "per second" : "", "before", "after", "change");
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         double before = (double)sides[0].totals.all.figures[i].bytes * sides[0].scale;
         double after = (double)sides[1].totals.all.figures[i].bytes * sides[1].scale;
         char share[32] = "";
@@ -270,7 +272,7 @@ static void print_text(const struct diff *diff, const struct side *sides, const 
     for (; shown < different && shown < diff->rows; shown++)
         print_change(diff, sides, &changes->changes[shown]);
     if (shown < different)
-        printf("%36sand %zu more stack%s\n", "", different - shown, gci_print_plural(different - shown));
+        printf("%*sand %zu more stack%s\n", PLACE_COLUMN, "", different - shown, gci_print_plural(different - shown));
 }
 
 /* ---- JSON ---- */
@@ -288,7 +290,7 @@ static void print_side_json(const char *key, const struct side *side)
     gci_json_open(key, '{');
     gci_json_text("file", side->profile->path);
     gci_json_number("duration_ns", side->profile->duration_ns);
-    for (int i = 0; i < TOTAL_NAMED; i++)
+    for (int i = 0; i < TOTAL_COUNT; i++)
         print_figures_json(gci_total_kinds[i].name, (double)side->totals.all.figures[i].bytes * side->scale,
                            (double)side->totals.all.figures[i].objects * side->scale);
     gci_json_close('}');

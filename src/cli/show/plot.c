@@ -257,7 +257,7 @@ static int write_picture(const struct plot *plot, const struct profile *profile)
     if (code != 0)
         return code;
     draw(file.stream, profile);
-    return gci_file_close(&file, 0);
+    return gci_file_close(&file);
 }
 
 /* ---- JSON ---- */

@@ -72,12 +72,12 @@ static void print_precision(const struct profile *profile, uint64_t samples)
         puts("exact: each allocation was counted");
         return;
     }
-    const char *distance = gci_print_bytes(profile->header.rate_bytes).text;
+    struct cell distance = gci_print_bytes(profile->header.rate_bytes);
     if (samples == 0)
-        printf("no samples, one in %s: too little was allocated for estimates\n", distance);
+        printf("no samples, one in %s: too little was allocated for estimates\n", distance.text);
     else
         printf("estimates from %s sample%s, one in %s: right to about %.1f %% in all\n", gci_print_count(samples).text,
-               gci_print_plural(samples), distance, 100 / sqrt((double)samples));
+               gci_print_plural(samples), distance.text, 100 / sqrt((double)samples));
 }
 
 static void print_how(const struct profile *profile, const struct totals *totals)
@@ -122,16 +122,28 @@ static void print_allocated(const struct profile *profile, const struct figure *
            gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);
 }
 
+struct pauses {
+    uint64_t total_ns, longest_ns;
+};
+
+static struct pauses pauses_of(const struct profile *profile)
+{
+    struct pauses pauses = {0, 0};
+    for (size_t i = 0; i < profile->cycle_count; i++) {
+        uint64_t pause_ns = profile->cycles[i].pause_ns;
+        pauses.total_ns += pause_ns;
+        pauses.longest_ns = pause_ns > pauses.longest_ns ? pause_ns : pauses.longest_ns;
+    }
+    return pauses;
+}
+
 static void print_cycles(const struct profile *profile)
 {
-    uint64_t total = 0, longest = 0;
-    for (size_t i = 0; i < profile->cycle_count; i++) {
-        total += profile->cycles[i].pause_ns;
-        longest = profile->cycles[i].pause_ns > longest ? profile->cycles[i].pause_ns : longest;
-    }
+    struct pauses pauses = pauses_of(profile);
     printf("  collections %12zu", profile->cycle_count);
     if (profile->cycle_count > 0)
-        printf("   paused %s in all, %s at the longest", gci_print_time(total).text, gci_print_time(longest).text);
+        printf("   paused %s in all, %s at the longest", gci_print_time(pauses.total_ns).text,
+               gci_print_time(pauses.longest_ns).text);
     putchar('\n');
 }
 
@@ -267,7 +279,7 @@ static void print_figure_json(const char *key, const struct figure *figure)
 
 static void print_figures_json(const struct totals_row *row)
 {
-    for (int i = 0; i < TOTAL_NAMED; i++)
+    for (int i = 0; i < TOTAL_COUNT; i++)
         print_figure_json(gci_total_kinds[i].name, &row->figures[i]);
 }
 
@@ -294,15 +306,11 @@ static void print_profile_json(const struct profile *profile)
 
 static void print_cycles_json(const struct profile *profile)
 {
-    uint64_t total = 0, longest = 0;
-    for (size_t i = 0; i < profile->cycle_count; i++) {
-        total += profile->cycles[i].pause_ns;
-        longest = profile->cycles[i].pause_ns > longest ? profile->cycles[i].pause_ns : longest;
-    }
+    struct pauses pauses = pauses_of(profile);
     gci_json_open("collections", '{');
     gci_json_number("count", profile->cycle_count);
-    gci_json_number("pause_total_ns", total);
-    gci_json_number("pause_longest_ns", longest);
+    gci_json_number("pause_total_ns", pauses.total_ns);
+    gci_json_number("pause_longest_ns", pauses.longest_ns);
     gci_json_close('}');
 }
 
@@ -315,10 +323,7 @@ static void print_site_json(const struct report *report, const struct profile *p
     gci_json_open(NULL, '{');
     gci_json_number("bytes", site->row.figures[total].bytes);
     gci_json_number("objects", site->row.figures[total].objects);
-    if (site->frame == TOTALS_NO_FRAME)
-        gci_json_text("where", NULL);
-    else
-        gci_json_frame("where", profile, &profile->frames[site->frame]);
+    gci_rows_where_json(profile, site->frame);
     gci_json_open("stacks", '[');
     for (size_t i = 0; i < count && i < report->stacks; i++) {
         gci_json_open(NULL, '{');
@@ -372,7 +377,7 @@ static void print_json(const struct report *report, const struct profile *profil
     if (report->sizes)
         print_sizes_json(profile);
     gci_json_open("top", '{');
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         if (report->only != TOTAL_COUNT && report->only != (enum total)i)
             continue;
         size_t count;
@@ -394,7 +399,7 @@ static void print_text(const struct report *report, const struct profile *profil
 {
     if (report->only == TOTAL_COUNT)
         print_summary(profile, totals);
-    for (int i = 0; i < TOTAL_NAMED; i++) {
+    for (int i = 0; i < TOTAL_COUNT; i++) {
         if (report->only == TOTAL_COUNT || report->only == (enum total)i)
             print_list(report, profile, totals, (enum total)i);
     }

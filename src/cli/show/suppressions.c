@@ -11,7 +11,7 @@
 
 static const char prefix[] = "leak:";
 
-/* 0, or the cause of what is wrong with one line. */
+/* False: the line is none of a pattern. */
 static bool take_line(struct suppressions *suppressions, char *line)
 {
     line[strcspn(line, "\r\n")] = '\0';
@@ -23,9 +23,10 @@ static bool take_line(struct suppressions *suppressions, char *line)
     suppressions->patterns = gci_memory_grow(suppressions->patterns, &suppressions->room, suppressions->count + 1,
                                              sizeof *suppressions->patterns);
     char *copy = strdup(line + sizeof prefix - 1);
-    if (copy)
-        suppressions->patterns[suppressions->count++] = copy;
-    return copy != NULL;
+    if (!copy)
+        gci_memory_give_up();
+    suppressions->patterns[suppressions->count++] = copy;
+    return true;
 }
 
 bool gci_suppressions_read(struct suppressions *suppressions, const char *path)
@@ -56,37 +57,28 @@ void gci_suppressions_forget(struct suppressions *suppressions)
     *suppressions = (struct suppressions){0};
 }
 
-/* Whether the pattern, up to its next star, stands at `text`; *end is where it stops there. */
-static bool part_is_at(const char *pattern, size_t length, const char *text)
-{
-    return strncmp(pattern, text, length) == 0;
-}
-
-/* Parts between stars follow each other; the first may be bound to the start, the last to the end. */
+/* Where a part between stars does not fit, it is tried again one character on; so is a first part that is not bound to the
+ * start. */
 static bool matches(const char *pattern, const char *text)
 {
-    bool at_start = pattern[0] == '^', at_end;
-    size_t bytes = strlen(pattern = pattern + (at_start ? 1 : 0));
-    at_end = bytes > 0 && pattern[bytes - 1] == '$';
-    bytes -= at_end ? 1 : 0;
-    const char *stop = pattern + bytes;
-    while (pattern < stop) {
-        size_t length = strcspn(pattern, "*"), left = strlen(text);
-        length = length < (size_t)(stop - pattern) ? length : (size_t)(stop - pattern);
-        bool is_last = pattern + length == stop;
-        if (is_last && at_end && left >= length && (!at_start || left == length))
-            text += left - length; /* nothing else can be meant */
-        while (*text && !at_start && !part_is_at(pattern, length, text))
+    bool is_at_start = pattern[0] == '^';
+    const char *at = pattern + (is_at_start ? 1 : 0), *end = at + strlen(at);
+    bool is_at_end = end > at && end[-1] == '$';
+    const char *part = is_at_start ? NULL : at, *tried = text; /* what is tried again, and where it was tried last */
+    end -= is_at_end ? 1 : 0;
+    while (at < end || (is_at_end && *text)) {
+        if (at < end && *at == '*') {
+            part = ++at;
+            tried = text;
+        } else if (at < end && *text && *at == *text) {
+            at++;
             text++;
-        if (!part_is_at(pattern, length, text))
+        } else if (part && *tried) {
+            at = part;
+            text = ++tried;
+        } else {
             return false;
-        text += length;
-        pattern += length;
-        at_start = false;
-        if (pattern < stop)
-            pattern++; /* the star */
-        else if (at_end)
-            return *text == '\0';
+        }
     }
     return true;
 }

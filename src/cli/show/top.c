@@ -72,7 +72,8 @@ static void print_curve(const struct profile *profile)
                                          "\u2585", "\u2586", "\u2587", "\u2588"};
     uint64_t columns[CURVE_COLUMNS] = {0}, most = 0;
     for (size_t i = 0; i < profile->usage_count; i++) {
-        size_t at = i * CURVE_COLUMNS / profile->usage_count;
+        double share = profile->duration_ns > 0 ? (double)profile->usage[i].time_ns / (double)profile->duration_ns : 0;
+        size_t at = (size_t)(share * (CURVE_COLUMNS - 1));
         columns[at] = profile->usage[i].live_bytes > columns[at] ? profile->usage[i].live_bytes : columns[at];
         most = columns[at] > most ? columns[at] : most;
     }
@@ -168,10 +169,7 @@ static void print_json(const struct top *top, const struct profile *profile)
         gci_json_open(NULL, '{');
         gci_json_number("bytes", site->row.figures[top->total].bytes);
         gci_json_number("objects", site->row.figures[top->total].objects);
-        if (site->frame == TOTALS_NO_FRAME)
-            gci_json_text("where", NULL);
-        else
-            gci_json_frame("where", profile, &profile->frames[site->frame]);
+        gci_rows_where_json(profile, site->frame);
         gci_json_close('}');
     }
     gci_json_close(']');
@@ -191,19 +189,29 @@ static void on_end(int number)
     is_ended = 1;
 }
 
-/* Keys come one by one, unseen. False: this is no terminal. */
-static bool take_terminal(struct termios *before)
+static struct termios before; /* what the terminal was */
+
+static void give_terminal_back(void)
 {
+    fputs(SCREEN_BACK, stdout);
+    fflush(stdout);
+    tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+/* Keys come one by one, unseen. False: this is no terminal. */
+static bool take_terminal(void)
+{
+    static const int endings[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
     struct sigaction end = {.sa_handler = on_end};
-    if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, before) != 0)
+    if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
         return false;
-    struct termios raw = *before;
+    struct termios raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
-    sigaction(SIGTERM, &end, NULL);
-    sigaction(SIGHUP, &end, NULL);
-    return tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        sigaction(endings[i], &end, NULL);
+    return tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0 && atexit(give_terminal_back) == 0;
 }
 
 static uint64_t room_for_rows(const struct top *top)
@@ -228,7 +236,7 @@ static bool wait_for_key(struct top *top)
         return false; /* the terminal is gone */
     if (ready > 0 && read(STDIN_FILENO, &key, 1) == 1) {
         if (key == 's')
-            top->total = (enum total)((top->total + 1) % TOTAL_NAMED);
+            top->total = (enum total)((top->total + 1) % TOTAL_COUNT);
         return key != 'q' && key != KEY_INTERRUPT;
     }
     return !is_ended;
@@ -256,7 +264,6 @@ static struct profile *run_screen(struct top *top, struct profile *profile)
         print_view(top, profile, room_for_rows(top));
         fputs("q quits, s sorts by something else", stdout);
     } while (fflush(stdout) == 0 && wait_for_key(top));
-    fputs(SCREEN_BACK, stdout);
     return profile;
 }
 
@@ -265,7 +272,6 @@ static struct profile *run_screen(struct top *top, struct profile *profile)
 int gci_top_main(int argc, char **argv)
 {
     struct top top = {.view = {.command = "top", .least = 1, .most = 1, .what = "a profile is"}};
-    struct termios before;
     int code;
     if (!gci_view_parse(&gci_top_arguments, argc, argv, &top.view, &top, &code))
         return code;
@@ -274,9 +280,8 @@ int gci_top_main(int argc, char **argv)
         return EXIT_OWN_FAILURE;
     if (top.view.json) {
         print_json(&top, profile);
-    } else if (take_terminal(&before)) {
+    } else if (take_terminal()) {
         profile = run_screen(&top, profile);
-        tcsetattr(STDIN_FILENO, TCSANOW, &before);
     } else {
         print_view(&top, profile, top.rows > 0 ? top.rows : ROWS_USUAL);
     }

@@ -12,12 +12,12 @@
 #include "cli/base/message.h"
 #include "cli/print/json.h"
 #include "cli/print/print.h"
+#include "cli/print/rows.h"
 #include "cli/print/view.h"
 #include "cli/show/holdings.h"
 #include "cli/symbols/data.h"
 
 #define ROWS_USUAL 10
-#define BAR_COLUMNS 8
 #define HOPS_SHOWN 32 /* of a longer way, as many from each end as make up this */
 
 struct why {
@@ -174,7 +174,7 @@ static void print_way(const struct heap *heap, uint32_t object)
     }
     for (size_t i = 0; i < count; i++) {
         if (count > HOPS_SHOWN && i == HOPS_SHOWN / 2) {
-            printf("%13s %zu objects more\n", "..", count - HOPS_SHOWN);
+            printf("%13s %zu object%s more\n", "..", count - HOPS_SHOWN, gci_print_plural(count - HOPS_SHOWN));
             i = count - HOPS_SHOWN / 2;
         }
         print_hop(heap, way[i]);
@@ -270,22 +270,22 @@ static void print_holdings(const struct why *why, const struct heap *heap, const
 {
     if (count == 0)
         return;
-    printf("\n%s\n%10s %12s  %-*s  %s\n", title, "retained", "objects", BAR_COLUMNS, "share", "what");
+    printf("\n%s\n%10s %12s  %-*s  %s\n", title, "retained", "objects", ROWS_BAR_COLUMNS, "share", "what");
     for (size_t i = 0; i < count && i < why->rows; i++) {
         const struct holding *holding = &holdings[i];
         printf("%10s %12s  %s  ", gci_print_bytes(holding->bytes).text, gci_print_count(holding->objects).text,
-               gci_print_bar((double)holding->bytes, (double)heap->retain.reachable_bytes, BAR_COLUMNS).text);
+               gci_print_bar((double)holding->bytes, (double)heap->retain.reachable_bytes, ROWS_BAR_COLUMNS).text);
         if (of_sites) {
-            print_site(heap, stack_of_site(heap, holding->number), PRINT_COLUMNS - 35);
+            print_site(heap, stack_of_site(heap, holding->number), PRINT_COLUMNS - ROWS_PLACE_COLUMN);
         } else {
             const struct profile_object *object = &heap->profile->objects[holding->number];
             int width = printf("0x%" PRIx64 "  ", object->address);
-            print_site(heap, object->stack, PRINT_COLUMNS - 35 - (unsigned)width);
+            print_site(heap, object->stack, PRINT_COLUMNS - ROWS_PLACE_COLUMN - (unsigned)width);
         }
         putchar('\n');
     }
     if (count > why->rows)
-        printf("%33sand %zu more\n", "", count - (size_t)why->rows);
+        printf("%*sand %zu more\n", ROWS_PLACE_COLUMN, "", count - (size_t)why->rows);
 }
 
 static void print_overview(const struct why *why, const struct heap *heap)
@@ -325,10 +325,7 @@ static void print_object_json(const struct heap *heap, const char *key, uint32_t
     gci_json_number("bytes", record->bytes);
     gci_json_number("retained_bytes", heap->retain.bytes[object]);
     gci_json_number("retained_objects", heap->retain.objects[object]);
-    if (frame == TOTALS_NO_FRAME)
-        gci_json_text("where", NULL);
-    else
-        gci_json_frame("where", heap->profile, &heap->profile->frames[frame]);
+    gci_rows_where_json(heap->profile, frame);
     if (heap->retain.way[object] != RETAIN_NONE)
         gci_json_number("from_offset", heap->profile->edges[heap->retain.way[object]].offset);
     gci_json_number("to_offset", gci_holdings_entry(heap, object));
@@ -400,14 +397,10 @@ static void print_overview_json(const struct why *why, const struct heap *heap)
     holdings = gci_holdings_of_sites(heap, &count);
     gci_json_open("sites", '[');
     for (size_t i = 0; i < count && i < why->rows; i++) {
-        uint32_t frame = heap->totals.sites[holdings[i].number].frame;
         gci_json_open(NULL, '{');
         gci_json_number("retained_bytes", holdings[i].bytes);
         gci_json_number("retained_objects", holdings[i].objects);
-        if (frame == TOTALS_NO_FRAME)
-            gci_json_text("where", NULL);
-        else
-            gci_json_frame("where", heap->profile, &heap->profile->frames[frame]);
+        gci_rows_where_json(heap->profile, heap->totals.sites[holdings[i].number].frame);
         gci_json_close('}');
     }
     gci_json_close(']');

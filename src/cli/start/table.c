@@ -2,53 +2,12 @@
 #include "cli/start/table.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#define CELL_BYTES 32
+#include "cli/print/print.h"
+
 #define NAME_SHOWN 27 /* characters of a process's name that leave its row within 80 columns */
-
-struct cell {
-    char text[CELL_BYTES];
-};
-
-static struct cell format_bytes(uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    struct cell cell;
-    unsigned unit = 0;
-    double value = (double)bytes;
-    while (value >= 1023.95 && unit + 1 < sizeof units / sizeof units[0]) { /* 1024.0 is never shown */
-        value /= 1024;
-        unit++;
-    }
-    snprintf(cell.text, sizeof cell.text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-    return cell;
-}
-
-static struct cell format_time(uint64_t nanoseconds)
-{
-    struct cell cell;
-    double milliseconds = (double)nanoseconds / 1e6;
-    if (milliseconds >= 10000)
-        snprintf(cell.text, sizeof cell.text, "%.1f s", milliseconds / 1000);
-    else
-        snprintf(cell.text, sizeof cell.text, "%.2f ms", milliseconds);
-    return cell;
-}
-
-static struct cell format_count(uint64_t count)
-{
-    struct cell cell;
-    snprintf(cell.text, sizeof cell.text, "%" PRIu64, count);
-    return cell;
-}
-
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
 
 static void print_row(FILE *stream, const char *label, struct cell cell, const char *note)
 {
@@ -58,17 +17,11 @@ static void print_row(FILE *stream, const char *label, struct cell cell, const c
 static void print_bytes_and_objects(FILE *stream, const char *label, uint64_t bytes, uint64_t objects)
 {
     char note[CELL_BYTES + 16];
-    snprintf(note, sizeof note, "%" PRIu64 " object%s", objects, plural(objects));
-    print_row(stream, label, format_bytes(bytes), note);
+    snprintf(note, sizeof note, "%s object%s", gci_print_count(objects).text, gci_print_plural(objects));
+    print_row(stream, label, gci_print_bytes(bytes), note);
 }
 
 /* ---- How it ended ---- */
-
-static void print_name(FILE *stream, const char *name)
-{
-    for (; *name; name++)
-        fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, stream);
-}
 
 static void print_ending(FILE *stream, int wait_status)
 {
@@ -81,7 +34,7 @@ static void print_ending(FILE *stream, int wait_status)
 static void print_no_figures(FILE *stream, const struct outcome *outcome)
 {
     fputs("gcalloc: ", stream);
-    print_name(stream, outcome->program);
+    gci_print_text(stream, outcome->program, 0);
     fputs(": no figures: ", stream);
     print_ending(stream, outcome->wait_status);
     if (!WIFSIGNALED(outcome->wait_status))
@@ -93,7 +46,7 @@ static void print_damaged(FILE *stream, uint64_t damaged)
 {
     if (damaged > 0)
         fprintf(stream, "gcalloc: %" PRIu64 " record%s left out: torn or not written by gcalloc\n", damaged,
-                plural(damaged));
+                gci_print_plural(damaged));
 }
 
 /* ---- The two forms ---- */
@@ -102,16 +55,16 @@ static void print_rows(FILE *stream, const struct record_totals *totals)
 {
     const struct record *sum = &totals->merged;
     char note[128];
-    print_row(stream, "processes", format_count(totals->processes), "");
+    print_row(stream, "processes", gci_print_count(totals->processes), "");
     snprintf(note, sizeof note, "%" PRIu64 " given up", sum->given_up);
-    print_row(stream, "collections", format_count(sum->cycles), note);
-    snprintf(note, sizeof note, "longest %s", format_time(sum->pause_longest_ns).text);
-    print_row(stream, "pauses", format_time(sum->pause_total_ns), note);
+    print_row(stream, "collections", gci_print_count(sum->cycles), note);
+    snprintf(note, sizeof note, "longest %s", gci_print_time(sum->pause_longest_ns).text);
+    print_row(stream, "pauses", gci_print_time(sum->pause_total_ns), note);
     snprintf(note, sizeof note, "%.*s (pid %" PRIu64 ")", NAME_SHOWN, sum->name, sum->pid);
-    print_row(stream, "peak heap", format_bytes(sum->heap_peak_bytes), note);
+    print_row(stream, "peak heap", gci_print_bytes(sum->heap_peak_bytes), note);
     print_bytes_and_objects(stream, "reclaimed", sum->reclaimed_bytes, sum->reclaimed_objects);
     print_bytes_and_objects(stream, "leaked at exit", sum->leaked_bytes, sum->leaked_objects);
-    print_row(stream, "released", format_bytes(sum->released_bytes), "given back to the system");
+    print_row(stream, "released", gci_print_bytes(sum->released_bytes), "given back to the system");
 }
 
 void gci_table_print(FILE *stream, const struct record_totals *totals, const struct outcome *outcome)
@@ -122,7 +75,7 @@ void gci_table_print(FILE *stream, const struct record_totals *totals, const str
         return;
     }
     fputs("gcalloc: ", stream);
-    print_name(stream, outcome->program);
+    gci_print_text(stream, outcome->program, 0);
     fputs(": ", stream);
     print_ending(stream, outcome->wait_status);
     fputc('\n', stream);

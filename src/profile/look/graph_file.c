@@ -44,12 +44,11 @@ void gci_graph_file_add_collected(struct writer *writer)
         const struct site_row *row = gci_sites_row(i);
         const struct profile_leak leak = {.stack = row->stack,
                                           .kind = PROFILE_LEAK_DIRECT,
-                                          .objects = (word_load(&row->others.reclaimed_objects) + SITE_OBJECT / 2) /
-                                                     SITE_OBJECT,
+                                          .objects = site_whole_objects(word_load(&row->others.reclaimed_objects)),
                                           .bytes = word_load(&row->others.reclaimed_bytes),
                                           .time_ns = now_ns,
                                           .is_collected = 1};
-        if (leak.bytes != 0)
+        if (leak.objects != 0)
             add_leak(writer, &leak);
     }
 }

@@ -21,23 +21,12 @@ struct gathering {
 
 static size_t bytes_for(size_t capacity)
 {
-    return align_up(capacity * sizeof(struct leak_group), gci_vm_page_bytes());
-}
-
-static struct leak_group *map(size_t capacity)
-{
-    void *at = gci_vm_reserve(NULL, bytes_for(capacity));
-    if (at != NULL && gci_vm_commit(at, bytes_for(capacity)) != 0) {
-        gci_vm_release(at, bytes_for(capacity));
-        at = NULL;
-    }
-    return at;
+    return capacity * sizeof(struct leak_group);
 }
 
 void gci_leak_groups_forget(struct leak_groups *found)
 {
-    if (found->groups != NULL)
-        gci_vm_release(found->groups, bytes_for(found->capacity));
+    gci_vm_unmap(found->groups, bytes_for(found->capacity));
     *found = (struct leak_groups){0};
 }
 
@@ -55,7 +44,7 @@ static bool grow(struct leak_groups *found)
 {
     struct leak_groups larger = {.count = found->count,
                                  .capacity = found->capacity == 0 ? FIRST_CAPACITY : 2 * found->capacity};
-    larger.groups = map(larger.capacity);
+    larger.groups = gci_vm_map(bytes_for(larger.capacity));
     if (larger.groups == NULL)
         return false;
     for (size_t i = 0; i < found->capacity; i++)

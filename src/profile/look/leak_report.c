@@ -59,18 +59,11 @@ static void read_modules(struct modules *modules)
 {
     *modules = (struct modules){0};
     gci_image_each(measure_code, modules);
-    modules->bytes = align_up(modules->bytes + 1, gci_vm_page_bytes());
-    modules->codes = gci_vm_reserve(NULL, modules->bytes);
-    if (modules->codes == NULL || gci_vm_commit(modules->codes, modules->bytes) != 0)
+    modules->codes = gci_vm_map(modules->bytes);
+    if (modules->codes == NULL)
         return;
     modules->paths = (char *)modules->codes + modules->bytes;
     gci_image_each(note_code, modules);
-}
-
-static void forget_modules(const struct modules *modules)
-{
-    if (modules->codes != NULL)
-        gci_vm_release(modules->codes, modules->bytes);
 }
 
 /* ---- Lines -------------------------------------------------------------------------------------------------------- */
@@ -193,6 +186,6 @@ bool gci_leak_report_write(int file, const struct leak_groups *found)
     write_totals(&report, found);
     for (size_t i = 0; i < found->count; i++)
         write_group(&report, &found->groups[i]);
-    forget_modules(&modules);
+    gci_vm_unmap(modules.codes, modules.bytes);
     return report.is_whole;
 }

@@ -5,27 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/base/message.h"
+#include "cli/base/memory.h"
 #include "cli/html/data/text.h"
-
-/* Of the stream in memory, which has no other cause to fail. */
-static _Noreturn void give_up(void)
-{
-    exit(gci_message_fail_plain(EXIT_OWN_FAILURE, "out of memory"));
-}
 
 void gci_columns_begin(struct json *json, FILE *numbers)
 {
     *json = (struct json){.numbers = numbers};
     json->stream = open_memstream(&json->text, &json->length);
     if (!json->stream)
-        give_up();
+        gci_memory_give_up();
 }
 
 void gci_columns_finish(struct json *json)
 {
     if (ferror(json->stream) || fclose(json->stream) != 0)
-        give_up();
+        gci_memory_give_up(); /* a stream in memory has no other cause to fail */
     fputs(json->text, json->numbers);
     fprintf(json->numbers, "%0*zu", COLUMNS_LENGTH_DIGITS, json->length);
     free(json->text);

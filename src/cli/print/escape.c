@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/output/escape.h"
+#include "cli/print/escape.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "cli/base/memory.h"
 
 #define UNKNOWN "\xef\xbf\xbd" /* U+FFFD */
 #define DELETE 0x7f
@@ -87,9 +88,7 @@ bool gci_escape_is_clean(const char *text)
 /* A byte becomes U+FFFD at most. */
 char *gci_escape_clean(const char *text)
 {
-    char *clean = malloc(strlen(text) * strlen(UNKNOWN) + 1), *at = clean;
-    if (!clean)
-        return NULL;
+    char *clean = gci_memory_take(strlen(text) * strlen(UNKNOWN) + 1, 1), *at = clean;
     while (*text) {
         size_t length = is_control(*text) ? 0 : gci_escape_character(text);
         const char *from = length ? text : UNKNOWN;

@@ -12,7 +12,7 @@
 /* Bytes of the character that `text` begins with; 0: it is no UTF-8 (or the end). */
 size_t gci_escape_character(const char *text);
 
-/* Whether it is UTF-8 without control characters; a copy that is, for free(), or NULL. */
+/* Whether it is UTF-8 without control characters; a copy that is, for free(). */
 bool gci_escape_is_clean(const char *text);
 char *gci_escape_clean(const char *text);
 
