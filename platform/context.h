@@ -32,8 +32,8 @@ bool gci_context_call_has_returned(const void *context);
 
 /* ---- Standing in front of a function ------------------------------------------------------------------------------
  *
- * CONTEXT_FORWARD(choose, result, name, first_type, second_type) defines the function `name` of two whole numbers or pointers, that
- * ends in a jump, whatever the compiler is told: who goes by the return address sees its caller. It jumps to what this returns,
+ * CONTEXT_FORWARD(choose, result, name, first_type, second_type) defines the function `name` of two whole numbers or pointers,
+ * that ends in a jump, however it is compiled: who goes by the return address sees its caller. It jumps to what this returns,
  *
  *     void *choose(uintptr_t arguments[2])
  *

@@ -35,6 +35,9 @@ void gci_profile_take_signal(void);
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);
 
+/* The calling thread has run its destructors: its alternate signal stack goes where it was made here. api/interpose/signals.c */
+void gci_signals_thread_ends(void);
+
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);
 

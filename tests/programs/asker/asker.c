@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A library that asks the loader in words that mean something else to each asker. Its run path is a folder that no other searches. */
+/* A library that asks the loader in words that mean something else to each asker. Its run path is a folder that no other
+ * searches. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
