@@ -17,7 +17,7 @@ const char *gci_init_own_version(void) HIDDEN;
 /* In the library whose malloc is the process's. api/malloc.c */
 extern const char gci_init_malloc_link HIDDEN;
 
-/* Parses the environment; prints one line for each bad value. api/options.c */
+/* Parses the environment; prints one line for each bad value or unknown name. api/options.c */
 void gci_options_from_environment(void);
 
 /* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/hidden.c */
