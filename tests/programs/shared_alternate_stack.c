@@ -58,7 +58,7 @@ static void threads_end(void)
         pthread_join(thread, NULL);
     }
     gca_stats_get(&after);
-    CHECK(after.heap_bytes < before.heap_bytes + 10 * STACK_BYTES);
+    CHECK(after.heap_bytes < before.heap_bytes + UINT64_C(10) * STACK_BYTES);
     stack.ss_flags = SS_DISABLE;
     CHECK(sigaltstack(&stack, NULL) == 0);
 }

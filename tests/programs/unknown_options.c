@@ -16,7 +16,7 @@ static const char *output_with(const char *assignments)
     CHECK(path > 0);
     program[path > 0 ? path : 0] = '\0';
     snprintf(command, sizeof command, "env %s '%s' child 2>&1", assignments, program);
-    FILE *pipe = popen(command, "r");
+    FILE *pipe = popen(command, "r"); // NOLINT(cert-env33-c)
     if (pipe != NULL)
         length = fread(output, 1, sizeof output - 1, pipe);
     output[length] = '\0';
