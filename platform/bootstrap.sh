@@ -10,6 +10,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${GCALLOC_BUILD_DIR:-$top/build}
+unset GCALLOC_BUILD_DIR # no option of the library's, which says so of such names
 
 # Compiler and libraries; what the tests check with; the programs that the integration tests run.
 packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zlib1g-dev check python3-minimal python3

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "context_arch.h"
+
 /* Saves every register that a function must preserve on the stack, then calls function(sp, argument), where the saved
  * registers lie at and above sp. */
 void gci_context_call(void (*function)(uintptr_t sp, void *argument), void *argument);
@@ -27,6 +29,15 @@ bool gci_context_call_was_interrupted(const void *context);
 /* Whether it is about to return from one that has done something. A call that the kernel starts again is at its
  * instruction, not after it: what ends it later has nothing to do with the signal. */
 bool gci_context_call_has_returned(const void *context);
+
+/* ---- Standing in front of a function ------------------------------------------------------------------------------
+ *
+ * CONTEXT_FORWARD(choose, result, name, first_type, second_type) defines the function `name` of two whole numbers or pointers,
+ * that ends in a jump, however it is compiled: who goes by the return address sees its caller. It jumps to what this returns,
+ *
+ *     void *choose(uintptr_t arguments[2])
+ *
+ * an external function of this library, with the arguments as that has left them; where that is NULL, it returns NULL. */
 
 /* ---- Callers ------------------------------------------------------------------------------------------------------ */
 

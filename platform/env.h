@@ -14,7 +14,10 @@
 /* For the time before the C library has its own: the environment as constructors get it. */
 void gci_env_use(char **environment);
 
-/* Value of an environment variable or NULL; NULL always where the process runs with more rights than its caller. */
+/* The entries of the environment, up to NULL; none where the process runs with more rights than its caller. */
+char *const *gci_env_all(void);
+
+/* Value of an environment variable or NULL. */
 const char *gci_env_get(const char *name);
 
 uint64_t gci_env_random(void);

@@ -14,7 +14,7 @@
 
 struct page_reader {
     int pagemap;   /* descriptor or -1 */
-    int memory;    /* descriptor of the fallback or -1 */
+    int memory;    /* descriptor of what has pages that no load may touch, or -1 */
     bool has_scan; /* the kernel lists page ranges by category */
     bool has_copy; /* memory can be copied by system call */
 };
@@ -27,7 +27,11 @@ void gci_pages_close(struct page_reader *reader);
  * `shared`, simply present. Empty ranges are skipped at little cost. {limit, limit} at the end. */
 struct range gci_pages_next(const struct page_reader *reader, uintptr_t from, uintptr_t limit, bool shared);
 
-/* Copies what can be read of [from, from + bytes) up to the first page that cannot; returns the bytes copied. */
+/* Whether that takes little time in a range of which hardly any page holds something: large ones do not everywhere. */
+bool gci_pages_is_quick(const struct page_reader *reader, struct range range);
+
+/* Copies what can be read of [from, from + bytes) up to the first page that cannot, pages without access too where the system
+ * lets us; returns the bytes copied. */
 size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from, size_t bytes);
 
 /* Whether the page of that address can be read. Needs no reader, one system call, and no permission of a sandbox. */

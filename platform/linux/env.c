@@ -25,12 +25,16 @@ void gci_env_use(char **environment)
     early_environment = environment;
 }
 
+char *const *gci_env_all(void)
+{
+    static char *none;
+    char **entries = early_environment != NULL ? early_environment : environ;
+    return entries == NULL || getauxval(AT_SECURE) != 0 ? &none : entries;
+}
+
 const char *gci_env_get(const char *name)
 {
-    char **entries = early_environment != NULL ? early_environment : environ;
-    if (entries == NULL || getauxval(AT_SECURE) != 0)
-        return NULL;
-    for (char **entry = entries; *entry != NULL; entry++) {
+    for (char *const *entry = gci_env_all(); *entry != NULL; entry++) {
         if (!gci_text_starts_with(*entry, name))
             continue;
         const char *rest = *entry;

@@ -38,11 +38,18 @@ static int remember(struct growing_file *file, int descriptor)
     return make_absolute(file, descriptor);
 }
 
+/* Why there can be no new file of that name. */
+static int why_not_created(const char *path, int error)
+{
+    struct stat status;
+    return error == EEXIST && lstat(path, &status) == 0 && S_ISDIR(status.st_mode) ? EISDIR : error;
+}
+
 int gci_env_file_create(struct growing_file *file, const char *path)
 {
     int saved = errno;
     int descriptor = file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY, S_IRUSR | S_IWUSR);
-    int result = descriptor < 0 ? errno : remember(file, descriptor);
+    int result = descriptor < 0 ? why_not_created(path, errno) : remember(file, descriptor);
     if (descriptor >= 0)
         file_close(descriptor);
     errno = saved;

@@ -3,7 +3,8 @@
  *
  * Which pages hold data: the PAGEMAP_SCAN ioctl (Linux 6.7), else the entries of /proc/self/pagemap, else all of them.
  * Copies: process_vm_readv on ourselves, which fails with EFAULT where a load would fault (no access, guard pages, files
- * cut short); where a sandbox denies it, /proc/self/mem. See Documentation/admin-guide/mm/pagemap.rst of the kernel.
+ * cut short); there, and where a sandbox denies it, /proc/self/mem, which has private pages without access as well. See
+ * Documentation/admin-guide/mm/pagemap.rst of the kernel.
  */
 #include "platform/pages.h"
 
@@ -122,6 +123,14 @@ struct range gci_pages_next(const struct page_reader *reader, uintptr_t from, ui
     return found.lo < found.hi ? found : (struct range){limit, limit};
 }
 
+/* Of entries: a thousand reads, two milliseconds. */
+#define QUICK_BYTES (UINT64_C(2) << 30)
+
+bool gci_pages_is_quick(const struct page_reader *reader, struct range range)
+{
+    return reader->has_scan || (reader->pagemap >= 0 && range.hi - range.lo <= QUICK_BYTES);
+}
+
 static ssize_t copy_memory(void *to, uintptr_t from, size_t bytes)
 {
     struct iovec local = {to, bytes};
@@ -133,8 +142,9 @@ static ssize_t copy_memory(void *to, uintptr_t from, size_t bytes)
 size_t gci_pages_read(const struct page_reader *reader, void *to, uintptr_t from, size_t bytes)
 {
     int saved = errno;
-    ssize_t copied =
-        reader->has_copy ? copy_memory(to, from, bytes) : file_read_at(reader->memory, to, bytes, (off_t)from);
+    ssize_t copied = reader->has_copy ? copy_memory(to, from, bytes) : -1;
+    if (copied <= 0 && reader->memory >= 0)
+        copied = file_read_at(reader->memory, to, bytes, (off_t)from);
     errno = saved;
     return copied > 0 ? (size_t)copied : 0;
 }
@@ -146,8 +156,7 @@ static void probe(struct page_reader *reader)
     struct range found;
     size_t page = gci_vm_page_bytes();
     reader->has_copy = copy_memory(&copy, self, sizeof copy) == (ssize_t)sizeof copy;
-    if (!reader->has_copy)
-        reader->memory = file_open_to_read("/proc/self/mem");
+    reader->memory = file_open_to_read("/proc/self/mem");
     reader->has_scan =
         reader->pagemap >= 0 &&
         scan(reader, (struct range){align_down(self, page), align_down(self, page) + page}, false, &found);

@@ -109,6 +109,12 @@ static bool is_shadowed(void)
     return malloc_link == NULL && called != own;
 }
 
+static void end_thread(void)
+{
+    gci_signals_thread_ends();
+    gci_retire_thread();
+}
+
 /* glibc passes constructors what main gets. The shared libraries are linked so that this one runs before any other: a
  * thread that another library's constructor starts inherits a mask in which the stop signal is open. */
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
@@ -120,7 +126,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_env_use(environment);
     gci_options_from_environment();
     gci_hidden_choose_mode();
-    gci_thread_exit_init(gci_retire_thread);
+    gci_thread_exit_init(end_thread);
     gci_alloc_attach_thread();
     gci_thread_ask_exit_call(); /* the key did not exist when the first malloc attached this thread */
     gci_fork_init();

@@ -17,7 +17,7 @@ const char *gci_init_own_version(void) HIDDEN;
 /* In the library whose malloc is the process's. api/malloc.c */
 extern const char gci_init_malloc_link HIDDEN;
 
-/* Parses the environment; prints one line for each bad value. api/options.c */
+/* Parses the environment; prints one line for each bad value or unknown name. api/options.c */
 void gci_options_from_environment(void);
 
 /* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/hidden.c */
@@ -34,6 +34,9 @@ void gci_profile_take_signal(void);
 
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);
+
+/* The calling thread has run its destructors: its alternate signal stack goes where it was made here. api/interpose/signals.c */
+void gci_signals_thread_ends(void);
 
 /* Registers the handlers of fork. api/fork.c */
 void gci_fork_init(void);

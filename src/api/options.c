@@ -154,6 +154,85 @@ static void report_bad_value(const struct option_row *row, const char *value)
     gci_env_report(&text);
 }
 
+/* ---- Variables that no option has ---------------------------------------------------------------------------------- */
+
+#define PREFIX "GCALLOC_"
+#define NAME_BYTES_MAX 32u /* of what is compared; the longest name of an option is far shorter */
+
+/* How many letters have to be added, left out or changed to make one name of the other; at most NAME_BYTES_MAX letters count.
+ * `lower` is in lower case. */
+static size_t distance(const char *lower, const char *name, size_t length)
+{
+    size_t row[NAME_BYTES_MAX + 1];
+    for (size_t i = 0; i <= length; i++)
+        row[i] = i;
+    for (size_t step = 1; *lower != '\0'; lower++, step++) {
+        size_t diagonal = row[0];
+        row[0] = step;
+        for (size_t i = 1; i <= length; i++) {
+            size_t changed = diagonal + (upper(*lower) != upper(name[i - 1]));
+            diagonal = row[i];
+            size_t one_more = (row[i] < row[i - 1] ? row[i] : row[i - 1]) + 1;
+            row[i] = changed < one_more ? changed : one_more;
+        }
+    }
+    return row[length];
+}
+
+/* NULL where none is so near that it can be meant. */
+static const struct option_row *find_nearest(const char *name, size_t length)
+{
+    const struct option_row *nearest = NULL;
+    size_t least = length / 2;
+    for (size_t i = 0; i < ROW_COUNT && length <= NAME_BYTES_MAX; i++) {
+        size_t away = distance(rows[i].name, name, length);
+        if (away > least || (away == least && nearest != NULL))
+            continue;
+        nearest = &rows[i];
+        least = away;
+    }
+    return nearest;
+}
+
+static void report_unknown(const char *variable, size_t length)
+{
+    struct text text;
+    size_t prefix = sizeof PREFIX - 1;
+    const struct option_row *nearest = find_nearest(variable + prefix, length - prefix);
+    gci_text_init(&text);
+    gci_text_add_limited(&text, variable, length < SHOWN_VALUE_BYTES ? length : SHOWN_VALUE_BYTES);
+    gci_text_add(&text, ": no such option");
+    if (nearest != NULL) {
+        gci_text_add(&text, "; nearest is ");
+        add_upper(&text, nearest->variable);
+    }
+    gci_env_report(&text);
+}
+
+static bool is_known(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        size_t same = 0;
+        while (same < length && rows[i].name[same] != '\0' && upper(rows[i].name[same]) == name[same])
+            same++;
+        if (same == length && rows[i].name[same] == '\0')
+            return true;
+    }
+    return false;
+}
+
+static void report_all_unknown(void)
+{
+    for (char *const *entry = gci_env_all(); *entry != NULL; entry++) {
+        size_t length = 0;
+        while ((*entry)[length] != '=' && (*entry)[length] != '\0')
+            length++;
+        size_t prefix = sizeof PREFIX - 1;
+        if (gci_text_starts_with(*entry, PREFIX) && !is_known(*entry + prefix, length - prefix))
+            report_unknown(*entry, length);
+    }
+}
+
 void gci_options_from_environment(void)
 {
     for (size_t i = 0; i < ROW_COUNT; i++) {
@@ -164,6 +243,7 @@ void gci_options_from_environment(void)
         if (value != NULL && !set_option(&rows[i], value))
             report_bad_value(&rows[i], value);
     }
+    report_all_unknown();
 }
 
 GCA_API int gca_option_set(const char *name, const char *value)

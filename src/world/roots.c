@@ -335,7 +335,7 @@ static void scan_mapping(const struct mapping *mapping, void *data)
 {
     struct walk *walk = data;
     walk->kind = kind_of(walk, mapping);
-    if (!mapping->is_readable)
+    if (!mapping->is_readable && (mapping->kind == MAPPING_OTHER || !gci_pages_is_quick(walk->reader, mapping->range)))
         return;
     if (mapping->kind != MAPPING_OTHER)
         scan_unasked(walk, mapping);

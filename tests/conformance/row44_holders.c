@@ -67,6 +67,11 @@ static void check_mapping(int flags)
     mprotect(page, 65536, PROT_READ);
     collect_and_reuse(HELD_BYTES);
     check_held(page[5000]);
+    /* nobody may read it for the moment, as where a runtime moves its objects */
+    mprotect(page, 65536, PROT_NONE);
+    collect_and_reuse(HELD_BYTES);
+    mprotect(page, 65536, PROT_READ);
+    check_held(page[5000]);
     munmap(page, 65536);
 }
 

@@ -227,6 +227,9 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(done.stderr, f"gcalloc: no profile: {self.path('profile')}: File exists\n")
         with open(self.path("profile"), encoding="ascii") as file:
             self.assertEqual(file.read(), "precious")
+        os.mkdir(self.path("folder"))
+        done = self.run_program("exact", name="folder")
+        self.assertEqual(done.stderr, f"gcalloc: no profile: {self.path('folder')}: Is a directory\n")
 
     def check_estimates(self, level, rate):
         """Within six deviations, which a count of n samples has 1 / sqrt(n) of."""

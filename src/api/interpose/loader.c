@@ -12,6 +12,7 @@
 
 #include "api/family.h"
 #include "api/interpose/real.h"
+#include "platform/context.h"
 #include "platform/image.h"
 
 #define HIDING_LIBRARY "libfontconfig.so"
@@ -54,33 +55,36 @@ __attribute__((constructor(103))) static void look_at_start(void)
     look_for_hiding();
 }
 
-DECLARE_NEXT(dlopen)
+/* Both functions end in jumps: the loader tells by the return address who asks, searches the asker's own path, and begins after
+ * the asker for RTLD_NEXT. These say where to, and are called by the assembler's lines alone. */
+void *gci_loader_choose_dlopen(uintptr_t arguments[2]) HIDDEN __attribute__((used));
+void *gci_loader_choose_dlsym(uintptr_t arguments[2]) HIDDEN __attribute__((used));
 
-/* The call is the last thing done, so it is a jump: the loader tells by the return address who asks, and searches the
- * asker's own path. */
-EXPORT void *dlopen(const char *file, int mode)
+void *gci_loader_choose_dlopen(uintptr_t arguments[2])
 {
-    __typeof__(&dlopen) next = next_dlopen();
-    return next != NULL ? next(file, mode & ~RTLD_DEEPBIND) : NULL;
-}
-
-/* The version that dlsym has had in every glibc. Asked for by it, as dlsym by name is ours. */
-static __typeof__(&dlsym) next_dlsym(void)
-{
-    static __typeof__(&dlsym) next;
-    __typeof__(&dlsym) found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+    static void *next;
+    void *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
     if (UNLIKELY(found == NULL)) {
-        void *symbol = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
-        __builtin_memcpy(&found, &symbol, sizeof found);
+        found = dlsym(RTLD_NEXT, "dlopen");
         __atomic_store_n(&next, found, __ATOMIC_RELAXED);
     }
+    arguments[1] &= ~(uintptr_t)RTLD_DEEPBIND;
     return found;
 }
 
-/* A jump as well: RTLD_NEXT is relative to who asks. */
-EXPORT void *dlsym(void *library, const char *name)
+/* The version that dlsym has had in every glibc. Asked for by it, as dlsym by name is ours. */
+void *gci_loader_choose_dlsym(uintptr_t arguments[2])
 {
-    __typeof__(&dlsym) next = next_dlsym();
+    static void *next;
+    void *found = __atomic_load_n(&next, __ATOMIC_RELAXED);
+    (void)arguments;
+    if (UNLIKELY(found == NULL)) {
+        found = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+        __atomic_store_n(&next, found, __ATOMIC_RELAXED);
+    }
     look_for_hiding();
-    return next != NULL ? next(library, name) : NULL;
+    return found;
 }
+
+CONTEXT_FORWARD(gci_loader_choose_dlopen, EXPORT void *, dlopen, const char *, int)
+CONTEXT_FORWARD(gci_loader_choose_dlsym, EXPORT void *, dlsym, void *restrict, const char *restrict)

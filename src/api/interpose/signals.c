@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "alloc/alloc.h"
+#include "api/init.h"
 #include "api/interpose/mask.h"
 #include "api/interpose/real.h"
 #include "platform/env.h"
@@ -156,8 +157,8 @@ EXPORT handler_fn __sysv_signal(int signal, handler_fn handler) // NOLINT(bugpro
 /* ---- Alternate stacks ---------------------------------------------------------------------------------------------
  * A program may give one alternate stack to all of its threads, when a handler that ends the process is all that runs
  * there: varnishd does. Ours runs on all of them at once. So whoever comes with a stack that another living thread has
- * gets a block of the same size instead, which is collected once no thread has it any more (world/roots.c takes
- * alternate stacks for roots).
+ * gets a block of the same size instead, which it keeps until it ends: a handler that returns gives its thread the stack back
+ * that was there when it began.
  *
  * Threads note their stacks in slots that they claim by their id; a thread that has ended, or that is the parent's where
  * this process was forked, has lost its slot. Who notes first and looks then is seen by another that does the same.
@@ -169,12 +170,18 @@ static struct alternate {
     uintptr_t hidden; /* the stack's lowest address, complemented: this must not keep it; 0 for none */
 } alternates[ALTERNATES_MAX];
 static __thread struct alternate *own_alternate TLS_INITIAL_EXEC;
+static __thread void *replacement TLS_INITIAL_EXEC;
 
 static bool claim(struct alternate *slot, uint32_t self)
 {
     uint32_t holder = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
-    return (holder == 0 || holder == self || !gci_thread_is_alive(holder)) &&
-           __atomic_compare_exchange_n(&slot->thread, &holder, self, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+    if (holder == self)
+        return true;
+    if ((holder != 0 && gci_thread_is_alive(holder)) ||
+        !__atomic_compare_exchange_n(&slot->thread, &holder, self, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        return false;
+    __atomic_store_n(&slot->hidden, 0, __ATOMIC_SEQ_CST);
+    return true;
 }
 
 /* Another's slot is its own again in a child of fork, whose ids are new. */
@@ -199,20 +206,48 @@ static bool is_shared(uintptr_t hidden, uint32_t self)
     return false;
 }
 
+static void *replacement_of(size_t bytes)
+{
+    if (replacement == NULL || gci_usable_bytes(replacement, "sigaltstack") < bytes) {
+        replacement = gci_alloc_zeroed(bytes, KIND_SCANNED);
+        gci_thread_ask_exit_call(); /* a thread that has taken no small block has not asked yet */
+    }
+    return replacement;
+}
+
+/* A stack that the kernel refuses is not the thread's, so nobody else has to do without it. */
 EXPORT int sigaltstack(const stack_t *restrict wanted, stack_t *restrict old)
 {
     stack_t replaced;
     uint32_t self = gci_thread_id();
     struct alternate *own = wanted == NULL ? NULL : find_own(self);
+    uintptr_t before = own == NULL ? 0 : own->hidden;
     if (own != NULL) {
         uintptr_t hidden = (wanted->ss_flags & SS_DISABLE) != 0 ? 0 : ~(uintptr_t)wanted->ss_sp;
         __atomic_store_n(&own->hidden, hidden, __ATOMIC_SEQ_CST);
-        void *copy = hidden != 0 && is_shared(hidden, self) ? gci_alloc_zeroed(wanted->ss_size, KIND_SCANNED) : NULL;
+        void *copy = hidden != 0 && is_shared(hidden, self) ? replacement_of(wanted->ss_size) : NULL;
         if (copy != NULL) {
             replaced = *wanted;
             replaced.ss_sp = copy;
             wanted = &replaced;
         }
     }
-    return (int)syscall(SYS_sigaltstack, wanted, old);
+    int result = (int)syscall(SYS_sigaltstack, wanted, old);
+    if (result != 0 && own != NULL)
+        __atomic_store_n(&own->hidden, before, __ATOMIC_SEQ_CST);
+    return result;
+}
+
+/* A thread that ends in a handler on that stack keeps it. */
+void gci_signals_thread_ends(void)
+{
+    int saved = errno;
+    stack_t now;
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    if (replacement != NULL && syscall(SYS_sigaltstack, NULL, &now) == 0 &&
+        (now.ss_sp != replacement || syscall(SYS_sigaltstack, &none, NULL) == 0)) {
+        free_fast(replacement, "sigaltstack");
+        replacement = NULL;
+    }
+    errno = saved;
 }

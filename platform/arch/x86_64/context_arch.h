@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GCI_PLATFORM_ARCH_CONTEXT_H
+#define GCI_PLATFORM_ARCH_CONTEXT_H
+
+/* A function without a frame of the compiler's: nothing but these instructions. At the call the stack is aligned to 16 bytes, and
+ * the two argument registers lie in memory in this order. */
+#define CONTEXT_FORWARD(choose, result, name, first_type, second_type)                                                 \
+    __attribute__((naked)) result name(first_type first __attribute__((unused)),                                       \
+                                       second_type second __attribute__((unused)))                                     \
+    {                                                                                                                  \
+        __asm__("pushq %rsi\n\t"                                                                                       \
+                ".cfi_adjust_cfa_offset 8\n\t"                                                                         \
+                "pushq %rdi\n\t"                                                                                       \
+                ".cfi_adjust_cfa_offset 8\n\t"                                                                         \
+                "movq %rsp, %rdi\n\t"                                                                                  \
+                "subq $8, %rsp\n\t"                                                                                    \
+                ".cfi_adjust_cfa_offset 8\n\t"                                                                         \
+                "call " #choose "\n\t"                                                                                 \
+                "addq $8, %rsp\n\t"                                                                                    \
+                ".cfi_adjust_cfa_offset -8\n\t"                                                                        \
+                "popq %rdi\n\t"                                                                                        \
+                ".cfi_adjust_cfa_offset -8\n\t"                                                                        \
+                "popq %rsi\n\t"                                                                                        \
+                ".cfi_adjust_cfa_offset -8\n\t"                                                                        \
+                "testq %rax, %rax\n\t"                                                                                 \
+                "jz 1f\n\t"                                                                                            \
+                "jmpq *%rax\n"                                                                                         \
+                "1:\tretq");                                                                                           \
+    }
+
+#endif
