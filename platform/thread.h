@@ -57,6 +57,9 @@ enum block_owner {
 };
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *to, uintptr_t from, size_t bytes));
 
+/* False where it is sure that no thread runs on it. */
+bool gci_thread_may_run(uintptr_t control_block, bool (*read)(void *to, uintptr_t from, size_t bytes));
+
 /* Starts a thread of the C library with every signal blocked: `run`, and when that ends, in whatever way, `ended` on the same
  * thread. May allocate. 0 or an errno value. */
 int gci_thread_start(void (*run)(void), void (*ended)(void));

@@ -256,19 +256,29 @@ READS_RAW_MEMORY static size_t find_id_offset(void)
 /* The descriptor starts with a pointer to itself and repeats it in its third word (tcbhead_t): fresh memory mapped at
  * the same place does not. The kernel zeroes the id when the thread is gone (CLONE_CHILD_CLEARTID), and pthread_join makes
  * it negative. */
+static size_t id_offset(void)
+{
+    static size_t offset; /* written once with the one right value: a race writes the same */
+    if (offset == 0)
+        offset = find_id_offset();
+    return offset;
+}
+
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))
 {
-    static size_t id_offset; /* written once with the one right value: a race writes the same */
-    if (id_offset == 0)
-        id_offset = find_id_offset();
     uintptr_t head[3];
     uint32_t id;
-    if (id_offset == OFFSET_UNKNOWN || !read(head, control_block, sizeof head) ||
-        !read(&id, control_block + id_offset, sizeof id))
+    if (id_offset() == OFFSET_UNKNOWN || !read(head, control_block, sizeof head) ||
+        !read(&id, control_block + id_offset(), sizeof id))
         return BLOCK_OWNER_GONE;
     if (head[0] != control_block || head[2] != control_block)
         return BLOCK_OWNER_GONE;
     return (int32_t)id <= 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+}
+
+bool gci_thread_may_run(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))
+{
+    return id_offset() == OFFSET_UNKNOWN || gci_thread_block_owner(control_block, read) == BLOCK_OWNER_ALIVE;
 }
 
 /* ---- Threads of the C library ------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "heap/special/special.h"
 #include "platform/env.h"
 #include "platform/sync.h"
+#include "platform/thread.h"
 #include "world/critical.h"
 
 __thread struct count_self gci_count_self TLS_INITIAL_EXEC = {.owner = COUNT_NOBODY};
@@ -79,11 +80,7 @@ static bool is_dead(uint32_t shared)
 static void forget_busy(const struct counted *counted)
 {
     enter(&count_lock);
-    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++) {
-        volatile shared_word *at = gci_heap.caches[id]->busy_at;
-        if (at != NULL && word_load(at) == (uintptr_t)(counted + 1))
-            word_store(at, 0);
-    }
+    gci_cache_forget_busy(&gci_heap, (uintptr_t)(counted + 1));
     leave(&count_lock);
 }
 
@@ -343,7 +340,8 @@ static bool is_often(const struct counted *counted)
     return ++last_shared_times >= TIMES_TO_MERGE;
 }
 
-/* The caller has a reference, so nobody disposes of the object before the name is there. */
+/* The caller has a reference, so nobody disposes of the object before the name is there. That of the object before goes first, so
+ * that who finds another name in the cache need not look here. */
 static void make_busy(struct counted *counted, uint32_t shared)
 {
     if (!gci_alloc_attach_thread())
@@ -352,10 +350,14 @@ static void make_busy(struct counted *counted, uint32_t shared)
         u32_compare_and_swap(&counted->shared, shared, shared | SHARED_BUSY);
         shared = u32_load(&counted->shared);
     }
-    word_store(&gci_count_self.busy, (uintptr_t)(counted + 1));
-    if (gci_cache_self.cache->busy_at == NULL) {
+    struct cache *cache = gci_cache_self.cache;
+    word_store(&gci_count_self.busy, 0);
+    word_store_release(&cache->busy_with, (uintptr_t)(counted + 1));
+    word_store_release(&gci_count_self.busy, (uintptr_t)(counted + 1));
+    if (cache->busy_at == NULL) {
         enter(&count_lock);
-        gci_cache_self.cache->busy_at = &gci_count_self.busy;
+        cache->busy_block = gci_thread_control_block();
+        cache->busy_at = &gci_count_self.busy;
         leave(&count_lock);
     }
 }

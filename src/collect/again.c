@@ -2,6 +2,7 @@
 /* Implementation of collect/again.h. */
 #include "collect/again.h"
 
+#include "base/atomic.h"
 #include "base/text.h"
 #include "heap/resolve.h"
 #include "heap/sweep.h"
@@ -18,6 +19,10 @@ static struct kept *kept;
 static size_t kept_count;
 static size_t kept_capacity;
 static bool is_short; /* of memory */
+
+/* Whether a marking was not compared, for lack of memory, and that was told. Read and written by everybody. */
+enum telling { NOTHING_TO_TELL, MUST_TELL, HAS_TOLD };
+static volatile u32_shared telling;
 
 #define KEPT_FIRST_CAPACITY 512u
 
@@ -87,12 +92,20 @@ static void ignore_unit(uint32_t unit, void *data)
 void gci_again_compare(const struct page_reader *pages)
 {
     look_at_stacks(pages);
-    if (is_short || !gci_verify_begin(&gci_heap))
+    if (is_short || !gci_verify_begin(&gci_heap)) {
+        (void)u32_compare_and_swap(&telling, NOTHING_TO_TELL, MUST_TELL);
         return;
+    }
     gci_sweep_prepare(&gci_heap, ignore_unit, NULL);
     for (size_t i = 0; i < kept_count; i++)
         gci_verify_words(&gci_heap, &kept[i].word, 1);
     uintptr_t found = gci_verify_end(&gci_heap);
     if (found != 0)
         die("marking twice differs at ", found);
+}
+
+void gci_again_tell(void)
+{
+    if (UNLIKELY(u32_load(&telling) == MUST_TELL) && u32_compare_and_swap(&telling, MUST_TELL, HAS_TOLD))
+        gci_env_report_string("verify: no memory for a second marking: not every collection is checked");
 }

@@ -18,8 +18,11 @@ void gci_again_begin(void);
 /* Before they are marked: words that lead to no place in the heap are passed over. */
 void gci_again_keep(const struct root_piece *piece);
 
-/* After the marking. Ends the process with one line if something differs; the marks of the second marking stay. Does nothing
- * where there is no memory for it. */
+/* After the marking. Ends the process with one line if something differs; the marks of the second marking stay. Where there is no
+ * memory for it nothing is compared, which is noted. */
 void gci_again_compare(const struct page_reader *pages);
+
+/* World running, no lock held: one line for each process in which a marking was not compared. */
+void gci_again_tell(void);
 
 #endif

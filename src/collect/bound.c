@@ -6,6 +6,8 @@
 #include "heap/cache.h"
 #include "platform/sync.h"
 #include "platform/vm.h"
+#include "world/stop.h"
+#include "world/thread.h"
 
 volatile u32_shared gci_bound_is_due;
 
@@ -142,17 +144,21 @@ static bool hide_link(struct special *special, void *data)
     return true;
 }
 
-static void forget_busy(const struct heap *heap)
+/* Of the threads that are stopped: that of one that has ended without a word may be unmapped, or somebody else's memory. */
+static void forget_busy(void)
 {
-    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
-        if (heap->caches[id]->busy_at != NULL)
-            word_store(heap->caches[id]->busy_at, 0);
+    uint32_t generation = gci_world_generation();
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
+        bool is_there = thread == gci_thread_self || u32_load(&thread->stopped_in) == generation;
+        if (is_there && thread->cache != NULL && thread->cache->busy_at != NULL)
+            word_store(thread->cache->busy_at, 0);
+    }
 }
 
 void gci_bound_hide(struct heap *heap)
 {
     struct bound bound = {.heap = heap};
-    forget_busy(heap);
+    forget_busy();
     if (word_load(&gci_special_count) != 0)
         gci_special_each(hide_link, &bound);
 }

@@ -387,6 +387,7 @@ static bool run_unless_done(enum cycle_reason reason, bool always, uint64_t *fre
     if (runs)
         run_cycle(&cycle);
     unlock_collector(blocked);
+    gci_again_tell();
     if (runs && report_to != NULL)
         report_to(&cycle.report);
     errno = saved;
@@ -443,8 +444,10 @@ static bool run_without_freeing(struct cycle *cycle)
     bool runs = u32_load(&holds) == 0;
     if (runs)
         run_cycle(cycle);
-    if (!has_lock)
+    if (!has_lock) {
         unlock_collector(blocked);
+        gci_again_tell();
+    }
     errno = saved;
     return runs && !cycle->report.is_given_up;
 }

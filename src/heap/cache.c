@@ -6,6 +6,8 @@
 #include "heap/large.h"
 #include "heap/region.h"
 #include "heap/release.h"
+#include "platform/pages.h"
+#include "platform/thread.h"
 
 static uint64_t no_bits; /* always 0: the word behind every closed window */
 
@@ -215,6 +217,31 @@ static void orphan_block(struct heap *heap, uint32_t unit)
     gci_lock_acquire(&heap->class_locks[hot_class(hot)]);
     gci_cache_abandon_block(heap, unit);
     gci_lock_release(&heap->class_locks[hot_class(hot)]);
+}
+
+READS_RAW_MEMORY static bool read_memory(void *to, uintptr_t from, size_t bytes)
+{
+    bool is_there = gci_pages_is_readable(from) && gci_pages_is_readable(from + bytes - 1);
+    if (is_there)
+        __builtin_memcpy(to, (const void *)from, bytes); // NOLINT(performance-no-int-to-ptr)
+    return is_there;
+}
+
+/* A thread that has ended by the system call alone has told nobody, and its thread-local storage may be gone. Its control block
+ * knows: the kernel clears the id there before anybody can join the thread. */
+static bool is_there(const struct cache *cache)
+{
+    return cache == gci_cache_self.cache || gci_thread_may_run(cache->busy_block, read_memory);
+}
+
+void gci_cache_forget_busy(const struct heap *heap, uintptr_t object)
+{
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
+        const struct cache *cache = heap->caches[id];
+        volatile shared_word *at = cache->busy_at;
+        if (at != NULL && word_load_acquire(&cache->busy_with) == object && is_there(cache) && word_load(at) == object)
+            word_store(at, 0);
+    }
 }
 
 void gci_cache_forget_names(struct heap *heap, const struct cache *kept)

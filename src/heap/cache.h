@@ -90,8 +90,11 @@ struct cache {
     struct inbox inbox;            /* outlives the thread, and so does the next */
     volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
     volatile shared_word *busy_at; /* gci_count_self.busy: lock of alloc/count.c; a killed thread's: the region's */
-    volatile shared_word left;     /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
-    struct trail *trail;           /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
+    volatile shared_word
+        busy_with;             /* what that is, or was: set by its thread, and there when the thread no longer is */
+    uintptr_t busy_block;      /* the thread's control block, beside which busy_at points; set with it */
+    volatile shared_word left; /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
+    struct trail *trail;       /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };
 
 /* `class_offset` is what size_class_window says. */
@@ -141,6 +144,9 @@ struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache);
 
 /* Fork child: what the others had in their thread-local storage is no longer there. */
 void gci_cache_forget_names(struct heap *heap, const struct cache *kept);
+
+/* No thread is busy with the object from here on, which none can be in the middle of counting. Lock of alloc/count.c. */
+void gci_cache_forget_busy(const struct heap *heap, uintptr_t object);
 
 /* A cache of its own for a thread; NULL when memory or ids have run out. */
 struct cache *gci_cache_create(struct heap *heap);

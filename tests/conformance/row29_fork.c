@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows 29, 32, 33: fork while other threads allocate and collect; children allocate, collect, fork and exec. */
+/* Rows 29, 32, 33: fork while other threads allocate and collect; children allocate, collect, fork and exec. What signals are
+ * blocked is the same behind fork as before, in both processes. */
 #include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "conformance.h"
@@ -30,6 +33,22 @@ static void use_heap(void)
     collect();
 }
 
+/* All signals that the kernel knows: the C library shows none of its own. */
+static unsigned long blocked_signals(void)
+{
+    unsigned long blocked = 0;
+    CHECK(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof blocked) == 0);
+    return blocked;
+}
+
+static pid_t fork_as_it_was(void)
+{
+    unsigned long before = blocked_signals();
+    pid_t child = fork();
+    CHECK(blocked_signals() == before);
+    return child;
+}
+
 static void descend(int generations, const char *held)
 {
     int status = 0;
@@ -37,7 +56,7 @@ static void descend(int generations, const char *held)
         check_held(held);
         use_heap();
         check_held(held);
-        pid_t child = fork();
+        pid_t child = fork_as_it_was();
         if (child != 0) {
             waitpid(child, &status, 0);
             _exit(status != 0);
@@ -50,11 +69,15 @@ int main(void)
 {
     pthread_t threads[3];
     char *held = make_held();
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
     for (int i = 0; i < 3; i++)
         pthread_create(&threads[i], NULL, churn, NULL);
+    pthread_sigmask(SIG_BLOCK, &one, NULL);
     for (int i = 0; i < 60; i++) {
         int status;
-        pid_t child = fork();
+        pid_t child = fork_as_it_was();
         CHECK(child >= 0);
         if (child == 0)
             descend(i % 10 == 0 ? 10 : 1, held);

@@ -471,6 +471,12 @@ static void reset_options(void)
         REQUIRE(gca_option_set(usual[i][0], usual[i][1]) == 0);
 }
 
+void gci_model_add_roots(void)
+{
+    REQUIRE(gca_roots_add(handles, handles + HANDLES) == 0);
+    REQUIRE(gca_roots_add(weak, weak + WEAK_LINKS) == 0);
+}
+
 void gci_model_begin(void)
 {
     node_count = 0;

@@ -40,6 +40,9 @@ struct node {
     bool is_marked; /* reachable, when it was last asked for */
 };
 
+/* Once, where static data are no roots. */
+void gci_model_add_roots(void);
+
 void gci_model_begin(void);
 void gci_model_end(void);
 

@@ -361,8 +361,8 @@ static uint32_t check_end(void)
 
 int main(int count, char **words)
 {
-    uint64_t seeds = count > 1 ? strtoull(words[1], NULL, 0) : 50;
-    uint64_t first = count > 2 ? strtoull(words[2], NULL, 0) : 1;
+    uint64_t seeds = count > 1 ? strtoull(words[1], NULL, 0) : 20;
+    uint64_t first = count > 2 ? strtoull(words[2], NULL, 0) : FIRST_SEED;
     uint64_t left = 0;
     for (seed = first; seed < first + seeds; seed++) {
         int failures = check_failures;

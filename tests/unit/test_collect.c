@@ -343,6 +343,51 @@ START_TEST(a_collection_on_a_block_of_the_heap_is_marked_twice)
 }
 END_TEST
 
+#define MANY_ROOTS 100000
+#define VERIFY_FAULTS 24
+
+static void *many_roots[MANY_ROOTS]; /* more than there is room for at first */
+
+/* What is said on standard error of two collections, of which one gets no memory at the k-th call for it. */
+static size_t collect_with_fault(uint64_t k, char *said, size_t bytes)
+{
+    int ends[2], status;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        gca_option_set("verify", "1");
+        gci_vm_fail_at(k);
+        gca_collect();
+        gci_vm_fail_at(0);
+        gca_collect();
+        _exit(gca_base(many_roots[0]) != many_roots[0]);
+    }
+    close(ends[1]);
+    ssize_t length = read(ends[0], said, bytes - 1);
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    ck_assert_msg(status == 0, "k = %d: status %x", (int)k, (unsigned)status);
+    return length > 0 ? (size_t)length : 0;
+}
+
+START_TEST(a_marking_that_is_not_compared_is_told_of_once)
+{
+    static const char wanted[] = "gcalloc: verify: no memory for a second marking: not every collection is checked\n";
+    char said[1000];
+    int told = 0;
+    void *block = gca_malloc(10);
+    for (int i = 0; i < MANY_ROOTS; i++)
+        many_roots[i] = block;
+    for (uint64_t k = 0; k <= VERIFY_FAULTS; k++) {
+        said[collect_with_fault(k, said, sizeof said)] = '\0';
+        ck_assert_msg(said[0] == '\0' || (k > 0 && strcmp(said, wanted) == 0), "k = %d: %s", (int)k, said);
+        told += said[0] != '\0';
+    }
+    ck_assert_int_gt(told, 0);
+}
+END_TEST
+
 #define WORKERS 3
 #define COLLECTIONS 400
 
@@ -401,7 +446,7 @@ MAKE_SUITE(pacer, what_is_left_bounds_growth, headroom_is_bounded, faster_growth
 MAKE_SUITE(cycle, cycles_free_garbage_and_keep_the_rest, reachability_is_answered, uncollectable_memory_is_a_root,
            a_collection_is_no_cancellation_point, what_another_process_writes_is_marked_twice_as_it_was,
            a_stopped_stack_that_changes_is_found, a_collection_on_a_block_of_the_heap_is_marked_twice,
-           collecting_without_pause_leaves_time_for_others)
+           a_marking_that_is_not_compared_is_told_of_once, collecting_without_pause_leaves_time_for_others)
 
 /* ---- Faults ------------------------------------------------------------------------------------------------------- */
 
