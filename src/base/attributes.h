@@ -40,6 +40,9 @@
 /* For functions that read memory of the program as raw words: stacks, other threads' data, freed slots. */
 #define READS_RAW_MEMORY __attribute__((no_sanitize("address", "thread", "undefined")))
 
+/* For functions that the thread sanitizer calls itself while it begins. */
+#define COMES_BEFORE_SANITIZER __attribute__((no_sanitize("thread")))
+
 #define STATIC_ASSERT(condition, message) _Static_assert(condition, message)
 
 /* Keeps `pointer` in a register or on the stack up to this point, so that a conservative scan in between finds it. */

@@ -126,6 +126,9 @@ handler_fn __sysv_signal(int signal, handler_fn handler); // NOLINT(bugprone-res
 DECLARE_NEXT(signal)
 DECLARE_NEXT(__sysv_signal)
 
+/* Before, there is one thread. */
+static bool has_begun;
+
 /* The C library's remember what siginterrupt was told. Looked up at start, as handlers call them. */
 static handler_fn (*call_signal)(int, handler_fn) = set_as_bsd;
 static handler_fn (*call_sysv_signal)(int, handler_fn) = set_as_system_v;
@@ -136,6 +139,7 @@ __attribute__((constructor(102))) static void look_up(void)
         call_signal = next_signal();
     if (next___sysv_signal() != NULL)
         call_sysv_signal = next___sysv_signal();
+    has_begun = true;
 }
 
 EXPORT handler_fn signal(int signal, handler_fn handler)
@@ -216,7 +220,7 @@ static void *replacement_of(size_t bytes)
 }
 
 /* A stack that the kernel refuses is not the thread's, so nobody else has to do without it. */
-EXPORT int sigaltstack(const stack_t *restrict wanted, stack_t *restrict old)
+static NOINLINE int set_alternate(const stack_t *restrict wanted, stack_t *restrict old)
 {
     stack_t replaced;
     uint32_t self = gci_thread_id();
@@ -236,6 +240,11 @@ EXPORT int sigaltstack(const stack_t *restrict wanted, stack_t *restrict old)
     if (result != 0 && own != NULL)
         __atomic_store_n(&own->hidden, before, __ATOMIC_SEQ_CST);
     return result;
+}
+
+COMES_BEFORE_SANITIZER EXPORT int sigaltstack(const stack_t *restrict wanted, stack_t *restrict old)
+{
+    return LIKELY(has_begun) ? set_alternate(wanted, old) : (int)syscall(SYS_sigaltstack, wanted, old);
 }
 
 /* A thread that ends in a handler on that stack keeps it. */
