@@ -90,27 +90,6 @@ void gci_thread_allow_attach(void)
     is_detached = false;
 }
 
-bool gci_thread_attach(void)
-{
-    gci_lock_acquire(&registry_lock);
-    struct thread *thread = gci_thread_find_or_add_locked(gci_thread_id());
-    if (thread != NULL)
-        thread->has_ended = false; /* an earlier thread of the same id had */
-    gci_lock_release(&registry_lock);
-    if (thread == NULL)
-        return false;
-    struct cache *cache = gci_cache_create(&gci_heap);
-    thread->cache = cache;
-    thread->stack = gci_thread_stack(&thread->stack_is_kept);
-    thread->control_block = gci_thread_control_block();
-    gci_thread_self = thread;
-    is_detached = false;
-    if (cache == NULL)
-        return false;
-    cache_become_self(cache);
-    return true;
-}
-
 static void remember_ended_stack(const struct thread *thread)
 {
     if (!thread->stack_is_kept)
@@ -157,6 +136,43 @@ static bool take_from_dead(struct thread *thread, uint32_t id, struct cache **ca
         thread->cache = NULL;
     gci_lock_release(&registry_lock);
     return is_dead_ones;
+}
+
+/* A thread that ended by the system call alone, with no collection since, has left its record, and the kernel has given its id to
+ * the calling thread. A control block is in the record only once its thread has attached. */
+static void retire_namesake(uint32_t id)
+{
+    struct thread *thread = gci_thread_find(id);
+    struct cache *cache;
+    if (LIKELY(thread == NULL || thread == gci_thread_self || thread->control_block == 0) ||
+        !take_from_dead(thread, id, &cache))
+        return;
+    if (cache != NULL)
+        gci_cache_retire(&gci_heap, cache);
+    free_record(thread);
+}
+
+bool gci_thread_attach(void)
+{
+    uint32_t id = gci_thread_id();
+    retire_namesake(id);
+    gci_lock_acquire(&registry_lock);
+    struct thread *thread = gci_thread_find_or_add_locked(id);
+    if (thread != NULL)
+        thread->has_ended = false; /* an earlier thread of the same id had */
+    gci_lock_release(&registry_lock);
+    if (thread == NULL)
+        return false;
+    struct cache *cache = gci_cache_create(&gci_heap);
+    thread->cache = cache;
+    thread->stack = gci_thread_stack(&thread->stack_is_kept);
+    thread->control_block = gci_thread_control_block();
+    gci_thread_self = thread;
+    is_detached = false;
+    if (cache == NULL)
+        return false;
+    cache_become_self(cache);
+    return true;
 }
 
 void gci_thread_retire_ended(uint32_t generation)

@@ -309,7 +309,66 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
-MAKE_SUITE(stop, a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on,
-           nothing_moves_in_a_stopped_world, a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for,
-           no_handler_runs_in_a_stopped_world, a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap,
-           a_signal_that_cannot_be_taken_leaves_the_one_before)
+/* ---- The registry --------------------------------------------------------------------------------------------------- */
+
+static struct {
+    uint32_t id;
+    const struct cache *cache;
+    uint32_t small, large; /* units */
+} vanished;
+
+static uint32_t unit_of(const void *block)
+{
+    return (uint32_t)(((uintptr_t)block - gci_heap.base) >> BLOCK_SHIFT);
+}
+
+static void *keep_memory_and_vanish(void *small)
+{
+    void *large = gca_malloc_atomic(2 * (size_t)BLOCK_BYTES);
+    *(void **)small = gca_malloc_atomic(100);
+    vanished.id = gci_thread_id();
+    vanished.cache = gci_cache_self.cache;
+    vanished.small = unit_of(*(void **)small);
+    vanished.large = unit_of(large);
+    gca_free(large);
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
+/* The kernel gives ids in a circle; here the record is told that it has come round. NULL: it is not there. */
+static void *come_with_its_id(void *data)
+{
+    struct thread *record = gci_thread_find(vanished.id);
+    if (record == NULL || gci_thread_self != NULL)
+        return NULL;
+    u32_store(&record->id, gci_thread_id());
+    gca_free(gca_malloc(1));
+    return gci_thread_self != NULL && u32_load(&gci_thread_self->id) == gci_thread_id() ? data : NULL;
+}
+
+START_TEST(a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned)
+{
+    void *small = NULL;
+    void *result = NULL;
+    pthread_t thread;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    pthread_create(&thread, NULL, keep_memory_and_vanish, (void *)&small);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(block_owner(block_at(&gci_heap, vanished.small)), vanished.cache->id);
+    ck_assert_uint_eq(u32_load(&vanished.cache->shelf.units), 2);
+    pthread_create(&thread, NULL, come_with_its_id, (void *)&small);
+    pthread_join(thread, &result);
+    ck_assert_ptr_eq(result, (void *)&small);
+    ck_assert_uint_eq(block_owner(block_at(&gci_heap, vanished.small)), OWNER_NONE);
+    ck_assert_uint_eq(u32_load(&vanished.cache->shelf.units), 0);
+    ck_assert_uint_eq(gci_heap.meta.hot[vanished.large].use, UNIT_FREE);
+    ck_assert(!vanished.cache->is_in_use);
+    gca_free(small);
+}
+END_TEST
+
+MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
+           a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
+           a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before)
