@@ -3,6 +3,7 @@
 #include <gcalloc.h>
 
 #include "alloc/alloc.h"
+#include "alloc/refill.h"
 #include "heap/cache.h"
 #include "heap/large.h"
 #include "heap/region.h"
@@ -10,6 +11,7 @@
 #include "heap/resolve.h"
 #include "heap/sweep.h"
 #include "support.h"
+#include "world/critical.h"
 
 #define LARGE_BYTES ((size_t)5 * BLOCK_BYTES - 4096)
 
@@ -158,6 +160,35 @@ START_TEST(empty_blocks_are_kept_within_bounds)
 }
 END_TEST
 
+static uint32_t count_kept_blocks(void)
+{
+    uint32_t count = 0;
+    for (uint32_t unit = 1; unit < gci_heap.frontier; unit++)
+        count += gci_heap.meta.hot[unit].use == UNIT_SMALL && block_at(&gci_heap, unit)->is_kept;
+    return count;
+}
+
+/* As the owner does with blocks that others had woken before it freed the rest itself. */
+START_TEST(a_block_that_is_looked_at_again_is_kept_once)
+{
+    for (unsigned i = 0; i < FEW_COUNT; i++)
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    free_all();
+    struct cache *cache = gci_cache_self.cache;
+    ck_assert_uint_gt(cache->kept_blocks, 1);
+    for (unsigned i = 0; i < FEW_COUNT; i++) {
+        uint32_t unit = (uint32_t)(((uintptr_t)few[i] - gci_heap.base) >> BLOCK_SHIFT);
+        if (gci_heap.meta.hot[unit].use != UNIT_SMALL || !block_at(&gci_heap, unit)->is_kept)
+            continue;
+        critical_enter();
+        gci_refill_look(&gci_heap, cache, unit);
+        critical_leave();
+    }
+    ck_assert_uint_eq(cache->kept_blocks, count_kept_blocks());
+    ck_assert_uint_gt(cache->kept_blocks, 1);
+}
+END_TEST
+
 /* Both together have one bound. */
 START_TEST(blocks_and_runs_share_what_may_be_kept)
 {
@@ -176,4 +207,5 @@ START_TEST(blocks_and_runs_share_what_may_be_kept)
 END_TEST
 
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           a_shelf_is_cleared, empty_blocks_are_kept_within_bounds, blocks_and_runs_share_what_may_be_kept)
+           a_shelf_is_cleared, empty_blocks_are_kept_within_bounds, a_block_that_is_looked_at_again_is_kept_once,
+           blocks_and_runs_share_what_may_be_kept)
