@@ -183,7 +183,7 @@ void gci_stats_at_exit(void)
     bool wants_record = gci_options.stats_file[0] != '\0';
     bool wants_table = gci_options.stats && gci_process_id() == started_process;
     struct census leaks = {0};
-    if (!wants_table && !wants_record)
+    if ((!wants_table && !wants_record) || gci_init_is_confined())
         return;
     struct gca_stats stats = gather();
     gci_cycle_census(&leaks);
