@@ -25,7 +25,8 @@
 #define MIB ((size_t)1 << 20)
 #define ROUNDS 100 /* MiB of each: twelve times what starts a collection, and past where huge pages are asked for */
 #define THREADS 3
-#define KEPT 400 /* blocks of 64 KiB: more than is made ready beforehand stays in use for a while */
+#define KEPT 400 /* blocks of up to 400 KB, 80 MB in all: more than is made ready beforehand */
+#define PIECE 50000
 #define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 static pthread_barrier_t is_confined;
@@ -78,11 +79,11 @@ static void churn(void)
 static void keep_much(void)
 {
     char *kept[KEPT];
-    for (int i = 0; i < KEPT; i++) {
+    for (size_t i = 0; i < KEPT; i++) {
         kept[i] = malloc(i * 1000 + 1);
-        memset(kept[i], i, i * 1000 + 1);
+        memset(kept[i], (int)i, i * 1000 + 1);
     }
-    for (int i = 0; i < KEPT; i++) {
+    for (size_t i = 0; i < KEPT; i++) {
         CHECK(kept[i][i * 1000] == (char)i);
         free(kept[i]);
     }
@@ -117,13 +118,21 @@ static void test_filter(const char *how)
 static void use_up(void)
 {
     size_t bytes = 0;
-    char *block;
+    void **last = NULL;
+    void **block;
     errno = 0;
-    while ((block = malloc(50000)) != NULL && bytes < 1024 * MIB) {
-        memset(block, 1, 50000);
-        bytes += 50000;
+    while (bytes < 1024 * MIB && (block = malloc(PIECE)) != NULL) {
+        memset(block, 1, PIECE);
+        *block = (void *)last;
+        last = block;
+        bytes += PIECE;
     }
-    CHECK(block == NULL && errno == ENOMEM && bytes > 8 * MIB);
+    CHECK(errno == ENOMEM && bytes > 8 * MIB && bytes < 1024 * MIB);
+    while (last != NULL) {
+        void **next = *last;
+        free((void *)last);
+        last = next;
+    }
 }
 
 static void test_strict(void)
