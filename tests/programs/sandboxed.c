@@ -29,7 +29,7 @@
 #define PIECE 50000
 #define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-static pthread_barrier_t is_confined;
+static pthread_barrier_t all_here; /* twice: before the filter, and with it */
 
 static int install(const char *how)
 {
@@ -93,7 +93,8 @@ static void *work_beside(void *data)
 {
     void *volatile first = malloc(100); /* known from here on */
     free(first);
-    pthread_barrier_wait(&is_confined);
+    pthread_barrier_wait(&all_here);
+    pthread_barrier_wait(&all_here);
     churn();
     return data;
 }
@@ -101,13 +102,14 @@ static void *work_beside(void *data)
 static void test_filter(const char *how)
 {
     pthread_t threads[THREADS];
-    pthread_barrier_init(&is_confined, NULL, THREADS + 1);
+    pthread_barrier_init(&all_here, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, work_beside, NULL) == 0);
     void *volatile large = malloc(8 * MIB);
     free(large); /* a timer is set */
+    pthread_barrier_wait(&all_here);
     CHECK(install(how) == 0);
-    pthread_barrier_wait(&is_confined);
+    pthread_barrier_wait(&all_here);
     churn();
     keep_much();
     for (int i = 0; i < THREADS; i++)
