@@ -111,10 +111,19 @@ bool gci_init_apply_options(void)
 static bool had_ticks;
 static volatile u32_shared is_confined;
 
+static bool tells_at_exit(void)
+{
+    bool has_leaks = gci_options.mode == MODE_LEAKS && gci_options.leaks_report;
+    return has_leaks || gci_options.stats || gci_options.stats_file[0] != '\0';
+}
+
+/* A file that says otherwise, or nothing where something was asked for, would mislead: those lines come always. */
 static void report_sandbox(bool had_profile)
 {
     if (had_profile)
         gci_env_report_string("the process enters a sandbox (seccomp): its profile ends here");
+    if (tells_at_exit())
+        gci_env_report_string("the process enters a sandbox (seccomp): nothing will be told at its exit");
     if (gci_options.verbose)
         gci_env_report_string("the process enters a sandbox (seccomp): nothing is collected from now on");
 }

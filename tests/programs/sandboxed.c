@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
-#define ROUNDS 100 /* MiB of each: twelve times what starts a collection, and past where huge pages are asked for */
+#define ROUNDS 40 /* MiB of each: several times what starts a collection, and past where huge pages are asked for */
 #define THREADS 3
 #define KEPT 400 /* blocks of up to 400 KB, 80 MB in all: more than is made ready beforehand */
 #define PIECE 50000

@@ -87,9 +87,9 @@ static NOINLINE void at_exit(void *unused)
     bool has_leaked = false;
     (void)unused;
     gci_profile_at_exit(caller, gci_options.profile_graph != 0);
-    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report)
+    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report || gci_init_is_confined())
         return;
-    int failure = gci_init_is_confined() ? EPERM : EAGAIN;
+    int failure = EAGAIN;
     for (int i = 0; i < STOPS_MAX && failure == EAGAIN; i++)
         failure = report(gci_env_error_stream(), caller, true, &has_leaked);
     if (failure != 0 && failure != EIO) /* EIO: there is nowhere to tell anything */
