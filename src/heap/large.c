@@ -142,11 +142,10 @@ void gci_large_shelve(struct heap *heap, struct cache *cache, uint32_t unit)
 uint32_t gci_large_unshelve(struct heap *heap, struct cache *cache, enum block_kind kind, size_t usable)
 {
     struct shelf *shelf = &cache->shelf;
-    uint32_t units = units_for(usable);
     uint32_t index = shelf->count;
-    if (units > SHELF_RUN_UNITS_MAX)
+    if (usable > (size_t)SHELF_RUN_UNITS_MAX * BLOCK_BYTES)
         return 0;
-    uint32_t key = key_of(units, kind);
+    uint32_t key = key_of(units_for(usable), kind);
     while (index > 0 && shelf->runs[index - 1] % (1u << SHELF_KEY_BITS) != key)
         index--;
     if (index == 0 || !gci_region_touch(heap, usable))

@@ -3,6 +3,7 @@
 #include <gcalloc.h>
 
 #include "alloc/alloc.h"
+#include "alloc/refill.h"
 #include "heap/cache.h"
 #include "heap/large.h"
 #include "heap/region.h"
@@ -10,6 +11,7 @@
 #include "heap/resolve.h"
 #include "heap/sweep.h"
 #include "support.h"
+#include "world/critical.h"
 
 #define LARGE_BYTES ((size_t)5 * BLOCK_BYTES - 4096)
 
@@ -126,8 +128,22 @@ START_TEST(a_shelf_is_cleared)
         ck_assert(is_given_back(&heap, unit));
         ck_assert(object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, living))));
         ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES);
+        uint32_t next = make_large(&heap, LARGE_BYTES);
+        ck_assert_uint_eq(next, unit);
+        gci_sweep_prepare(&heap, expect_no_roots, NULL);
+        ck_assert(!is_given_back(&heap, next)); /* the shelf names it no longer */
         gci_heap_fini(&heap);
     }
+}
+END_TEST
+
+/* What is far too large must not be taken for small. */
+START_TEST(a_request_beyond_the_heap_gets_no_run)
+{
+    void *block = gca_malloc(BLOCK_BYTES);
+    gca_free(block);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 1);
+    ck_assert_ptr_null(gca_malloc(((size_t)1 << (32 + BLOCK_SHIFT)) + BLOCK_BYTES));
 }
 END_TEST
 
@@ -158,6 +174,29 @@ START_TEST(empty_blocks_are_kept_within_bounds)
 }
 END_TEST
 
+/* What is remembered is taken from kept blocks as well, and a look at one may come in between: it is not kept twice. */
+START_TEST(a_block_is_kept_once)
+{
+    for (unsigned i = 0; i < FEW_COUNT; i++)
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    free_all();
+    struct cache *cache = gci_cache_self.cache;
+    uint32_t kept = 0;
+    for (unsigned i = 0; i < BLOCK_BYTES / FEW_BYTES; i++) /* what the block in use has */
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    for (int round = 0; round < 100; round++) {
+        void *block = gca_malloc_atomic(FEW_BYTES);
+        critical_enter();
+        gci_refill_look(&gci_heap, cache, gci_resolve(&gci_heap, (uintptr_t)block).unit);
+        critical_leave();
+        gca_free(block);
+    }
+    for (uint32_t unit = 1; unit < gci_heap.frontier; unit++)
+        kept += gci_heap.meta.hot[unit].use == UNIT_SMALL && block_at(&gci_heap, unit)->is_kept;
+    ck_assert_uint_eq(cache->kept_blocks, kept);
+}
+END_TEST
+
 /* Both together have one bound. */
 START_TEST(blocks_and_runs_share_what_may_be_kept)
 {
@@ -176,4 +215,5 @@ START_TEST(blocks_and_runs_share_what_may_be_kept)
 END_TEST
 
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           a_shelf_is_cleared, empty_blocks_are_kept_within_bounds, blocks_and_runs_share_what_may_be_kept)
+           a_shelf_is_cleared, a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds,
+           a_block_is_kept_once, blocks_and_runs_share_what_may_be_kept)
