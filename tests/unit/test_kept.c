@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a thread keeps of memory that is wholly free: large objects on its shelf, and blocks of few slots. */
 #include <gcalloc.h>
+#include <string.h>
 
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
@@ -10,6 +11,8 @@
 #include "heap/release.h"
 #include "heap/resolve.h"
 #include "heap/sweep.h"
+#include "profile/look/sizes.h"
+#include "profile/writer.h"
 #include "support.h"
 #include "world/critical.h"
 
@@ -214,6 +217,30 @@ START_TEST(blocks_and_runs_share_what_may_be_kept)
 }
 END_TEST
 
+/* The record of sizes, which is written while nothing is stopped. */
+START_TEST(what_is_on_a_shelf_does_not_live)
+{
+    static char buffer[WRITER_BUFFER_BYTES];
+    struct writer writer = {.buffer = buffer};
+    struct profile_size sizes[CLASS_COUNT + 1];
+    void *living = gca_malloc_atomic((size_t)3 * BLOCK_BYTES);
+    void *freed = gca_malloc_atomic((size_t)2 * BLOCK_BYTES);
+    gca_free(freed);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 2);
+    gci_sizes_write(&writer);
+    size_t bytes = writer.used - sizeof(struct profile_record);
+    ck_assert_uint_le(bytes, sizeof sizes);
+    memcpy(sizes, buffer + sizeof(struct profile_record), bytes);
+    const struct profile_size *large = &sizes[bytes / sizeof *sizes - 1];
+    ck_assert_uint_eq(large->slot_bytes, 0);
+    ck_assert_uint_eq(large->blocks, 2);
+    ck_assert_uint_eq(large->live_objects, 1);
+    ck_assert_uint_eq(large->live_bytes, 3 * BLOCK_BYTES);
+    ck_assert_uint_eq(large->committed_bytes, 5 * BLOCK_BYTES);
+    gca_free(living);
+}
+END_TEST
+
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
            a_shelf_is_cleared, a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds,
-           a_block_is_kept_once, blocks_and_runs_share_what_may_be_kept)
+           a_block_is_kept_once, blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
