@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a thread keeps of memory that is wholly free: large objects on its shelf, and blocks of few slots. */
 #include <gcalloc.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
@@ -140,6 +144,58 @@ START_TEST(a_shelf_is_cleared)
 }
 END_TEST
 
+struct other_thread {
+    struct heap *heap;
+    struct cache *cache;
+    uint32_t unit; /* 0: clears the shelf */
+};
+
+static void *give_up(void *data)
+{
+    const struct other_thread *other = data;
+    if (other->unit == 0)
+        gci_large_clear_shelf(other->heap, other->cache);
+    else
+        shelve(other->heap, other->cache, other->unit);
+    return NULL;
+}
+
+/* The parent waits for the region's lock on its way from the shelf, or to it. */
+START_TEST(a_child_has_what_was_on_its_way)
+{
+    for (int way = 0; way < 2; way++) {
+        struct heap heap;
+        pthread_t thread;
+        int status;
+        ck_assert_int_eq(gci_heap_init(&heap), 0);
+        struct cache *kept = gci_cache_create(&heap);
+        struct other_thread other = {.heap = &heap, .cache = gci_cache_create(&heap)};
+        for (unsigned units = 0; units < KEPT_UNITS_MAX; units += 4)
+            shelve(&heap, other.cache, make_large(&heap, (size_t)4 * BLOCK_BYTES));
+        if (way == 1)
+            other.unit = make_large(&heap, LARGE_BYTES);
+        gci_heap_lock_all(&heap);
+        ck_assert_int_eq(pthread_create(&thread, NULL, give_up, &other), 0);
+        while (u32_load(&other.cache->shelf.units) == KEPT_UNITS_MAX)
+            sched_yield();
+        pid_t child = fork();
+        if (child == 0) {
+            gci_heap_reset_locks(&heap);
+            gci_cache_retire_all_but(&heap, kept);
+            for (uint32_t unit = 1; unit < heap.frontier; unit++)
+                if (!is_given_back(&heap, unit))
+                    _exit(1);
+            _exit(region_used_bytes(&heap) == 0 ? 0 : 2);
+        }
+        gci_heap_unlock_all(&heap);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+        pthread_join(thread, NULL);
+        gci_heap_fini(&heap);
+    }
+}
+END_TEST
+
 /* What is far too large must not be taken for small. */
 START_TEST(a_request_beyond_the_heap_gets_no_run)
 {
@@ -147,6 +203,16 @@ START_TEST(a_request_beyond_the_heap_gets_no_run)
     gca_free(block);
     ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 1);
     ck_assert_ptr_null(gca_malloc(((size_t)1 << (32 + BLOCK_SHIFT)) + BLOCK_BYTES));
+}
+END_TEST
+
+/* By hand, or as memory has run out: also where there are no collections. */
+START_TEST(what_the_thread_keeps_is_released)
+{
+    void *block = gca_malloc_atomic((size_t)2 * BLOCK_BYTES);
+    gca_free(block);
+    ck_assert_uint_ge(gci_alloc_release(0), (size_t)2 * BLOCK_BYTES);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 0);
 }
 END_TEST
 
@@ -242,5 +308,6 @@ START_TEST(what_is_on_a_shelf_does_not_live)
 END_TEST
 
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           a_shelf_is_cleared, a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds,
-           a_block_is_kept_once, blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
+           a_shelf_is_cleared, a_child_has_what_was_on_its_way, what_the_thread_keeps_is_released,
+           a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds, a_block_is_kept_once,
+           blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
