@@ -301,8 +301,8 @@ START_TEST(what_is_on_a_shelf_does_not_live)
     ck_assert_uint_eq(large->slot_bytes, 0);
     ck_assert_uint_eq(large->blocks, 2);
     ck_assert_uint_eq(large->live_objects, 1);
-    ck_assert_uint_eq(large->live_bytes, 3 * BLOCK_BYTES);
-    ck_assert_uint_eq(large->committed_bytes, 5 * BLOCK_BYTES);
+    ck_assert_uint_eq(large->live_bytes, (size_t)3 * BLOCK_BYTES);
+    ck_assert_uint_eq(large->committed_bytes, (size_t)5 * BLOCK_BYTES);
     gca_free(living);
 }
 END_TEST
