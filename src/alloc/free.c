@@ -183,10 +183,9 @@ static void free_run(struct heap *heap, uint32_t unit, const void *start, const 
     struct cache *cache = gci_cache_self.cache;
     if (UNLIKELY(!u32_compare_and_swap(&block_at(heap, unit)->custody, OWNER_NONE, OWNER_NOBODY)))
         gci_misuse_explain(start, function);
-    bool may_keep = cache != &gci_cache_empty && heap->frozen_units == 0 && !critical_is_inside() &&
-                    hot_kind(heap->meta.hot[unit]) != KIND_HEADED;
+    bool may_keep = cache != &gci_cache_empty && !critical_is_inside() && hot_kind(heap->meta.hot[unit]) != KIND_HEADED;
     critical_enter();
-    if (may_keep)
+    if (may_keep && heap->frozen_units == 0) /* in here no collection freezes it */
         gci_large_shelve(heap, cache, unit);
     else
         gci_large_destroy(heap, unit, PAST_FREED);

@@ -258,7 +258,8 @@ void gci_cache_forget_names(struct heap *heap, const struct cache *kept)
 }
 
 /* A window's bits are in `free` itself, so nothing of a lost cache matters but which blocks named it. A slot that its
- * thread was about to take or free stays allocated: the collector finds it. */
+ * thread was about to take or free stays allocated: the collector finds it. Its shelf, which may be half changed, is empty from
+ * here on: the runs say themselves that they were on it. */
 void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
@@ -272,11 +273,11 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
         if (owner != OWNER_NONE && (kept == NULL || owner != kept->id))
             orphan_block(heap, unit);
     }
-    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
+        heap->caches[id]->shelf = (struct shelf){.count = 0};
         if (heap->caches[id] != kept)
             give_shell(heap, heap->caches[id]);
-    if (kept != NULL) {
-        kept->sampled = NULL;
-        kept->shelf = (struct shelf){.count = 0};
     }
+    if (kept != NULL)
+        kept->sampled = NULL;
 }
