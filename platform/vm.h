@@ -29,6 +29,12 @@ bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred);
 /* Whether programs get large pages without asking, as the system's owner has chosen. Reads a file. */
 bool gci_vm_huge_is_usual(void);
 
+/* In a sandbox a call that the program does not expect to be made may end it. While the process is confined nothing here makes
+ * other calls than mmap, mprotect and munmap: the contents of no memory are dropped, huge pages are not asked for. A thread that
+ * is cut off makes none at all, for ever. */
+void gci_vm_confine(bool is_confined);
+void gci_vm_cut_off_thread(void);
+
 /* Gives address space back. */
 int gci_vm_release(void *at, size_t bytes);
 

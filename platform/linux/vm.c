@@ -20,6 +20,18 @@
 #endif
 
 static shared_word calls_until_failure; /* 0: no failure is asked for */
+static volatile u32_shared is_process_confined;
+static __thread bool is_cut_off TLS_INITIAL_EXEC;
+
+void gci_vm_confine(bool is_confined)
+{
+    u32_store(&is_process_confined, is_confined);
+}
+
+void gci_vm_cut_off_thread(void)
+{
+    is_cut_off = true;
+}
 
 void gci_vm_fail_at(uint64_t k)
 {
@@ -28,6 +40,8 @@ void gci_vm_fail_at(uint64_t k)
 
 static bool must_fail(void)
 {
+    if (UNLIKELY(is_cut_off))
+        return true;
     if (LIKELY(word_load(&calls_until_failure) == 0))
         return false;
     return word_add(&calls_until_failure, (uint64_t)-1) == 1;
@@ -64,19 +78,23 @@ int gci_vm_commit(void *at, size_t bytes)
 
 int gci_vm_decommit(void *at, size_t bytes)
 {
-    if (must_fail())
+    if (must_fail() || u32_load(&is_process_confined) != 0)
         return ENOMEM;
     return madvise(at, bytes, MADV_DONTNEED) == 0 ? 0 : errno;
 }
 
 bool gci_vm_prefer_huge(void *at, size_t bytes, bool is_preferred)
 {
+    if (u32_load(&is_process_confined) != 0)
+        return false;
     return madvise(at, bytes, is_preferred ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) == 0;
 }
 
 bool gci_vm_huge_is_usual(void)
 {
     char line[64];
+    if (u32_load(&is_process_confined) != 0)
+        return false;
     int file = file_open_to_read("/sys/kernel/mm/transparent_hugepage/enabled");
     if (file < 0)
         return false;

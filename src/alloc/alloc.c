@@ -232,8 +232,10 @@ static void look_at_all_woken(struct cache *cache)
 size_t gci_alloc_release(uint32_t idle_ms)
 {
     critical_enter();
-    if (gci_cache_self.cache != &gci_cache_empty)
+    if (gci_cache_self.cache != &gci_cache_empty) {
+        gci_large_clear_shelf(&gci_heap, gci_cache_self.cache);
         look_at_all_woken(gci_cache_self.cache);
+    }
     size_t released = gci_region_release(&gci_heap, idle_ms);
     critical_leave();
     return released;

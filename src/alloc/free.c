@@ -185,7 +185,7 @@ static void free_run(struct heap *heap, uint32_t unit, const void *start, const 
         gci_misuse_explain(start, function);
     bool may_keep = cache != &gci_cache_empty && !critical_is_inside() && hot_kind(heap->meta.hot[unit]) != KIND_HEADED;
     critical_enter();
-    if (may_keep && heap->frozen_units == 0) /* set while the world is stopped */
+    if (may_keep && heap->frozen_units == 0) /* in here no collection freezes it */
         gci_large_shelve(heap, cache, unit);
     else
         gci_large_destroy(heap, unit, PAST_FREED);

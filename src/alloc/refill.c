@@ -352,7 +352,7 @@ static void look_at_listed(struct heap *heap, struct cache *cache, struct owned_
         return;
     }
     unit_list_remove(heap, block->state == BLOCK_FULL ? &owned->full : &owned->available, unit);
-    cache_unkeep(cache, block); /* others had woken it before it was empty */
+    cache_unkeep(cache, block); /* slots that are remembered are taken from kept blocks, too */
     block->state = BLOCK_AVAILABLE;
     bool is_empty = count == size_class->slots && owned->available.head != 0;
     if (is_empty && may_keep(heap, cache, hot_class(heap->meta.hot[unit])))

@@ -376,6 +376,12 @@ bool gci_cycle_is_due(uint64_t bytes)
            u32_load(&disabled) == 0 && u32_load(&is_ready) != 0;
 }
 
+/* Collector's lock held: whoever waited for it may have been told otherwise before. */
+static bool is_let(void)
+{
+    return u32_load(&holds) == 0 && u32_load(&is_ready) != 0;
+}
+
 /* False, and nothing is run, if another thread has collected since `before`. */
 static bool run_unless_done(enum cycle_reason reason, bool always, uint64_t *freed_bytes)
 {
@@ -383,7 +389,7 @@ static bool run_unless_done(enum cycle_reason reason, bool always, uint64_t *fre
     struct cycle cycle = {.report.reason = reason, .frees = true};
     uint64_t before = word_load(&finished);
     uint64_t blocked = lock_collector();
-    bool runs = u32_load(&holds) == 0 && (always || word_load(&finished) == before);
+    bool runs = is_let() && (always || word_load(&finished) == before);
     if (runs)
         run_cycle(&cycle);
     unlock_collector(blocked);
@@ -441,7 +447,7 @@ static bool run_without_freeing(struct cycle *cycle)
     int saved = errno;
     bool has_lock = u32_load(&server) == gci_thread_id();
     uint64_t blocked = has_lock ? 0 : lock_collector();
-    bool runs = u32_load(&holds) == 0;
+    bool runs = is_let();
     if (runs)
         run_cycle(cycle);
     if (!has_lock) {
@@ -536,6 +542,20 @@ void gci_cycle_let_on(void)
 {
     own_holds--;
     u32_add(&holds, UINT32_MAX);
+}
+
+bool gci_cycle_end(void)
+{
+    if (u32_load_acquire(&is_ready) == 0 || gci_process_id() != process || u32_exchange(&is_ready, 0) == 0)
+        return false;
+    if (!critical_is_inside())
+        unlock_collector(lock_collector());
+    return true;
+}
+
+void gci_cycle_begin_again(void)
+{
+    u32_store_release(&is_ready, 1);
 }
 
 /* Who has noted a request and then found the lock taken leaves it to the thread that has the lock; one of the two sees what

@@ -126,4 +126,9 @@ void gci_cycle_reset(void); /* child */
 bool gci_cycle_hold_off(void);
 void gci_cycle_let_on(void);
 
+/* Collections are impossible from now on, and nobody asks the system about it. False: they are already, or this process only
+ * shares our memory; then nothing has changed. */
+bool gci_cycle_end(void);
+void gci_cycle_begin_again(void);
+
 #endif

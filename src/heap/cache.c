@@ -36,10 +36,9 @@ void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned 
     cache->windows[kind][class_index] = (struct window)CLOSED_WINDOW;
 }
 
-/* Leaves id and is_in_use alone: another thread that looks for a shell must not see this one free for a moment. */
-static void reset(struct cache *cache)
+/* What the last thread has left; id and is_in_use stay: another thread that looks for a shell must not see this one free. */
+static void forget(struct cache *cache)
 {
-    __builtin_memcpy(cache->windows, gci_cache_empty.windows, sizeof cache->windows);
     __builtin_memset(cache->owned, 0, sizeof cache->owned);
     __builtin_memset(cache->recent, 0, sizeof cache->recent);
     cache->shelf = (struct shelf){.count = 0};
@@ -49,6 +48,11 @@ static void reset(struct cache *cache)
     cache->sampled = NULL;
     u32_store(&cache->may_release, 0);
     u32_store(&cache->is_asked, 0);
+}
+
+static void begin(struct cache *cache)
+{
+    __builtin_memcpy(cache->windows, gci_cache_empty.windows, sizeof cache->windows);
     u32_store(&cache->errands, 1); /* to become owner */
 }
 
@@ -90,10 +94,12 @@ struct cache *gci_cache_create(struct heap *heap)
             return NULL;
     }
     struct cache *cache = take_shell(heap);
-    if (cache == NULL)
+    if (cache != NULL)
+        forget(cache);
+    else
         cache = add_cache(heap);
     if (cache != NULL)
-        reset(cache);
+        begin(cache);
     return cache;
 }
 
@@ -252,7 +258,8 @@ void gci_cache_forget_names(struct heap *heap, const struct cache *kept)
 }
 
 /* A window's bits are in `free` itself, so nothing of a lost cache matters but which blocks named it. A slot that its
- * thread was about to take or free stays allocated: the collector finds it. */
+ * thread was about to take or free stays allocated: the collector finds it. Its shelf, which may be half changed, is empty from
+ * here on: the runs say themselves that they were on it. */
 void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
 {
     for (uint32_t unit = 1; unit < heap->frontier; unit++) {
@@ -266,11 +273,11 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
         if (owner != OWNER_NONE && (kept == NULL || owner != kept->id))
             orphan_block(heap, unit);
     }
-    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++)
+    for (uint32_t id = 1; id <= u32_load_acquire(&heap->cache_count); id++) {
+        heap->caches[id]->shelf = (struct shelf){.count = 0};
         if (heap->caches[id] != kept)
             give_shell(heap, heap->caches[id]);
-    if (kept != NULL) {
-        kept->sampled = NULL;
-        kept->shelf = (struct shelf){.count = 0};
     }
+    if (kept != NULL)
+        kept->sampled = NULL;
 }

@@ -213,16 +213,21 @@ void gci_heap_reset_locks(struct heap *heap)
         gci_lock_reset(&heap->class_locks[i]);
 }
 
+static bool commit_bump(struct metadata *meta, uintptr_t end)
+{
+    void *start = (void *)meta->bump_committed; // NOLINT(performance-no-int-to-ptr)
+    if (end > meta->reserved.hi || gci_vm_commit(start, end - meta->bump_committed) != 0)
+        return false;
+    meta->bump_committed = end;
+    return true;
+}
+
 static void *take_meta(struct heap *heap, size_t bytes)
 {
     struct metadata *meta = &heap->meta;
-    while (meta->bump_next + bytes > meta->bump_committed) {
-        if (meta->bump_committed + BUMP_STEP_BYTES > meta->reserved.hi)
-            return NULL;
-        if (gci_vm_commit((void *)meta->bump_committed, BUMP_STEP_BYTES) != 0) // NOLINT(performance-no-int-to-ptr)
-            return NULL;
-        meta->bump_committed += BUMP_STEP_BYTES;
-    }
+    uintptr_t end = meta->bump_next + bytes;
+    if (end > meta->bump_committed && !commit_bump(meta, align_up(end, BUMP_STEP_BYTES)))
+        return NULL;
     void *at = (void *)meta->bump_next; // NOLINT(performance-no-int-to-ptr)
     meta->bump_next += bytes;
     word_add(&heap->bump_bytes, bytes);

@@ -50,13 +50,14 @@ uint32_t gci_large_create(struct heap *heap, enum block_kind kind, size_t usable
     return unit;
 }
 
+/* A fork may come while this thread waits for the region's lock: the child's collector then finds the object as it was. */
 void gci_large_destroy(struct heap *heap, uint32_t unit, enum unit_past past)
 {
     struct block *block = block_at(heap, unit);
-    uint32_t count = block->run_units;
+    size_t usable = block->usable_bytes;
     block->state = BLOCK_NONE;
-    gci_region_untouch(heap, block->usable_bytes);
-    gci_region_give(heap, unit, count, past);
+    gci_region_give(heap, unit, block->run_units, past);
+    gci_region_untouch(heap, usable);
 }
 
 /* ---- The shelf ---------------------------------------------------------------------------------------------------- */
@@ -93,11 +94,10 @@ static uint32_t take_entry(struct shelf *shelf, uint32_t index)
     return entry;
 }
 
+/* The state stays: so a child of fork gives back what is on its way from a shelf. */
 void gci_large_give(struct heap *heap, uint32_t unit)
 {
-    struct block *block = block_at(heap, unit);
-    block->state = BLOCK_NONE;
-    gci_region_give(heap, unit, block->run_units, PAST_FREED);
+    gci_region_give(heap, unit, block_at(heap, unit)->run_units, PAST_FREED);
 }
 
 /* The oldest go first. False: so many units are more than may be kept. */
@@ -128,12 +128,12 @@ void gci_large_shelve(struct heap *heap, struct cache *cache, uint32_t unit)
     struct block *block = block_at(heap, unit);
     struct shelf *shelf = &cache->shelf;
     uint32_t units = block->run_units;
+    block->state = BLOCK_SHELVED;
     gci_region_untouch(heap, block->usable_bytes);
     if (!make_room(heap, cache, units)) {
         gci_large_give(heap, unit);
         return;
     }
-    block->state = BLOCK_SHELVED;
     shelf->runs[shelf->count++] = unit << SHELF_KEY_BITS | key_of(units, hot_kind(heap->meta.hot[unit]));
     if (change_units(shelf, units) > shelf->noted_units)
         note_more(heap, cache);
@@ -142,11 +142,10 @@ void gci_large_shelve(struct heap *heap, struct cache *cache, uint32_t unit)
 uint32_t gci_large_unshelve(struct heap *heap, struct cache *cache, enum block_kind kind, size_t usable)
 {
     struct shelf *shelf = &cache->shelf;
-    uint32_t units = units_for(usable);
     uint32_t index = shelf->count;
-    if (units > SHELF_RUN_UNITS_MAX)
+    if (usable > (size_t)SHELF_RUN_UNITS_MAX * BLOCK_BYTES)
         return 0;
-    uint32_t key = key_of(units, kind);
+    uint32_t key = key_of(units_for(usable), kind);
     while (index > 0 && shelf->runs[index - 1] % (1u << SHELF_KEY_BITS) != key)
         index--;
     if (index == 0 || !gci_region_touch(heap, usable))

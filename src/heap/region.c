@@ -89,6 +89,14 @@ static bool raise_frontier(struct heap *heap, uint32_t needed)
     return least > heap->frontier && move_frontier(heap, least);
 }
 
+void gci_region_grow_ahead(struct heap *heap, size_t bytes)
+{
+    gci_lock_acquire(&heap->region_lock);
+    uint64_t wanted = align_down(heap->frontier + (bytes >> BLOCK_SHIFT), UNITS_PER_GROUP);
+    move_frontier(heap, wanted < heap->unit_limit ? (uint32_t)wanted : heap->unit_limit);
+    gci_lock_release(&heap->region_lock);
+}
+
 /* ---- Finding ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t group_count(const struct heap *heap)

@@ -42,6 +42,9 @@ bool gci_region_is_huge(const struct heap *heap, uint32_t unit);
  * again. */
 void gci_region_end_huge(struct heap *heap);
 
+/* Makes so many bytes usable that were never used, as far as the system gives them, for when it is not to be asked. */
+void gci_region_grow_ahead(struct heap *heap, size_t bytes);
+
 /* Makes the reservation fit into `address_space` bytes, as far as units in use allow: for programs that lower their
  * own limit. */
 void gci_region_shrink(struct heap *heap, size_t address_space);

@@ -162,7 +162,7 @@ static void work_for_tick(struct cache *cache)
 
 static bool is_due_for(const struct cache *cache)
 {
-    return u32_load(&tick_is_due) != 0 || u32_load(&cache->is_asked) != 0;
+    return (u32_load(&tick_is_due) != 0 || u32_load(&cache->is_asked) != 0) && u32_load(&is_on) != 0;
 }
 
 /* A stop that comes while this thread works, which the handler's mask keeps off and gci_world_answer_stop's does not, is
@@ -202,7 +202,7 @@ static void give_up_tick(void)
 
 void gci_idle_pass_on(void)
 {
-    if (u32_load(&tick_is_due) == 0)
+    if (u32_load(&tick_is_due) == 0 || u32_load(&is_on) == 0)
         return;
     for (struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next) {
         struct cache *cache = thread->cache;
@@ -214,27 +214,40 @@ void gci_idle_pass_on(void)
 
 /* ---- Beginning and end -------------------------------------------------------------------------------------------- */
 
-static void end_timer(void)
+static void end_timer(bool for_good)
 {
     if (u32_load(&is_on) != 0 && gci_process_id() == process) {
         gci_stop_end_ticks();
         due_ns = 0;
-        gci_release_watch(&gci_heap, true);
+        u32_store(&is_on, !for_good);
+        gci_release_watch(&gci_heap, !for_good);
     }
 }
 
 /* In a handler of the program that came while this thread was setting the timer, the lock cannot be had. */
-void gci_idle_end_timer(void)
+static void reach_timer(bool for_good)
 {
     bool may_wait = !critical_is_inside();
     critical_enter();
     if (may_wait)
         gci_lock_acquire(&timer_lock);
     if (may_wait || gci_lock_try(&timer_lock)) {
-        end_timer();
+        end_timer(for_good);
         gci_lock_release(&timer_lock);
     }
     critical_leave();
+}
+
+void gci_idle_end_timer(void)
+{
+    reach_timer(false);
+}
+
+bool gci_idle_end(void)
+{
+    bool was_on = u32_load(&is_on) != 0;
+    reach_timer(true);
+    return was_on && u32_load(&is_on) == 0;
 }
 
 void gci_idle_init(void)
@@ -252,5 +265,5 @@ void gci_idle_reset(void)
     due_ns = 0;
     u32_store(&tick_is_due, 0);
     process = gci_process_id();
-    gci_release_watch(&gci_heap, true);
+    gci_release_watch(&gci_heap, u32_load(&is_on) != 0);
 }

@@ -14,6 +14,8 @@
 #ifndef GCI_WORLD_IDLE_H
 #define GCI_WORLD_IDLE_H
 
+#include <stdbool.h>
+
 /* From now on there are ticks. After the stop handler has been installed. */
 void gci_idle_init(void);
 
@@ -28,6 +30,9 @@ void gci_idle_pass_on(void);
 
 /* The program takes the signal for itself. */
 void gci_idle_end_timer(void);
+
+/* No ticks any more; one that is on its way does nothing. False: there were none. */
+bool gci_idle_end(void);
 
 /* Fork child: no tick is on its way. */
 void gci_idle_reset(void);

@@ -52,7 +52,7 @@ bool gci_request_take(void)
 
 static void serve_for(const struct roots_caller *caller)
 {
-    while (u32_load(&is_due) != 0 && serve_request(caller))
+    while (u32_load(&is_due) != 0 && serve_request != NULL && serve_request(caller))
         ;
 }
 

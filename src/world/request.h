@@ -18,7 +18,7 @@
 /* Called with every signal blocked, outside critical sections. It takes the request (gci_request_take) once it has the
  * collector's lock; false: another thread has it. */
 typedef bool (*request_fn)(const struct roots_caller *caller);
-void gci_request_init(request_fn serve);
+void gci_request_init(request_fn serve); /* NULL: no more */
 
 /* In the handler; the second for what is asked by the signal that people have chosen (platform/stop.h: is_order). */
 void gci_request_note(void);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a thread keeps of memory that is wholly free: large objects on its shelf, and blocks of few slots. */
 #include <gcalloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
@@ -10,6 +15,8 @@
 #include "heap/release.h"
 #include "heap/resolve.h"
 #include "heap/sweep.h"
+#include "profile/look/sizes.h"
+#include "profile/writer.h"
 #include "support.h"
 #include "world/critical.h"
 
@@ -128,8 +135,84 @@ START_TEST(a_shelf_is_cleared)
         ck_assert(is_given_back(&heap, unit));
         ck_assert(object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, living))));
         ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES);
+        uint32_t next = make_large(&heap, LARGE_BYTES);
+        ck_assert_uint_eq(next, unit);
+        gci_sweep_prepare(&heap, expect_no_roots, NULL);
+        ck_assert(!is_given_back(&heap, next)); /* the shelf names it no longer */
         gci_heap_fini(&heap);
     }
+}
+END_TEST
+
+struct other_thread {
+    struct heap *heap;
+    struct cache *cache;
+    uint32_t unit; /* 0: clears the shelf */
+};
+
+static void *give_up(void *data)
+{
+    const struct other_thread *other = data;
+    if (other->unit == 0)
+        gci_large_clear_shelf(other->heap, other->cache);
+    else
+        shelve(other->heap, other->cache, other->unit);
+    return NULL;
+}
+
+/* The parent waits for the region's lock on its way from the shelf, or to it. */
+START_TEST(a_child_has_what_was_on_its_way)
+{
+    for (int way = 0; way < 2; way++) {
+        struct heap heap;
+        pthread_t thread;
+        int status;
+        ck_assert_int_eq(gci_heap_init(&heap), 0);
+        struct cache *kept = gci_cache_create(&heap);
+        struct other_thread other = {.heap = &heap, .cache = gci_cache_create(&heap)};
+        for (unsigned units = 0; units < KEPT_UNITS_MAX; units += 4)
+            shelve(&heap, other.cache, make_large(&heap, (size_t)4 * BLOCK_BYTES));
+        if (way == 1)
+            other.unit = make_large(&heap, LARGE_BYTES);
+        gci_heap_lock_all(&heap);
+        ck_assert_int_eq(pthread_create(&thread, NULL, give_up, &other), 0);
+        while (u32_load(&other.cache->shelf.units) == KEPT_UNITS_MAX)
+            sched_yield();
+        pid_t child = fork();
+        if (child == 0) {
+            gci_heap_reset_locks(&heap);
+            gci_cache_retire_all_but(&heap, kept);
+            for (uint32_t unit = 1; unit < heap.frontier; unit++)
+                if (!is_given_back(&heap, unit))
+                    _exit(1);
+            _exit(region_used_bytes(&heap) == 0 ? 0 : 2);
+        }
+        gci_heap_unlock_all(&heap);
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(status, 0);
+        pthread_join(thread, NULL);
+        gci_heap_fini(&heap);
+    }
+}
+END_TEST
+
+/* What is far too large must not be taken for small. */
+START_TEST(a_request_beyond_the_heap_gets_no_run)
+{
+    void *block = gca_malloc(BLOCK_BYTES);
+    gca_free(block);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 1);
+    ck_assert_ptr_null(gca_malloc(((size_t)1 << (32 + BLOCK_SHIFT)) + BLOCK_BYTES));
+}
+END_TEST
+
+/* By hand, or as memory has run out: also where there are no collections. */
+START_TEST(what_the_thread_keeps_is_released)
+{
+    void *block = gca_malloc_atomic((size_t)2 * BLOCK_BYTES);
+    gca_free(block);
+    ck_assert_uint_ge(gci_alloc_release(0), (size_t)2 * BLOCK_BYTES);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 0);
 }
 END_TEST
 
@@ -160,32 +243,26 @@ START_TEST(empty_blocks_are_kept_within_bounds)
 }
 END_TEST
 
-static uint32_t count_kept_blocks(void)
-{
-    uint32_t count = 0;
-    for (uint32_t unit = 1; unit < gci_heap.frontier; unit++)
-        count += gci_heap.meta.hot[unit].use == UNIT_SMALL && block_at(&gci_heap, unit)->is_kept;
-    return count;
-}
-
-/* As the owner does with blocks that others had woken before it freed the rest itself. */
-START_TEST(a_block_that_is_looked_at_again_is_kept_once)
+/* What is remembered is taken from kept blocks as well, and a look at one may come in between: it is not kept twice. */
+START_TEST(a_block_is_kept_once)
 {
     for (unsigned i = 0; i < FEW_COUNT; i++)
         few[i] = gca_malloc_atomic(FEW_BYTES);
     free_all();
     struct cache *cache = gci_cache_self.cache;
-    ck_assert_uint_gt(cache->kept_blocks, 1);
-    for (unsigned i = 0; i < FEW_COUNT; i++) {
-        uint32_t unit = (uint32_t)(((uintptr_t)few[i] - gci_heap.base) >> BLOCK_SHIFT);
-        if (gci_heap.meta.hot[unit].use != UNIT_SMALL || !block_at(&gci_heap, unit)->is_kept)
-            continue;
+    uint32_t kept = 0;
+    for (unsigned i = 0; i < BLOCK_BYTES / FEW_BYTES; i++) /* what the block in use has */
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    for (int round = 0; round < 100; round++) {
+        void *block = gca_malloc_atomic(FEW_BYTES);
         critical_enter();
-        gci_refill_look(&gci_heap, cache, unit);
+        gci_refill_look(&gci_heap, cache, gci_resolve(&gci_heap, (uintptr_t)block).unit);
         critical_leave();
+        gca_free(block);
     }
-    ck_assert_uint_eq(cache->kept_blocks, count_kept_blocks());
-    ck_assert_uint_gt(cache->kept_blocks, 1);
+    for (uint32_t unit = 1; unit < gci_heap.frontier; unit++)
+        kept += gci_heap.meta.hot[unit].use == UNIT_SMALL && block_at(&gci_heap, unit)->is_kept;
+    ck_assert_uint_eq(cache->kept_blocks, kept);
 }
 END_TEST
 
@@ -206,6 +283,31 @@ START_TEST(blocks_and_runs_share_what_may_be_kept)
 }
 END_TEST
 
+/* The record of sizes, which is written while nothing is stopped. */
+START_TEST(what_is_on_a_shelf_does_not_live)
+{
+    static char buffer[WRITER_BUFFER_BYTES];
+    struct writer writer = {.buffer = buffer};
+    struct profile_size sizes[CLASS_COUNT + 1];
+    void *living = gca_malloc_atomic((size_t)3 * BLOCK_BYTES);
+    void *freed = gca_malloc_atomic((size_t)2 * BLOCK_BYTES);
+    gca_free(freed);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 2);
+    gci_sizes_write(&writer);
+    size_t bytes = writer.used - sizeof(struct profile_record);
+    ck_assert_uint_le(bytes, sizeof sizes);
+    memcpy(sizes, buffer + sizeof(struct profile_record), bytes);
+    const struct profile_size *large = &sizes[bytes / sizeof *sizes - 1];
+    ck_assert_uint_eq(large->slot_bytes, 0);
+    ck_assert_uint_eq(large->blocks, 2);
+    ck_assert_uint_eq(large->live_objects, 1);
+    ck_assert_uint_eq(large->live_bytes, (size_t)3 * BLOCK_BYTES);
+    ck_assert_uint_eq(large->committed_bytes, (size_t)5 * BLOCK_BYTES);
+    gca_free(living);
+}
+END_TEST
+
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           a_shelf_is_cleared, empty_blocks_are_kept_within_bounds, a_block_that_is_looked_at_again_is_kept_once,
-           blocks_and_runs_share_what_may_be_kept)
+           a_shelf_is_cleared, a_child_has_what_was_on_its_way, what_the_thread_keeps_is_released,
+           a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds, a_block_is_kept_once,
+           blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)

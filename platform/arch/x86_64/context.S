@@ -80,4 +80,28 @@ gci_context_call_on:
 
         callers gci_context_callers, gci_frames_walk, %rdx
         callers gci_context_trail_result, gci_trail_result, %rdx
+
+/* gci_context_call_system: rdi = number, then its arguments, the last of the six on the stack. */
+        .globl  gci_context_call_system
+        .hidden gci_context_call_system
+        .type   gci_context_call_system, @function
+gci_context_call_system:
+        .cfi_startproc
+        endbr64
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        syscall
+        cmpq    $-4095, %rax            /* errors are the last page of numbers */
+        jae     1f
+        ret
+1:      movq    %rax, %rdi
+        jmp     gci_context_note_error
+        .cfi_endproc
+        .size   gci_context_call_system, . - gci_context_call_system
+
         .section .note.GNU-stack, "", @progbits

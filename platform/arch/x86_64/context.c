@@ -9,6 +9,14 @@
 
 #define RED_ZONE_BYTES 128 /* System V ABI, x86-64, section 3.2.2 */
 
+/* For context.S. */
+long gci_context_note_error(long result);
+long gci_context_note_error(long result)
+{
+    errno = (int)-result;
+    return -1;
+}
+
 uintptr_t gci_context_stack_pointer(const void *context)
 {
     const ucontext_t *user = context;

@@ -28,4 +28,13 @@
                 "1:\tretq");                                                                                           \
     }
 
+#define CONTEXT_TEXT(value) #value
+#define CONTEXT_DIVERT(name, value, instead, otherwise)                                                                \
+    __attribute__((naked)) long name(long number __attribute__((unused)), ...)                                         \
+    {                                                                                                                  \
+        __asm__("cmpq $" CONTEXT_TEXT(value) ", %rdi\n\t"                                                              \
+                                             "je " #instead "\n\t"                                                     \
+                                             "jmp " #otherwise);                                                       \
+    }
+
 #endif

@@ -3,13 +3,20 @@
  *
  * exec: a stop signal that is on its way to the calling thread would meet the new program with its default action and
  * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
+ *
+ * Sandboxes: a filter of seccomp may end the process at the calls of a collection, and nobody can ask it, as asking is a call.
+ * So collections end before one is installed. What cannot be installed (libraries probe so) changes nothing.
  */
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc/alloc.h"
+#include "api/init.h"
 #include "api/interpose/real.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
@@ -66,14 +73,55 @@ EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limi
 EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struct rlimit64 *limit, struct rlimit64 *old)
     __attribute__((alias("prlimit")));
 
-/* ---- Exec --------------------------------------------------------------------------------------------------------- */
+/* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
-DECLARE_NEXT(execve)
-DECLARE_NEXT(execvpe)
-DECLARE_NEXT(fexecve)
+/* Makes the call, which is prctl or seccomp. */
+static long enter_sandbox(bool is_strict, long number, uintptr_t first, uintptr_t second, uintptr_t third)
+{
+    bool is_ours = gci_alloc_is_ready() && gci_init_confine();
+    long result = gci_context_call_system(number, first, second, third, 0, 0, 0);
+    int saved = errno;
+    if (result < 0 && is_ours)
+        gci_init_end_confinement();
+    if (result == 0 && is_ours && is_strict)
+        gci_vm_cut_off_thread();
+    errno = saved;
+    return result;
+}
 
-/* Not in the headers of every glibc: 2.34. */
-int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+EXPORT int prctl(int option, ...)
+{
+    va_list list;
+    va_start(list, option);
+    uintptr_t first = va_arg(list, uintptr_t);
+    uintptr_t second = va_arg(list, uintptr_t);
+    uintptr_t third = va_arg(list, uintptr_t);
+    uintptr_t fourth = va_arg(list, uintptr_t);
+    va_end(list);
+    bool is_strict = option == PR_SET_SECCOMP && first == SECCOMP_MODE_STRICT;
+    if (is_strict || (option == PR_SET_SECCOMP && first == SECCOMP_MODE_FILTER && second != 0))
+        return (int)enter_sandbox(is_strict, SYS_prctl, PR_SET_SECCOMP, first, second);
+    return (int)gci_context_call_system(SYS_prctl, option, first, second, third, fourth, 0);
+}
+
+/* syscall(SYS_seccomp, ...); the C library has no function for it. */
+long gci_process_seccomp(long number, unsigned operation, unsigned flags, void *filter) HIDDEN __attribute__((used));
+long gci_process_seccomp(long number, unsigned operation, unsigned flags, void *filter)
+{
+    bool is_strict = operation == SECCOMP_SET_MODE_STRICT && flags == 0 && filter == NULL;
+    if (is_strict || (operation == SECCOMP_SET_MODE_FILTER && filter != NULL))
+        return enter_sandbox(is_strict, number, operation, flags, (uintptr_t)filter);
+    return gci_context_call_system(number, operation, flags, filter, 0, 0, 0);
+}
+
+EXPORT CONTEXT_DIVERT(syscall, SYS_seccomp, gci_process_seccomp, gci_context_call_system)
+
+    /* ---- Exec --------------------------------------------------------------------------------------------------------- */
+
+    DECLARE_NEXT(execve) DECLARE_NEXT(execvpe) DECLARE_NEXT(fexecve)
+
+    /* Not in the headers of every glibc: 2.34. */
+    int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
 DECLARE_NEXT(execveat)
 
 /* Makes the call, which returns only when it fails, with collections held off. */

@@ -57,14 +57,15 @@ GCA_API int gca_leaks_report(int descriptor)
     return question.answer;
 }
 
-/* What the thread that has called exit was doing; thread 0: not known. */
+/* What the thread that has called exit was doing; thread 0: not known. Its control block names it, as to ask the system is
+ * no call that every sandbox expects. */
 static struct roots_caller exit_caller;
-static uint32_t exit_thread;
+static uintptr_t exit_thread;
 
 void gci_leaks_note_exit(const struct roots_caller *caller)
 {
     exit_caller = *caller;
-    exit_thread = gci_thread_id();
+    exit_thread = gci_thread_control_block();
 }
 
 static void tell_unknown(int failure)
@@ -82,11 +83,11 @@ static void tell_unknown(int failure)
 static NOINLINE void at_exit(void *unused)
 {
     const struct roots_caller own = {.stack_pointer = (uintptr_t)__builtin_frame_address(0)};
-    const struct roots_caller *caller = exit_thread == gci_thread_id() ? &exit_caller : &own;
+    const struct roots_caller *caller = exit_thread == gci_thread_control_block() ? &exit_caller : &own;
     bool has_leaked = false;
     (void)unused;
     gci_profile_at_exit(caller, gci_options.profile_graph != 0);
-    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report)
+    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report || gci_init_is_confined())
         return;
     int failure = EAGAIN;
     for (int i = 0; i < STOPS_MAX && failure == EAGAIN; i++)

@@ -181,9 +181,10 @@ void gci_stats_init(void)
 void gci_stats_at_exit(void)
 {
     bool wants_record = gci_options.stats_file[0] != '\0';
-    bool wants_table = gci_options.stats && gci_process_id() == started_process;
+    bool is_silent = gci_init_is_confined(); /* then there is nobody to ask who this process is */
+    bool wants_table = !is_silent && gci_options.stats && gci_process_id() == started_process;
     struct census leaks = {0};
-    if (!wants_table && !wants_record)
+    if (is_silent || (!wants_table && !wants_record))
         return;
     struct gca_stats stats = gather();
     gci_cycle_census(&leaks);

@@ -27,9 +27,11 @@ static void count_large(const struct heap *heap, uint32_t unit)
     struct profile_size *size = &sizes[CLASS_COUNT];
     struct object object = gci_resolve(heap, unit_address(heap, unit));
     size->blocks++;
+    size->committed_bytes += align_up(object.bytes, BLOCK_BYTES);
+    if (!object_is_allocated(heap, object)) /* on a thread's shelf */
+        return;
     size->live_objects++;
     size->live_bytes += object.bytes;
-    size->committed_bytes += align_up(object.bytes, BLOCK_BYTES);
 }
 
 static void count_all(const struct heap *heap)
