@@ -41,8 +41,6 @@ EXPORT int dlclose(void *library)
 
 /* ---- Limits ------------------------------------------------------------------------------------------------------- */
 
-DECLARE_NEXT(prlimit)
-
 /* Our reservation would eat up a new, lower limit by itself: it shrinks to what a process that starts with it reserves. */
 static void make_room_below(const struct rlimit *limit)
 {
@@ -53,7 +51,7 @@ static void make_room_below(const struct rlimit *limit)
     critical_leave();
 }
 
-/* The system is called directly: a sanitizer that begins has no other function yet. */
+/* The system is called directly, in both: a sanitizer that begins has no other function yet, a static program never. */
 COMES_BEFORE_SANITIZER EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
 {
     if (resource == RLIMIT_AS)
@@ -65,7 +63,7 @@ EXPORT int prlimit(pid_t process, enum __rlimit_resource resource, const struct 
 {
     if (resource == RLIMIT_AS && limit != NULL && (process == 0 || (uint32_t)process == gci_process_id()))
         make_room_below(limit);
-    return next_prlimit()(process, resource, limit, old);
+    return (int)syscall(SYS_prlimit64, process, resource, limit, old);
 }
 
 /* On 64-bit systems the two names are one type and one function each. */
