@@ -39,9 +39,9 @@ bool gci_context_call_has_returned(const void *context);
  *
  * an external function of this library, with the arguments as that has left them; where that is NULL, it returns NULL. */
 
-/* CONTEXT_DIVERT(name, value, instead, otherwise) defines the function `name` of a whole number and whatever else, without a
- * frame: it goes on at the function `instead` where the number is `value`, at `otherwise` where not, with all arguments as they
- * are. */
+/* CONTEXT_DIVERT(result, name, value, instead, otherwise) defines the function `name` of a whole number and whatever else,
+ * without a frame: it goes on at the function `instead` where the number is `value`, at `otherwise` where not, with all
+ * arguments as they are. */
 
 /* As the C library's `syscall`, by no other function of any library, and with nothing on the stack: also where the system
  * returns on another one. */

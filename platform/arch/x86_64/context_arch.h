@@ -29,12 +29,10 @@
     }
 
 #define CONTEXT_TEXT(value) #value
-#define CONTEXT_DIVERT(name, value, instead, otherwise)                                                                \
-    __attribute__((naked)) long name(long number __attribute__((unused)), ...)                                         \
+#define CONTEXT_DIVERT(result, name, value, instead, otherwise)                                                        \
+    __attribute__((naked)) result name(long number __attribute__((unused)), ...)                                       \
     {                                                                                                                  \
-        __asm__("cmpq $" CONTEXT_TEXT(value) ", %rdi\n\t"                                                              \
-                                             "je " #instead "\n\t"                                                     \
-                                             "jmp " #otherwise);                                                       \
+        __asm__("cmpq $" CONTEXT_TEXT(value) ", %rdi\n\tje " #instead "\n\tjmp " #otherwise);                          \
     }
 
 #endif

@@ -112,14 +112,16 @@ long gci_process_seccomp(long number, unsigned operation, unsigned flags, void *
     return gci_context_call_system(number, operation, flags, filter, 0, 0, 0);
 }
 
-EXPORT CONTEXT_DIVERT(syscall, SYS_seccomp, gci_process_seccomp, gci_context_call_system)
+CONTEXT_DIVERT(EXPORT long, syscall, SYS_seccomp, gci_process_seccomp, gci_context_call_system)
 
-    /* ---- Exec --------------------------------------------------------------------------------------------------------- */
+/* ---- Exec --------------------------------------------------------------------------------------------------------- */
 
-    DECLARE_NEXT(execve) DECLARE_NEXT(execvpe) DECLARE_NEXT(fexecve)
+DECLARE_NEXT(execve)
+DECLARE_NEXT(execvpe)
+DECLARE_NEXT(fexecve)
 
-    /* Not in the headers of every glibc: 2.34. */
-    int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
+/* Not in the headers of every glibc: 2.34. */
+int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
 DECLARE_NEXT(execveat)
 
 /* Makes the call, which returns only when it fails, with collections held off. */
