@@ -53,6 +53,7 @@ STATIC_ASSERT(BLOCK_BYTES / FEW_SLOTS_BYTES_MIN <= 1 << RECENT_SLOT_BITS, "a slo
 struct shelf {
     uint32_t count;
     volatile u32_shared units; /* of all; read by anybody, as a figure */
+    bool is_fresh;             /* used since the last tick */
     uint32_t noted_units;      /* the most that there have been since it was cleared: gci_release_note knows of those */
     uint32_t runs[SHELF_RUNS]; /* first unit << SHELF_KEY_BITS | key */
 };

@@ -134,6 +134,7 @@ void gci_large_shelve(struct heap *heap, struct cache *cache, uint32_t unit)
         gci_large_give(heap, unit);
         return;
     }
+    shelf->is_fresh = true;
     shelf->runs[shelf->count++] = unit << SHELF_KEY_BITS | key_of(units, hot_kind(heap->meta.hot[unit]));
     if (change_units(shelf, units) > shelf->noted_units)
         note_more(heap, cache);
@@ -151,6 +152,7 @@ uint32_t gci_large_unshelve(struct heap *heap, struct cache *cache, enum block_k
     if (index == 0 || !gci_region_touch(heap, usable))
         return 0;
     uint32_t unit = unit_of_entry(take_entry(shelf, index - 1));
+    shelf->is_fresh = true;
     struct block *block = block_at(heap, unit);
     block->state = BLOCK_LARGE;
     block->usable_bytes = usable;
@@ -164,6 +166,19 @@ void gci_large_clear_shelf(struct heap *heap, struct cache *cache)
     while (cache->shelf.count > 0)
         gci_large_give(heap, unit_of_entry(take_entry(&cache->shelf, cache->shelf.count - 1)));
     cache->shelf.noted_units = 0;
+}
+
+bool gci_large_clear_idle(struct heap *heap, struct cache *cache)
+{
+    struct shelf *shelf = &cache->shelf;
+    bool is_idle = shelf->count > 0 && !shelf->is_fresh;
+    shelf->is_fresh = false;
+    while (is_idle && shelf->count > 0) {
+        uint32_t unit = unit_of_entry(take_entry(shelf, shelf->count - 1));
+        gci_region_give_idle(heap, unit, block_at(heap, unit)->run_units, PAST_FREED);
+        shelf->noted_units = 0;
+    }
+    return is_idle;
 }
 
 /* ---- Size --------------------------------------------------------------------------------------------------------- */

@@ -20,6 +20,10 @@ uint32_t gci_large_unshelve(struct heap *heap, struct cache *cache, enum block_k
 /* Gives back what is on the shelf: the owner, or whoever has stopped the world or retires the cache. */
 void gci_large_clear_shelf(struct heap *heap, struct cache *cache);
 
+/* A tick, on the owner's thread: gives back what has not been used since the last one, as idle for long enough.
+ * False: nothing. */
+bool gci_large_clear_idle(struct heap *heap, struct cache *cache);
+
 /* Gives back one that the program has freed and that is on no shelf. */
 void gci_large_give(struct heap *heap, uint32_t unit);
 

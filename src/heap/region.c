@@ -393,7 +393,7 @@ static struct hot hot_when_free(struct hot was, enum unit_past past)
     return (struct hot){0, had_slots ? was.granules : 0, class_kind_of(past, hot_kind(was)), UNIT_FREE};
 }
 
-void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past)
+static void give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past, uint32_t idle_ms)
 {
     gci_lock_acquire(&heap->region_lock);
     for (uint32_t unit = first; unit < first + count; unit++)
@@ -401,11 +401,22 @@ void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum uni
     for (uint32_t unit = first; unit < first + count && unit < heap->frozen_units; unit++)
         __builtin_memset(heap->frozen[unit], 0, sizeof heap->frozen[unit]);
     unclaim(heap, first, count, false);
-    uint32_t now = gci_clock_coarse_ms();
+    uint32_t since = gci_clock_coarse_ms() - idle_ms;
     for (uint32_t i = first / UNITS_PER_GROUP; i <= (first + count - 1) / UNITS_PER_GROUP; i++)
-        heap->meta.groups[i].idle_since = now;
+        if (idle_ms == 0 || (int32_t)(since - heap->meta.groups[i].idle_since) > 0)
+            heap->meta.groups[i].idle_since = since;
     gci_lock_release(&heap->region_lock);
     gci_release_note(heap, (size_t)count << BLOCK_SHIFT);
+}
+
+void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past)
+{
+    give(heap, first, count, past, 0);
+}
+
+void gci_region_give_idle(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past)
+{
+    give(heap, first, count, past, (uint32_t)gci_options.release_ms);
 }
 
 /* ---- Returning memory to the system ------------------------------------------------------------------------------- */

@@ -21,6 +21,9 @@ bool gci_region_is_stale(const struct heap *heap, enum block_kind kind, uint16_t
 /* Gives units back; their hot words become UNIT_FREE first. */
 void gci_region_give(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past);
 
+/* The same for units that have been idle for as long as memory has to be before it goes back to the system. */
+void gci_region_give_idle(struct heap *heap, uint32_t first, uint32_t count, enum unit_past past);
+
 /* Returns memory of free units to the system, of groups to which none was given for `idle_ms`: at most `limit_bytes` and what
  * is left of a run. Returns the bytes released. */
 size_t gci_region_release_some(struct heap *heap, uint32_t idle_ms, size_t limit_bytes);

@@ -188,7 +188,8 @@ static void release_owned(struct heap *heap, struct cache *cache, struct release
 
 void gci_release_cache(struct heap *heap, struct cache *cache, struct release_work *work)
 {
-    gci_large_clear_shelf(heap, cache);
+    work->has_given_units = gci_large_clear_idle(heap, cache);
+    work->waiting_bytes += (size_t)u32_load(&cache->shelf.units) << BLOCK_SHIFT;
     release_owned(heap, cache, work);
     if (cache->sampled != NULL)
         release_owned(heap, cache->sampled, work);

@@ -37,6 +37,7 @@ struct release_work {
     size_t budget_bytes; /* what system calls may cost still, in bytes dropped */
     size_t released_bytes;
     size_t waiting_bytes; /* what could go, and has not been idle for long enough */
+    bool has_given_units; /* which can go at once */
     bool is_cut_short;    /* the budget is used up and there is more */
 };
 

@@ -152,11 +152,12 @@ static void work_for_tick(struct cache *cache)
         begin_tick();
     struct release_work work = {.tick = (uint16_t)(u32_load(&tick_number) % IDLE_SERVED), .budget_bytes = SHARE_BYTES};
     release_own(cache, &work);
-    if (is_first) {
+    if (is_first)
         gci_release_abandoned(&gci_heap, &work);
+    if (is_first || work.has_given_units)
         release_units(&work);
+    if (is_first)
         ask_others(cache);
-    }
     finish(&work);
 }
 
