@@ -57,8 +57,9 @@ void gci_context_callers_init(void);
  * The list ends early where no table tells how to go on. Async-signal-safe, on any stack; errno is kept. */
 size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 
-/* What one thread's last walk has found, for one that calls this function again and again: only what has changed since is
- * walked, and for each stack a result of the caller's is kept, for a time. Zeroed memory of so many bytes is an empty one. */
+/* What one thread's walks have found, for one that calls this function again and again: a stack that was walked before is known
+ * by the words that the walk has read, and for each a result of the caller's is kept, for a time; of others only what has changed
+ * since the last walk is walked. Zeroed memory of so many bytes is an empty one. */
 struct trail;
 size_t gci_context_trail_bytes(void);
 
@@ -68,8 +69,8 @@ size_t gci_context_trail_bytes(void);
 void **gci_context_trail_result(struct trail *trail, uint64_t owner);
 #define CONTEXT_OWN_FRAMES_MAX 16u
 
-/* The callers that the last result was of, as gci_context_callers has them, without those of our own code; `limit` is
- * TRAIL_ADDRESSES at most: two walks that agree in so many may have one result. */
+/* The callers that the last result was of, if that was NULL, as gci_context_callers has them, without those of our own code;
+ * `limit` is TRAIL_ADDRESSES at most: two walks that agree in so many may have one result. */
 size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit);
 #define TRAIL_ADDRESSES 64u
 

@@ -403,24 +403,40 @@ static void *clear_for_leaks(void *block, struct attempt *attempt)
     return __builtin_memset(block, 0, usable);
 }
 
-/* The short way, for a profiler that chooses everything. NULL where more is to be done. */
+/* Of an object of a class that has many slots, from a block of chosen ones; critical section. `window_offset` is what
+ * size_class_window says. NULL where more is to be done. */
+ALWAYS_INLINE void *take_chosen_from_window(struct cache *sampled, size_t bytes, enum block_kind kind,
+                                            size_t window_offset, const struct sample *sample)
+{
+    struct window *window = cache_window(sampled, kind, window_offset);
+    if (window_offset >= CLASS_FEW_SLOTS * WINDOW_BYTES)
+        return NULL;
+    if (UNLIKELY(*window->word == 0) &&
+        !gci_refill_window(&gci_heap, sampled, kind, (unsigned)(window_offset / WINDOW_BYTES)))
+        return NULL;
+    void *block = take_if_any(window);
+    if (UNLIKELY(block == NULL))
+        return NULL;
+    uint32_t unit = unit_of(block);
+    uint32_t slot = slot_of_offset((uint32_t)((uintptr_t)block % BLOCK_BYTES), gci_heap.meta.hot[unit].reciprocal);
+    sample_put_small(sample_at(&gci_heap, unit, slot), sample, bytes, (uintptr_t)block);
+    return block;
+}
+
+/* NULL where more is to be done. */
 static void *take_chosen_from_own(const struct attempt *attempt)
 {
     struct cache *sampled = gci_cache_self.cache->sampled;
-    if (sampled == NULL || attempt->class_index >= CLASS_FEW_SLOTS)
+    if (sampled == NULL)
         return NULL;
     critical_enter_brief();
-    struct window *window = &sampled->windows[attempt->kind][attempt->class_index];
-    void *block = take_if_any(window);
-    if (block == NULL && gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
-        block = take_if_any(window);
-    if (LIKELY(block != NULL))
-        note_sample(attempt, block);
+    void *block = take_chosen_from_window(sampled, attempt->asked_bytes, attempt->kind,
+                                          attempt->class_index * WINDOW_BYTES, attempt->sample);
     critical_leave_brief();
     return block;
 }
 
-static bool choose(size_t bytes, struct sample *sample)
+ALWAYS_INLINE bool choose(size_t bytes, struct sample *sample)
 {
     const struct sample_hooks *hooks = gci_sample_hooks;
     return hooks != NULL && !critical_is_inside() && hooks->choose(bytes, sample);
@@ -431,13 +447,11 @@ static bool choose(size_t bytes, struct sample *sample)
 static NOINLINE void *allocate_sample(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
                                       bool *is_clean, const struct sample *sample)
 {
-    void *block = NULL;
+    void *block;
     struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
     attempt.sample = sample;
     attempt.asked_bytes = bytes;
-    if (LIKELY(sample != NULL))
-        block = take_chosen_from_own(&attempt);
-    if (block == NULL)
+    if (UNLIKELY(sample == NULL) || (block = take_chosen_from_own(&attempt)) == NULL)
         block = allocate(&attempt);
     block = clear_for_leaks(block, &attempt);
     if (is_clean != NULL)
@@ -472,27 +486,35 @@ static void *allocate_small(size_t bytes, enum block_kind kind)
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
+static NOINLINE void *allocate_chosen_plain(size_t bytes, enum block_kind kind)
+{
+    return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
+}
+
+static NOINLINE void *allocate_sample_plain(size_t bytes, enum block_kind kind, const struct sample *sample)
+{
+    return allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, sample);
+}
+
 /* The shortest way of a chosen request, which a profiler that chooses everything goes each time. */
 static NOINLINE void *allocate_chosen_small(size_t bytes, enum block_kind kind)
 {
     struct sample sample;
-    if (bytes - 1 >= SMALL_BYTES_MAX || gci_cache_self.cache->sampled == NULL || gci_options.mode == MODE_LEAKS)
-        return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
-    if (!choose(bytes, &sample))
-        return allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, NULL);
-    const struct attempt attempt = {.bytes = bytes,
-                                    .kind = kind,
-                                    .class_index = (unsigned)size_class_of(bytes),
-                                    .asked_bytes = bytes,
-                                    .sample = &sample};
-    void *block = take_chosen_from_own(&attempt);
-    return LIKELY(block != NULL) ? block : allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, &sample);
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || sampled == NULL || gci_options.mode == MODE_LEAKS)
+        return allocate_chosen_plain(bytes, kind);
+    if (UNLIKELY(!choose(bytes, &sample)))
+        return allocate_sample_plain(bytes, kind, NULL);
+    critical_enter_brief();
+    void *block = take_chosen_from_window(sampled, bytes, kind, size_class_window(bytes), &sample);
+    critical_leave_brief();
+    return LIKELY(block != NULL) ? block : allocate_sample_plain(bytes, kind, &sample);
 }
 
 /* The request has spent the budget: the window has not been asked yet. */
 static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
-    if (UNLIKELY(gci_budget_settle(bytes)))
+    if (gci_budget_settle(bytes))
         return allocate_chosen_small(bytes, kind);
     return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
@@ -500,8 +522,11 @@ static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
     void *block = NULL;
-    if (bytes > SMALL_BYTES_MAX || budget_is_spent())
-        return allocate_settled(bytes, kind);
+    if (bytes > SMALL_BYTES_MAX || budget_is_spent()) {
+        if (!budget_settle_none())
+            return allocate_settled(bytes, kind);
+        return allocate_chosen_small(bytes, kind);
+    }
     if (LIKELY(may_use_own()))
         block = take_from_own(gci_cache_self.cache, kind, (unsigned)size_class_of(bytes));
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);

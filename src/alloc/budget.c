@@ -2,8 +2,6 @@
 /* Implementation of alloc/budget.h. */
 #include "alloc/budget.h"
 
-#include "heap/special/sample.h"
-
 static void set_distance(uint64_t distance)
 {
     uint64_t budget = distance < BUDGET_MAX ? distance : BUDGET_MAX;
@@ -18,6 +16,8 @@ bool gci_budget_settle(size_t bytes)
         set_distance(BUDGET_MAX);
         return false;
     }
+    if (budget_settle_none())
+        return true;
     uint64_t distance = gci_cache_self.budget + bytes + gci_cache_self.reserve;
     uint32_t draw = u32_load(&gci_sample_draw);
     if (UNLIKELY(gci_cache_self.draw != draw)) {

@@ -15,6 +15,7 @@
 
 #include "base/attributes.h"
 #include "heap/cache.h"
+#include "heap/special/sample.h"
 #include "platform/cpu.h"
 
 /* A request is small when it is less than what is left. */
@@ -39,6 +40,17 @@ ALWAYS_INLINE bool budget_take(size_t bytes)
 ALWAYS_INLINE bool budget_is_spent(void)
 {
     return gci_cache_self.budget - 1 >= BUDGET_MAX;
+}
+
+/* What gci_budget_settle does where a profiler looks at each request; false, and nothing done, where none does. */
+ALWAYS_INLINE bool budget_settle_none(void)
+{
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    if (LIKELY(hooks == NULL) || hooks->distance != NULL)
+        return false;
+    gci_cache_self.reserve = 0;
+    gci_cache_self.budget = 0;
+    return true;
 }
 
 /* Counts the request that has spent the budget. True: it is a sample. */

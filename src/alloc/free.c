@@ -141,11 +141,28 @@ static void forget_sample(struct heap *heap, struct slot slot, bool alone)
     critical_leave_brief();
 }
 
-static void forget_own_sample(struct heap *heap, struct slot slot, const void *block)
+ALWAYS_INLINE void forget_own_sample(struct heap *heap, struct slot slot, const void *block)
 {
     critical_enter_brief();
-    gci_sample_take_own(heap, slot.unit, slot.index, (uintptr_t)block);
+    sample_take_own(sample_at(heap, slot.unit, slot.index), (uintptr_t)block);
     critical_leave_brief();
+}
+
+/* Of a chosen object that nobody else has looked at: where a profiler chooses everything, most frees are. */
+ALWAYS_INLINE bool free_own_sample(struct heap *heap, uint32_t custody, struct slot slot, const void *block)
+{
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    struct block *descriptor = block_at(heap, slot.unit);
+    if (sampled == NULL || custody != (sampled->id | HAS_SAMPLES))
+        return false;
+    forget_own_sample(heap, slot, block);
+    if (UNLIKELY(descriptor->countdown <= 1)) {
+        free_last(heap, sampled, slot);
+        return true;
+    }
+    descriptor->countdown--;
+    gci_cpu_or(&descriptor->free[slot.index / BITS_PER_WORD], slot_bit(slot));
+    return true;
 }
 
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
@@ -158,6 +175,8 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
     uint32_t custody = u32_load(&block_at(heap, slot.unit)->custody);
     if (custody == gci_cache_self.id && hot_class(heap->meta.hot[slot.unit]) >= CLASS_FEW_SLOTS &&
         free_into_full(heap, gci_cache_self.cache, slot))
+        return true;
+    if (free_own_sample(heap, custody, slot, block))
         return true;
     struct cache *cache = own_cache_of(block_at(heap, slot.unit));
     if (cache != NULL && is_freed_by_others(heap, slot))

@@ -85,7 +85,7 @@ static void gather_row(struct profile_figures *to, const struct site_row *row)
         gone += parts;
     }
     to->stack = row->stack;
-    to->thread = row->thread;
+    to->thread = site_thread(row);
     to->samples = word_load(&row->own.samples);
     to->allocated_objects = site_whole_objects(word_load(&row->own.allocated_objects));
     to->allocated_bytes = word_load(&row->own.allocated_bytes);
@@ -103,7 +103,7 @@ static void gather_row(struct profile_figures *to, const struct site_row *row)
 static void gather_peak_row(struct profile_figures *to, const struct site_row *row)
 {
     to->stack = row->stack;
-    to->thread = row->thread;
+    to->thread = site_thread(row);
     to->samples = word_load(&row->own.samples);
     to->live_objects = site_whole_objects(row->peak_objects);
     to->live_bytes = row->peak_bytes;

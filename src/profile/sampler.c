@@ -20,28 +20,27 @@ void (*gci_sampler_work)(void);
 struct sampling {
     uint64_t random;
     uint64_t rate_bytes;     /* that its distance was drawn with */
+    uint64_t owner;          /* of its rows; NO_ROWS */
     uintptr_t last_hidden;   /* its last sample's address until that is freed, complemented, as these are roots */
     int64_t live_bytes;      /* not yet in the session's */
+    int64_t live_step;       /* nor told before they are so many, more or less */
     uint32_t session;        /* that these belong to */
     uint32_t number;         /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
-static __thread struct sampling self TLS_INITIAL_EXEC;
+#define NO_ROWS UINT64_C(1) /* a thread of no session, or one of several that share rows: no row's owner */
+static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = NO_ROWS};
 __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 
 /* ---- Time --------------------------------------------------------------------------------------------------------- */
 
 #define NS_PER_MS 1000000u
 
-/* An origin: row + 1, session, time of birth in units of 2^14 ticks. The longest time, 2^54 ticks, is some months; what is born
+/* An origin: name of the row, time of birth in units of 2^14 ticks. The longest time, 2^54 ticks, is some months; what is born
  * later is as old as that. */
-#define ORIGIN_ROW_BITS 17u
-#define ORIGIN_SESSION_BITS 7u
-#define ORIGIN_SESSIONS (1u << ORIGIN_SESSION_BITS)
-#define ORIGIN_TIME_SHIFT (ORIGIN_ROW_BITS + ORIGIN_SESSION_BITS)
+#define ORIGIN_TIME_SHIFT SITE_NAME_BITS
 #define ORIGIN_TIME_MAX ((UINT64_C(1) << (64 - ORIGIN_TIME_SHIFT)) - 1)
 #define TIME_UNIT_SHIFT 14u
-STATIC_ASSERT(SITE_ROWS_MAX < UINT32_C(1) << ORIGIN_ROW_BITS, "a row fits an origin");
 
 ALWAYS_INLINE uint64_t ticks_now(void)
 {
@@ -68,23 +67,24 @@ uint64_t gci_sampler_now_ns(void)
 
 ALWAYS_INLINE uint64_t origin_of(const struct site_row *row, uint64_t ticks)
 {
-    uint64_t index = (uint64_t)(row - gci_sites_row(0)) + 1;
-    return index | (uint64_t)(gci_session.number % ORIGIN_SESSIONS) << ORIGIN_ROW_BITS |
-           units_of(ticks) << ORIGIN_TIME_SHIFT;
+    return row->name | units_of(ticks) << ORIGIN_TIME_SHIFT;
 }
 
+/* Of any origin, which may be of an earlier session. */
 ALWAYS_INLINE struct site_row *row_of(uint64_t origin)
 {
-    uint32_t index = (uint32_t)origin & ((1u << ORIGIN_ROW_BITS) - 1);
-    uint32_t session = (uint32_t)(origin >> ORIGIN_ROW_BITS) & (ORIGIN_SESSIONS - 1);
-    if (UNLIKELY(session != gci_session.number % ORIGIN_SESSIONS || index == 0))
-        return NULL;
-    return gci_sites_row(index - 1);
+    return gci_sites_row((uint32_t)(origin & ((1u << SITE_NAME_ROW_BITS) - 1)) - 1);
+}
+
+ALWAYS_INLINE bool is_named(const struct site_row *row, uint64_t origin)
+{
+    return row->name == (origin & ((1u << SITE_NAME_BITS) - 1));
 }
 
 struct site_row *gci_sampler_row(const struct sample *sample)
 {
-    return row_of(word_load(&sample->origin));
+    uint64_t origin = word_load(&sample->origin);
+    return origin != 0 && is_named(row_of(origin), origin) ? row_of(origin) : NULL;
 }
 
 uint64_t gci_sampler_born_ns(const struct sample *sample)
@@ -100,11 +100,16 @@ unsigned gci_sampler_age_class(uint64_t age_ns)
     return index < PROFILE_LIFETIMES ? index : PROFILE_LIFETIMES - 1;
 }
 
-static unsigned age_class_of(uint64_t origin)
+static NOINLINE unsigned age_class_of_old(uint64_t units)
 {
-    uint64_t born = origin >> ORIGIN_TIME_SHIFT;
-    uint64_t now = units_of(ticks_now());
-    return gci_sampler_age_class(now > born ? units_to_ns(now - born) : 0);
+    return gci_sampler_age_class(units_to_ns(units));
+}
+
+/* Less than no time has passed where processors do not agree. */
+ALWAYS_INLINE unsigned age_class_of(uint64_t origin)
+{
+    int64_t age = (int64_t)(units_of(ticks_now()) - (origin >> ORIGIN_TIME_SHIFT));
+    return LIKELY(age < (int64_t)word_load(&gci_session.young_units)) ? 0 : age_class_of_old((uint64_t)age);
 }
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------ */
@@ -149,6 +154,10 @@ static void forget_threads(void)
     u32_store(&thread_count, 0);
 }
 
+/* A thread tells the session of its share of what lives in such steps: 4 KiB, and a part of what has lived. */
+#define LIVE_STEP_SHARE 1024
+#define LIVE_STEP_BYTES 4096
+
 /* The thread is new to the session. */
 static NOINLINE void join(void)
 {
@@ -156,7 +165,9 @@ static NOINLINE void join(void)
         self.random = gci_env_random() | 1;
     self.session = gci_session.number;
     self.number = number_thread();
+    self.owner = self.number != 0 ? SITE_OWNER(self.session, self.number) : NO_ROWS;
     self.live_bytes = 0;
+    self.live_step = LIVE_STEP_BYTES;
     self.last_hidden = 0;
 }
 
@@ -174,23 +185,27 @@ void gci_sampler_leave(void)
 
 /* ---- Figures ------------------------------------------------------------------------------------------------------ */
 
+#define WHOLE 1.0f
+
+/* By its bits, which takes no more than a comparison. */
+ALWAYS_INLINE bool is_whole(const struct sample *sample)
+{
+    const float whole = WHOLE;
+    uint32_t bits;
+    uint32_t bits_of_whole;
+    __builtin_memcpy(&bits, &sample->weight, sizeof bits);
+    __builtin_memcpy(&bits_of_whole, &whole, sizeof bits_of_whole);
+    return bits == bits_of_whole;
+}
+
 uint64_t gci_sampler_objects(const struct sample *sample)
 {
-    return LIKELY(sample->weight == 1.0f) ? SITE_OBJECT : (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
+    return is_whole(sample) ? SITE_OBJECT : (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
 }
 
 uint64_t gci_sampler_bytes(const struct sample *sample, size_t bytes)
 {
-    return sample->weight == 1.0f ? bytes : (uint64_t)((double)sample->weight * (double)bytes + 0.5);
-}
-
-/* By the row's own thread with plain steps, which no signal that counts can come between: this is a critical section. */
-ALWAYS_INLINE void count_in(volatile shared_word *at, uint64_t value, bool is_own)
-{
-    if (LIKELY(is_own))
-        word_store(at, word_load(at) + value);
-    else
-        word_add(at, value);
+    return is_whole(sample) ? bytes : (uint64_t)((double)sample->weight * (double)bytes + 0.5);
 }
 
 static uint64_t sum_lifetimes(const struct site_row *row)
@@ -253,14 +268,11 @@ static bool is_past_peak(uint64_t live)
     return live + most / PEAK_SHARE < most && most > gci_session.peak_most + gci_session.peak_most / PEAK_SHARE;
 }
 
-/* A thread tells the session of its share in such steps: 4 KiB, and a part of what lives. */
-#define LIVE_STEP_SHARE 1024
-#define LIVE_STEP_BYTES 4096
-
 static NOINLINE void tell_live(void)
 {
     uint64_t live = word_add(&gci_session.live_bytes, (uint64_t)self.live_bytes) + (uint64_t)self.live_bytes;
     self.live_bytes = 0;
+    self.live_step = (int64_t)(word_load(&gci_session.live_most) / LIVE_STEP_SHARE) + LIVE_STEP_BYTES;
     if ((int64_t)live > (int64_t)word_load(&gci_session.live_most)) {
         word_raise(&gci_session.live_most, live);
         word_store(&gci_session.live_most_ns, gci_sampler_now_ns());
@@ -271,46 +283,77 @@ static NOINLINE void tell_live(void)
 
 ALWAYS_INLINE void change_live(int64_t bytes)
 {
-    int64_t step = (int64_t)(word_load(&gci_session.live_most) / LIVE_STEP_SHARE) + LIVE_STEP_BYTES;
+    int64_t step = self.live_step;
     self.live_bytes += bytes;
-    if (UNLIKELY(self.live_bytes > step || self.live_bytes < -step))
+    if (UNLIKELY((uint64_t)(self.live_bytes + step) > (uint64_t)(2 * step)))
         tell_live();
 }
 
-static void on_born(const struct sample *sample, size_t bytes, uintptr_t address)
+/* A row of the calling thread, which the record is of. */
+ALWAYS_INLINE bool is_own(const struct site_row *row, uint64_t origin)
+{
+    return row->owner == self.owner && is_named(row, origin);
+}
+
+/* By the row's own thread, which no signal that counts can come between: this is a critical section. */
+ALWAYS_INLINE void count_born(struct site_row *row, uint64_t objects, uint64_t bytes)
+{
+    gci_cpu_add(&row->own.samples, 1);
+    gci_cpu_add(&row->own.allocated_objects, objects);
+    gci_cpu_add(&row->own.allocated_bytes, bytes);
+}
+
+ALWAYS_INLINE void count_own_free(struct site_row *row, uint64_t objects, uint64_t bytes, unsigned age,
+                                  uintptr_t address)
+{
+    gci_cpu_add(&row->own.freed_bytes, bytes);
+    gci_cpu_add(&row->own.lifetimes[age], objects);
+    if (self.last_hidden == ~address) {
+        gci_cpu_add(&row->own.temporary_objects, objects);
+        self.last_hidden = 0;
+    }
+}
+
+static NOINLINE void born_anywhere(const struct sample *sample, size_t bytes)
 {
     struct site_row *row = gci_sampler_row(sample);
     if (row == NULL)
         return;
     uint64_t bytes_meant = gci_sampler_bytes(sample, bytes);
-    bool is_own = row->thread != 0;
-    count_in(&row->own.samples, 1, is_own);
-    count_in(&row->own.allocated_objects, gci_sampler_objects(sample), is_own);
-    count_in(&row->own.allocated_bytes, bytes_meant, is_own);
-    self.last_hidden = ~address;
+    if (row->owner != SITE_OWNER_SEVERAL) {
+        count_born(row, gci_sampler_objects(sample), bytes_meant);
+    } else {
+        word_add(&row->own.samples, 1);
+        word_add(&row->own.allocated_objects, gci_sampler_objects(sample));
+        word_add(&row->own.allocated_bytes, bytes_meant);
+    }
     change_live((int64_t)bytes_meant);
 }
 
-static void count_own_free(struct site_row *row, uint64_t objects, uint64_t bytes, unsigned age, uintptr_t address)
+static void on_born(const struct sample *sample, size_t bytes, uintptr_t address)
 {
-    count_in(&row->own.freed_bytes, bytes, true);
-    count_in(&row->own.lifetimes[age], objects, true);
-    if (self.last_hidden == ~address) {
-        count_in(&row->own.temporary_objects, objects, true);
-        self.last_hidden = 0;
+    uint64_t origin = word_load(&sample->origin);
+    struct site_row *row = row_of(origin);
+    self.last_hidden = ~address;
+    if (UNLIKELY(!is_own(row, origin) || !is_whole(sample))) {
+        born_anywhere(sample, bytes);
+        return;
     }
+    count_born(row, SITE_OBJECT, bytes);
+    change_live((int64_t)bytes);
 }
 
-static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
+static NOINLINE void gone_anyhow(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
 {
+    uint64_t origin = word_load(&sample->origin);
     struct site_row *row = gci_sampler_row(sample);
     if (row == NULL)
         return;
     uint64_t objects = gci_sampler_objects(sample);
     uint64_t bytes_meant = gci_sampler_bytes(sample, bytes);
-    unsigned age = age_class_of(word_load(&sample->origin));
+    unsigned age = age_class_of(origin);
     change_live(-(int64_t)bytes_meant);
-    if (end == SAMPLE_FREED && row->thread == self.number && self.number != 0 && self.session == gci_session.number) {
+    if (end == SAMPLE_FREED && is_own(row, origin)) {
         count_own_free(row, objects, bytes_meant, age, address);
         return;
     }
@@ -323,6 +366,18 @@ static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address
     }
 }
 
+static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
+{
+    uint64_t origin = word_load(&sample->origin);
+    struct site_row *row = row_of(origin);
+    if (UNLIKELY(end != SAMPLE_FREED || !is_own(row, origin) || !is_whole(sample))) {
+        gone_anyhow(sample, bytes, address, end);
+        return;
+    }
+    count_own_free(row, SITE_OBJECT, bytes, age_class_of(origin), address);
+    change_live(-(int64_t)bytes);
+}
+
 /* ---- Choosing ----------------------------------------------------------------------------------------------------- */
 
 static struct site_row *row_of_stack(const uintptr_t *addresses, size_t count, size_t wanted)
@@ -331,7 +386,7 @@ static struct site_row *row_of_stack(const uintptr_t *addresses, size_t count, s
     while (own < count && own < CONTEXT_OWN_FRAMES_MAX && gci_context_is_own_code(addresses[own]))
         own++;
     size_t depth = count - own < wanted ? count - own : wanted;
-    return gci_sites_find(addresses + own, depth, gci_sampler_place, self.number);
+    return gci_sites_find(addresses + own, depth, gci_sampler_place, self.session, self.number);
 }
 
 static NOINLINE struct site_row *find_row(void)
@@ -342,14 +397,8 @@ static NOINLINE struct site_row *find_row(void)
     return row_of_stack(addresses, count, wanted);
 }
 
-/* Trails name rows, and these are of one thread and session. A cache goes from thread to thread and takes its trail along. */
-ALWAYS_INLINE uint64_t trail_owner(void)
-{
-    return (uint64_t)gci_session.number << 32 | self.number;
-}
-
-/* Caches with trails, 165 KiB each: so many take 41 MiB. */
-#define TRAILED_CACHES_MAX 256u
+/* Caches with trails, 436 KiB each, of which a thread touches what its stacks need: so many take 55 MiB at most. */
+#define TRAILED_CACHES_MAX 128u
 static volatile u32_shared trailed_caches;
 
 static NOINLINE struct trail *take_trail(struct cache *cache)
@@ -369,17 +418,18 @@ static NOINLINE struct site_row *find_row_of_trail(const struct trail *trail)
 {
     uintptr_t addresses[SITE_FRAMES_MAX];
     size_t count = gci_context_trail_addresses(trail, addresses, SITE_FRAMES_MAX);
-    return gci_sites_find(addresses, count, gci_sampler_place, self.number);
+    return gci_sites_find(addresses, count, gci_sampler_place, self.session, self.number);
 }
 
-/* Where every object is chosen, most stacks were seen not long ago. */
-static NOINLINE struct site_row *find_row_of_any(void)
+/* Where every object is chosen, most stacks were seen not long ago. Trails name rows, and these are of one thread and session: a
+ * cache goes from thread to thread and takes its trail along. */
+ALWAYS_INLINE struct site_row *find_row_of_any(void)
 {
     struct cache *cache = gci_cache_self.cache;
     struct trail *trail = cache->trail;
     if (UNLIKELY(trail == NULL))
         trail = take_trail(cache);
-    void **result = trail != NULL && self.number != 0 ? gci_context_trail_result(trail, trail_owner()) : NULL;
+    void **result = LIKELY(trail != NULL && self.owner != NO_ROWS) ? gci_context_trail_result(trail, self.owner) : NULL;
     if (UNLIKELY(result == NULL))
         return find_row();
     if (UNLIKELY(*result == NULL))
@@ -387,43 +437,70 @@ static NOINLINE struct site_row *find_row_of_any(void)
     return *result;
 }
 
-static bool on_choose(size_t bytes, struct sample *sample)
+/* Work that has become due, and the thread's place in the session; the ticks from then on: the session may be another, as
+ * who writes does what was ordered meanwhile. */
+static NOINLINE uint64_t catch_up(uint64_t ticks)
 {
-    if (!gci_sampler_enter()) {
+    if (ticks >= word_load(&gci_session.due_ticks)) {
+        gci_sampler_work();
+        ticks = ticks_now();
+    }
+    if (self.session != gci_session.number)
+        join();
+    return ticks;
+}
+
+/* False: a sample inside a sample. */
+ALWAYS_INLINE bool begin_choice(uint64_t *ticks)
+{
+    if (UNLIKELY(!gci_sampler_enter())) {
         word_add(&gci_session.lost, 1);
         return false;
     }
-    uint64_t ticks = ticks_now();
-    if (UNLIKELY(ticks >= word_load(&gci_session.due_ticks))) {
-        gci_sampler_work();
-        ticks = ticks_now(); /* the session may be another: who writes does what was ordered meanwhile */
-    }
-    if (UNLIKELY(self.session != gci_session.number))
-        join();
-    struct site_row *row = gci_session.level == PROFILE_LEVEL_FULL ? find_row_of_any() : find_row();
-    if (LIKELY(row != NULL)) {
-        sample->origin = origin_of(row, ticks);
-        sample->weight = gci_session.level == PROFILE_LEVEL_FULL || bytes == 0
-                             ? 1.0f
-                             : (float)gci_draw_weight(bytes, self.rate_bytes);
-    } else {
-        word_add(&gci_session.lost, 1);
-    }
+    *ticks = ticks_now();
+    if (UNLIKELY(*ticks >= word_load(&gci_session.due_ticks) || self.session != gci_session.number))
+        *ticks = catch_up(*ticks);
+    return true;
+}
+
+ALWAYS_INLINE bool end_choice(const struct site_row *row, uint64_t ticks, float weight, struct sample *sample)
+{
     gci_sampler_leave();
-    return row != NULL;
+    if (UNLIKELY(row == NULL)) {
+        word_add(&gci_session.lost, 1);
+        return false;
+    }
+    sample->origin = origin_of(row, ticks);
+    sample->weight = weight;
+    return true;
+}
+
+static bool on_choose(size_t bytes, struct sample *sample)
+{
+    uint64_t ticks;
+    if (!begin_choice(&ticks))
+        return false;
+    float weight = bytes == 0 ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
+    return end_choice(find_row(), ticks, weight, sample);
+}
+
+static bool on_choose_any(size_t bytes, struct sample *sample)
+{
+    uint64_t ticks;
+    (void)bytes;
+    return begin_choice(&ticks) && end_choice(find_row_of_any(), ticks, WHOLE, sample);
 }
 
 static uint64_t on_distance(void)
 {
-    if (gci_session.level == PROFILE_LEVEL_FULL)
-        return 0;
     if (self.random == 0)
         self.random = gci_env_random() | 1;
     self.rate_bytes = word_load(&gci_session.rate_bytes);
     return gci_draw_distance(&self.random, self.rate_bytes);
 }
 
-static const struct sample_hooks hooks = {on_distance, on_choose, on_born, on_gone};
+static const struct sample_hooks hooks_of_chance = {on_distance, on_choose, on_born, on_gone};
+static const struct sample_hooks hooks_of_all = {NULL, on_choose_any, on_born, on_gone};
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------------- */
 
@@ -436,8 +513,11 @@ static uint64_t learn_pace(void)
     uint64_t ns = gci_sampler_now_ns();
     uint64_t ticks = ticks_now();
     uint64_t pace = ticks == 0 ? 0 : (uint64_t)((double)ns / (double)ticks * 4294967296.0);
-    word_store(&gci_session.tick_ns_2_32, pace != 0 ? pace : UINT64_C(1) << 32);
-    return word_load(&gci_session.tick_ns_2_32);
+    if (pace == 0)
+        pace = UINT64_C(1) << 32;
+    word_store(&gci_session.tick_ns_2_32, pace);
+    word_store(&gci_session.young_units, ((uint64_t)NS_PER_MS << 32) / pace >> TIME_UNIT_SHIFT);
+    return pace;
 }
 
 static void measure_pace(void)
@@ -463,7 +543,7 @@ void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)
     measure_pace();
     gci_context_callers_init();
     fence_full();
-    gci_sample_hooks = &hooks;
+    gci_sample_hooks = level == PROFILE_LEVEL_FULL ? &hooks_of_all : &hooks_of_chance;
     u32_add(&gci_sample_draw, 1);
     gci_budget_reset();
 }

@@ -31,6 +31,7 @@ struct session {
 
     volatile shared_word due_ticks;    /* when there is something to be written */
     volatile shared_word tick_ns_2_32; /* nanoseconds of a tick, times 2^32 */
+    volatile shared_word young_units;  /* ages below are surely of the first class (sampler.c: units) */
 };
 extern struct session gci_session;
 

@@ -63,6 +63,8 @@ static bool take_tables(struct heap *heap, uint32_t limit)
 
 static void empty_tables(void)
 {
+    for (uint32_t i = 0; i < u32_load(&row_count); i++)
+        gci_sites_rows[i].name = 0;
     for (uint32_t i = 0; i < slots_of(rows_limit); i++)
         u32_store(&row_slots[i], 0);
     for (uint32_t i = 0; i < slots_of(stacks_limit()); i++)
@@ -145,19 +147,22 @@ static uint32_t add_stack(uint64_t hash, const uintptr_t *addresses, size_t dept
     return count + 1;
 }
 
-static struct site_row *add_row(uint64_t key, uint32_t stack, uint32_t thread)
+static struct site_row *add_row(uint64_t key, uint32_t stack, uint32_t session, uint32_t thread)
 {
     uint32_t count = u32_load(&row_count);
     if (stack == 0 || count == rows_limit)
         return NULL;
-    gci_sites_rows[count] = (struct site_row){.key = key, .stack = stack, .thread = thread};
+    gci_sites_rows[count] = (struct site_row){.owner = thread != 0 ? SITE_OWNER(session, thread) : SITE_OWNER_SEVERAL,
+                                              .name = site_name(count, session),
+                                              .key = key,
+                                              .stack = stack};
     u32_store_release(&row_count, count + 1);
     publish(row_slots, slots_of(rows_limit) - 1, key, count + 1);
     return &gci_sites_rows[count];
 }
 
 static NOINLINE struct site_row *find_or_add(uint64_t key, uint64_t hash, const uintptr_t *addresses, size_t depth,
-                                             const struct site_place *place, uint32_t thread)
+                                             const struct site_place *place, uint32_t session, uint32_t thread)
 {
     critical_enter();
     gci_lock_acquire(&lock);
@@ -166,7 +171,7 @@ static NOINLINE struct site_row *find_or_add(uint64_t key, uint64_t hash, const 
         uint32_t stack = find_stack(hash);
         if (stack == 0)
             stack = add_stack(hash, addresses, depth, place);
-        row = add_row(key, stack, thread);
+        row = add_row(key, stack, session, thread);
     }
     gci_lock_release(&lock);
     critical_leave();
@@ -174,12 +179,12 @@ static NOINLINE struct site_row *find_or_add(uint64_t key, uint64_t hash, const 
 }
 
 struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const struct site_place *place,
-                                uint32_t thread)
+                                uint32_t session, uint32_t thread)
 {
     uint64_t hash = hash_of(addresses, depth);
     uint64_t key = mixed_product(hash ^ thread, SEED);
     struct site_row *row = find_row(key);
-    return LIKELY(row != NULL) ? row : find_or_add(key, hash, addresses, depth, place, thread);
+    return LIKELY(row != NULL) ? row : find_or_add(key, hash, addresses, depth, place, session, thread);
 }
 
 uint32_t gci_sites_row_count(void)

@@ -6,7 +6,7 @@
  * taken away: when the tables are full, what does not fit is counted as lost. All of it is memory of the heap's own
  * structures (heap/heap.h: gci_heap_take_meta), never a root, and stays when a profile has ended.
  *
- * Figures: `own` belongs to the thread of the row, which alone writes it, with plain stores in critical sections; `others`, and
+ * Figures: `own` belongs to the thread of the row, which alone writes it, with plain steps in critical sections; `others`, and
  * `own` of thread 0, which means several, are changed atomically. Objects are counted in parts of 1 / SITE_OBJECT, as a sample
  * may stand for a fraction more than a whole number of them.
  */
@@ -28,12 +28,24 @@ static inline uint64_t site_whole_objects(uint64_t parts)
     return (parts + SITE_OBJECT / 2) / SITE_OBJECT;
 }
 
-/* What is kept for a stack and thread. All that a sample changes, and its end where it does not grow old, is in one cache
- * line. */
+/* Whose a row is: a session, from 1, and a thread of it. */
+#define SITE_OWNER(session, thread) ((uint64_t)(session) << 32 | (thread))
+#define SITE_OWNER_SEVERAL UINT64_C(0)
+
+/* A row and its session: index + 1, and the session's number as far as there is room. */
+#define SITE_NAME_ROW_BITS 17u
+#define SITE_NAME_SESSION_BITS 7u
+#define SITE_NAME_BITS (SITE_NAME_ROW_BITS + SITE_NAME_SESSION_BITS)
+ALWAYS_INLINE uint64_t site_name(uint32_t index, uint64_t session)
+{
+    return (index + UINT64_C(1)) | session % (1u << SITE_NAME_SESSION_BITS) << SITE_NAME_ROW_BITS;
+}
+
+/* What is kept for a stack and thread. All that a sample asks for and changes, and its end where it does not grow old, is in
+ * one cache line. */
 struct CACHE_ALIGNED site_row {
-    uint64_t key;    /* of stack and thread; set before the row can be found, like the next two */
-    uint32_t stack;  /* number of its stack, from 1 */
-    uint32_t thread; /* 0: several */
+    uint64_t owner; /* set before the row can be found, like `key` and `stack` */
+    uint64_t name;  /* 0: the row is of an earlier session */
     struct site_own {
         volatile shared_word samples;
         volatile shared_word allocated_objects;
@@ -50,9 +62,16 @@ struct CACHE_ALIGNED site_row {
     } others;
     uint64_t peak_objects; /* these two: live at the peak (profile/moment.h) */
     uint64_t peak_bytes;
+    uint64_t key;   /* of stack and thread */
+    uint32_t stack; /* number of its stack, from 1 */
 };
 
 STATIC_ASSERT(offsetof(struct site_row, own.lifetimes[1]) == CACHE_LINE_BYTES, "the first ages are in the first line");
+
+ALWAYS_INLINE uint32_t site_thread(const struct site_row *row) /* 0: several */
+{
+    return (uint32_t)row->owner;
+}
 
 /* The call as gcalloc/replace.h knows it: struct gca_site of that header. */
 struct site_place {
@@ -72,10 +91,11 @@ struct site_stack {
 /* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. Nobody else is inside. */
 int gci_sites_init(struct heap *heap, uint32_t rows_limit);
 #define SITE_ROWS_MAX (UINT32_C(1) << 16)
+STATIC_ASSERT(SITE_ROWS_MAX < UINT32_C(1) << SITE_NAME_ROW_BITS, "a row fits a name");
 
-/* The row of a stack, innermost first, on a thread; NULL: no room. */
+/* The row of a stack, innermost first, on a thread of the session with that number; NULL: no room. */
 struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const struct site_place *place,
-                                uint32_t thread);
+                                uint32_t session, uint32_t thread);
 
 uint32_t gci_sites_row_count(void);
 extern struct site_row *gci_sites_rows HIDDEN;

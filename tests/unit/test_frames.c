@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unwind.h>
 
-#include "frame_rule.h"
+#include "callers/frame_rule.h"
 #include "platform/context.h"
 #include "support.h"
 

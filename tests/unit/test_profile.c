@@ -243,7 +243,7 @@ static struct site_row *find_numbered(uintptr_t number, uint32_t thread)
     uintptr_t addresses[SITE_FRAMES_MAX];
     for (size_t i = 0; i < SITE_FRAMES_MAX; i++)
         addresses[i] = 0x400000 + number * 16 + i;
-    return gci_sites_find(addresses, 1 + number % SITE_FRAMES_MAX, NULL, thread);
+    return gci_sites_find(addresses, 1 + number % SITE_FRAMES_MAX, NULL, 1, thread);
 }
 
 START_TEST(stacks_are_kept_once)
@@ -253,10 +253,10 @@ START_TEST(stacks_are_kept_once)
     struct site_row *row = find_numbered(5, 1);
     ck_assert(row != NULL && row == find_numbered(5, 1));
     struct site_row *other = find_numbered(5, 2);
-    ck_assert(other != NULL && other != row && other->stack == row->stack && other->thread == 2);
+    ck_assert(other != NULL && other != row && other->stack == row->stack && site_thread(other) == 2);
     ck_assert_uint_eq(gci_sites_stack(row->stack)->depth, 6);
     ck_assert_uint_eq(gci_sites_stack(row->stack)->addresses[2], 0x400000 + 5 * 16 + 2);
-    struct site_row *unknown = gci_sites_find(NULL, 0, NULL, 1);
+    struct site_row *unknown = gci_sites_find(NULL, 0, NULL, 1, 1);
     ck_assert(unknown != NULL && gci_sites_stack(unknown->stack)->depth == 0);
     ck_assert_uint_eq(gci_sites_row_count(), 3);
     ck_assert_uint_eq(gci_sites_stack_count(), 2);
@@ -304,7 +304,7 @@ static uint32_t choose(void)
     struct sample sample;
     ck_assert(gci_sample_hooks->choose(24, &sample));
     ck_assert_ptr_nonnull(gci_sampler_row(&sample));
-    return gci_sampler_row(&sample)->thread;
+    return site_thread(gci_sampler_row(&sample));
 }
 
 START_TEST(a_sample_is_of_the_session_that_begins_in_it)

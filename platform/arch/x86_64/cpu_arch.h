@@ -13,6 +13,12 @@ ALWAYS_INLINE void gci_cpu_or(volatile uint64_t *at, uint64_t bits)
     __asm__ volatile("orq %1, %0" : "+m"(*at) : "r"(bits) : "cc");
 }
 
+/* For a word that one thread changes: no signal on it comes in between. */
+ALWAYS_INLINE void gci_cpu_add(volatile uint64_t *at, uint64_t value)
+{
+    __asm__ volatile("addq %1, %0" : "+m"(*at) : "er"(value) : "cc");
+}
+
 /* The compiler loads the word and keeps a copy of the bits; the processor needs neither. */
 ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
 {

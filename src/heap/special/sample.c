@@ -104,27 +104,17 @@ size_t gci_sample_bytes(const struct heap *heap, uint32_t unit, const struct sam
 void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struct sample *sample, size_t bytes)
 {
     struct sample *record = sample_at(heap, unit, slot);
-    record->weight = sample->weight;
-    if (heap->meta.hot[unit].use == UNIT_SMALL)
-        record->bytes = (uint32_t)bytes;
-    else
-        word_store(&record[1].origin, bytes);
-    word_store_release(&record->origin, word_load(&sample->origin));
+    uintptr_t address = address_of(heap, unit, slot);
     const struct sample_hooks *hooks = gci_sample_hooks;
-    if (hooks != NULL)
-        hooks->born(sample, bytes, address_of(heap, unit, slot));
-}
-
-/* No copy: nobody else looks at the record. */
-void gci_sample_take_own(struct heap *heap, uint32_t unit, uint32_t slot, uintptr_t address)
-{
-    struct sample *record = sample_at(heap, unit, slot);
-    const struct sample_hooks *hooks = gci_sample_hooks;
-    if (word_load(&record->origin) == 0)
+    if (heap->meta.hot[unit].use == UNIT_SMALL) {
+        sample_put_small(record, sample, bytes, address);
         return;
+    }
+    record->weight = sample->weight;
+    word_store(&record[1].origin, bytes);
+    word_store_release(&record->origin, word_load(&sample->origin));
     if (hooks != NULL)
-        hooks->gone(record, record->bytes, address, SAMPLE_FREED);
-    word_store(&record->origin, 0);
+        hooks->born(sample, bytes, address);
 }
 
 /* Of several threads that take the record at once, one has it. */

@@ -28,7 +28,7 @@ enum sample_end { SAMPLE_FREED, SAMPLE_RECLAIMED };
 /* What the profiler does; NULL while there is no profile. All but `choose` are called in critical sections or by the sweep, and
  * take no lock. */
 struct sample_hooks {
-    /* Bytes that the calling thread may ask for until its next sample; 0: all are chosen. */
+    /* Bytes that the calling thread may ask for until its next sample. NULL: all are chosen. */
     uint64_t (*distance)(void);
     /* Of an object that is about to be allocated; false: not this one. In no critical section, but for calls from signal
      * handlers, which are refused. */
@@ -65,15 +65,35 @@ void gci_sample_put(struct heap *heap, uint32_t unit, uint32_t slot, const struc
  * nobody else can be freeing it at this moment, but by mistake. */
 void gci_sample_take(struct heap *heap, uint32_t unit, uint32_t slot, enum sample_end end, bool alone);
 
-/* The short way for a small object at `address` that its block's owner frees. */
-void gci_sample_take_own(struct heap *heap, uint32_t unit, uint32_t slot, uintptr_t address);
-
 /* As gci_sample_take for the slots of one bitmap word; world stopped. */
 void gci_sample_take_word(struct heap *heap, uint32_t unit, unsigned index, uint64_t slots, enum sample_end end);
 
 ALWAYS_INLINE struct sample *sample_at(const struct heap *heap, uint32_t unit, uint32_t slot)
 {
     return heap->samples + (size_t)unit * (BLOCK_BYTES / GRANULE_BYTES) + slot;
+}
+
+/* The same for a small object at `address`. */
+ALWAYS_INLINE void sample_put_small(struct sample *record, const struct sample *sample, size_t bytes, uintptr_t address)
+{
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    record->weight = sample->weight;
+    record->bytes = (uint32_t)bytes;
+    word_store_release(&record->origin, word_load(&sample->origin));
+    if (LIKELY(hooks != NULL))
+        hooks->born(sample, bytes, address);
+}
+
+/* As gci_sample_take for a small object at `address` that its block's owner frees: no copy, as nobody else looks at the
+ * record. */
+ALWAYS_INLINE void sample_take_own(struct sample *record, uintptr_t address)
+{
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    if (word_load(&record->origin) == 0)
+        return;
+    if (LIKELY(hooks != NULL))
+        hooks->gone(record, record->bytes, address, SAMPLE_FREED);
+    word_store(&record->origin, 0);
 }
 
 /* What is known of an object that is allocated: NULL where there is nothing. The caller keeps the object from going. */

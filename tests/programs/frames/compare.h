@@ -101,7 +101,7 @@ static inline void *digest_of(const struct stack *stack)
     return (void *)(digest | 1);
 }
 
-/* What the trail tells is the beginning of the stack, without our own code. */
+/* What the trail tells of a stack that is new is its beginning, without our own code. */
 static inline bool is_told(const struct stack *stack)
 {
     uintptr_t told[TRAIL_ADDRESSES];
@@ -114,11 +114,12 @@ static inline bool is_same_by_trail(const struct stack *stack, void **result)
 {
     if (result == NULL)
         return true;
-    if (*result == NULL)
+    if (*result == NULL) {
         *result = digest_of(stack);
-    else
-        trails_followed++;
-    return *result == digest_of(stack) && is_told(stack);
+        return is_told(stack);
+    }
+    trails_followed++;
+    return *result == digest_of(stack);
 }
 
 /* Both begin with the caller of the function that calls these two. A walk that differs from what the trail tells is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two walkers of the stack share: frames.c, which makes a whole walk, and trail.c, which makes what has changed since
- * the last one. For these two alone.
+/* What the two walkers of the stack share: frames.c, which makes a whole walk, and trail_walk.c, which makes what has changed
+ * since the last one. For these two alone.
  *
  * A walk holds a place in the code and its stack pointer, and where the caller's rbp and rbx are. Each step finds the rule of
  * the place, in a cache or in the module's tables, and computes the next frame. Plain rules in the cache are followed in line

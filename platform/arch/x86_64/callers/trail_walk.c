@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The callers of a function, known again (platform/context.h: trail).
+/* Walks that are kept (trail.h).
  *
  * A trail holds the frames of the last walk, outermost first, and for each what the step into it has read: the return address
  * below its stack pointer, and where rbp and rbx were restored from if the rest of the walk uses them. The next walk first
@@ -9,7 +9,7 @@
  * changes a few frames of many.
  *
  * Frames of our own code, on top, are passed in one comparison: the way that a request takes through it is one of a few, of
- * fixed size. The hash of a frame is of all places from the outermost to it, so those of kept frames hold.
+ * fixed size.
  *
  * Where all changed frames are found by the stack pointer alone, as nearly all are, registers do not matter and each step is
  * one addition (renew_quickly). All else goes the general way (renew), which also learns those steps.
@@ -17,91 +17,9 @@
  * Walks over signals, unknown stacks or code without tables are not kept. Of stacks deeper than WALK_FRAMES a trail holds the
  * inner part, and as long as that has what a caller wants to know it does not matter what is further out.
  */
-#include "base/bits.h"
-#include "frames.h"
-#include "platform/context.h"
+#include "trail.h"
 
-#define FRAMES_KEPT 256u
-#define WALK_FRAMES 96u
 #define QUICK_FRAMES 32u /* a walk with more that has changed may as well go the general way */
-STATIC_ASSERT(WALK_FRAMES >= TRAIL_ADDRESSES, "one walk finds what is wanted");
-
-/* The rest of the walk uses the register; it was restored by the step into the frame. */
-enum { NEEDS_RBP = 1, NEEDS_RBX = 2, NEEDS_ANY = 3, CAME_RBP = 4, CAME_RBX = 8, CAME_ANY = 12 };
-
-struct kept_frame {
-    uintptr_t sp;
-    uintptr_t returns_to; /* the word below it; 0: no frame, but where that was found */
-    uint64_t hash;
-    uint64_t flags;
-};
-
-struct kept_registers { /* set where a flag says so */
-    uintptr_t rbp;
-    uintptr_t rbx;
-    stack_word *rbp_at;
-    stack_word *rbx_at;
-};
-
-/* A frame on the way to the first that is kept. Its registers lie where the caller's do, unless the step out of it has found
- * those where it saved them. */
-struct passed_frame {
-    struct frame frame;
-    uint64_t needs; /* of the step out of it */
-};
-
-/* Through our own code: words at those distances from the start are the return addresses into it. */
-#define WAYS 4u
-#define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
-struct own_way {
-    uint32_t count;
-    uint32_t sp; /* of the first frame behind it, and where its registers are: distances; 0: no way yet */
-    uint32_t rbp;
-    uint32_t rbx;
-    uintptr_t words[WAY_WORDS];
-    uint32_t distances[WAY_WORDS];
-};
-
-/* The frame at this place ends so many bytes above its stack pointer, by a plain rule; not in our own code. */
-#define STEPS 1024u
-struct known_step {
-    uintptr_t at; /* 0: none */
-    uintptr_t bytes;
-};
-
-#define SET_RESULTS 4u /* a cache line */
-#define SETS_LOG2 11
-struct kept_result {
-    uint64_t hash;
-    void *result;
-};
-
-struct trail {
-    uint64_t owner;
-    uintptr_t stack_hi;
-    uintptr_t closed;
-    bool is_whole; /* frames[0] is the last that a walk finds */
-    uint32_t last_way;
-    size_t count;
-    size_t came_count; /* frames from there on have no CAME flags */
-    size_t passed_count;
-    struct own_way ways[WAYS];
-    struct passed_frame passed[WALK_FRAMES + 1]; /* and where the walk has come to */
-    struct kept_frame frames[FRAMES_KEPT];
-    struct kept_registers registers[FRAMES_KEPT];
-    struct known_step steps[STEPS];
-    struct kept_result results[1u << SETS_LOG2][SET_RESULTS] CACHE_ALIGNED;
-};
-
-size_t gci_context_trail_bytes(void)
-{
-    return sizeof(struct trail);
-}
-
-ALWAYS_INLINE stack_word *word_at(uintptr_t address)
-{
-    return (stack_word *)address; // NOLINT(performance-no-int-to-ptr)
-}
 
 /* ---- Steps that are not plain ------------------------------------------------------------------------------------- */
 
@@ -147,17 +65,6 @@ READS_RAW_MEMORY static NOINLINE enum outcome step_by_tables(struct frames_pass 
 }
 
 /* ---- Our own code ------------------------------------------------------------------------------------------------- */
-
-/* Whatever lies at the distances, they are on the stack. */
-READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t start, uintptr_t top)
-{
-    if (way->sp == 0 || way->sp > top - start)
-        return false;
-    for (uint32_t i = 0; i < way->count; i++)
-        if (*word_at(start + way->distances[i]) != way->words[i])
-            return false;
-    return true;
-}
 
 READS_RAW_MEMORY static bool follow(const struct own_way *way, uintptr_t start, struct frames_pass *pass)
 {
@@ -229,12 +136,23 @@ static bool begin(struct trail *trail, uintptr_t start, struct frames_pass *pass
 
 /* ---- What is unchanged -------------------------------------------------------------------------------------------- */
 
-READS_RAW_MEMORY static NOINLINE bool came_from_same(const struct trail *trail, const struct kept_frame *kept)
+READS_RAW_MEMORY ALWAYS_INLINE bool came_from_same(const struct trail *trail, uint32_t number)
 {
-    const struct kept_registers *registers = &trail->registers[kept - trail->frames];
-    uint64_t flags = kept->flags;
+    const struct kept_registers *registers = &trail->registers[number - 1];
+    uint32_t flags = trail->frames[number - 1].flags;
     return ((flags & CAME_RBP) == 0 || *registers->rbp_at == registers->rbp) &&
            ((flags & CAME_RBX) == 0 || *registers->rbx_at == registers->rbx);
+}
+
+/* Of the frames before `frame`, the outermost that was come to in another way; none: `frame`. */
+ALWAYS_INLINE struct kept_frame *find_came_otherwise(struct trail *trail, struct kept_frame *frame)
+{
+    for (uint32_t number = frame[-1].came; number != 0;) {
+        if (UNLIKELY(!came_from_same(trail, number)))
+            frame = &trail->frames[number - 1];
+        number = number > 1 ? trail->frames[number - 2].came : 0;
+    }
+    return frame;
 }
 
 READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct kept_frame *frame)
@@ -242,29 +160,34 @@ READS_RAW_MEMORY ALWAYS_INLINE bool is_unchanged(const struct kept_frame *frame)
     return *word_at(frame->sp - WORD_BYTES) == frame->returns_to;
 }
 
-/* Behind the last frame, from the outermost on, that the steps into it still lead to; of those that do not lie further in than
- * `sp`. */
+ALWAYS_INLINE void end_frames(struct trail *trail, struct kept_frame *end)
+{
+    trail->count = (size_t)(end - trail->frames);
+    end->sp = (uintptr_t)(&trail->nowhere + 1);
+    end->returns_to = 1;
+}
+
+/* Behind the last frame, from the outermost on, that the steps into it still lead to. Those that lie further in than `sp` are
+ * gone. */
 READS_RAW_MEMORY ALWAYS_INLINE struct kept_frame *find_changed(struct trail *trail, uintptr_t sp)
 {
     struct kept_frame *frame = trail->frames;
-    struct kept_frame *came_end = frame + trail->came_count;
     struct kept_frame *end = frame + trail->count;
     while (end > frame && end[-1].sp < sp)
         end--;
-    for (; frame < came_end && frame < end; frame++)
-        if (!is_unchanged(frame) || (frame->flags >= CAME_RBP && !came_from_same(trail, frame)))
-            return frame;
-    for (; frame < end; frame++)
-        if (!is_unchanged(frame))
-            return frame;
-    return frame;
+    end_frames(trail, end);
+    while (is_unchanged(frame) && is_unchanged(frame + 1) && is_unchanged(frame + 2) && is_unchanged(frame + 3))
+        frame += 4;
+    while (is_unchanged(frame))
+        frame++;
+    return frame > trail->frames && frame[-1].came != 0 ? find_came_otherwise(trail, frame) : frame;
 }
 
 READS_RAW_MEMORY static NOINLINE bool has_registers(const struct trail *trail, const struct kept_frame *kept,
                                                     const struct frame *frame)
 {
     const struct kept_registers *registers = &trail->registers[kept - trail->frames];
-    uint64_t flags = kept->flags;
+    uint32_t flags = kept->flags;
     return ((flags & NEEDS_RBP) == 0 || *frame->rbp == registers->rbp) &&
            ((flags & NEEDS_RBX) == 0 || *frame->rbx == registers->rbx);
 }
@@ -306,7 +229,7 @@ static struct known_step *step_of(struct trail *trail, uintptr_t at)
     return &trail->steps[at % STEPS];
 }
 
-static uint64_t note_plain(struct trail *trail, uintptr_t at, struct frame_rule rule)
+static uint32_t note_plain(struct trail *trail, uintptr_t at, struct frame_rule rule)
 {
     if (rule.how == FRAME_BY_RSP && !gci_context_is_own_code(at))
         *step_of(trail, at) = (struct known_step){at, (uintptr_t)rule.offset};
@@ -349,6 +272,13 @@ READS_RAW_MEMORY static enum outcome walk_changed(struct trail *trail, struct fr
 
 /* ---- What is kept ------------------------------------------------------------------------------------------------- */
 
+static void note_came(struct trail *trail, size_t index)
+{
+    struct kept_frame *frame = &trail->frames[index];
+    uint32_t outer = index > 0 ? frame[-1].came : 0;
+    frame->came = (frame->flags & CAME_ANY) != 0 ? (uint32_t)index + 1 : outer;
+}
+
 /* The step out of passed[0] leads to the frame, with the registers of passed[1]. */
 READS_RAW_MEMORY static NOINLINE void note_origin(struct trail *trail, size_t index, const struct passed_frame *passed)
 {
@@ -362,14 +292,15 @@ READS_RAW_MEMORY static NOINLINE void note_origin(struct trail *trail, size_t in
         kept->flags |= CAME_RBX;
         trail->registers[index].rbx_at = passed[1].frame.rbx;
     }
+    note_came(trail, index);
 }
 
 /* What the rest of the walk needs of the registers as they are in the frame. */
-READS_RAW_MEMORY static NOINLINE uint64_t note_needs(struct trail *trail, size_t index,
+READS_RAW_MEMORY static NOINLINE uint32_t note_needs(struct trail *trail, size_t index,
                                                      const struct passed_frame *passed)
 {
-    uint64_t outer = trail->frames[index - 1].flags;
-    uint64_t needs = passed[0].needs;
+    uint32_t outer = trail->frames[index - 1].flags;
+    uint32_t needs = passed[0].needs;
     needs |= passed[0].frame.rbp == passed[1].frame.rbp ? outer & NEEDS_RBP : 0;
     needs |= passed[0].frame.rbx == passed[1].frame.rbx ? outer & NEEDS_RBX : 0;
     trail->registers[index].rbp = *passed[0].frame.rbp;
@@ -377,29 +308,20 @@ READS_RAW_MEMORY static NOINLINE uint64_t note_needs(struct trail *trail, size_t
     return needs;
 }
 
-ALWAYS_INLINE uint64_t hash_with(uint64_t hash, uintptr_t at)
-{
-    return mixed_product(hash ^ at, GOLDEN_ODD);
-}
-
 /* The first `count` frames stay, and those passed are put behind them. */
 static void keep(struct trail *trail, size_t count)
 {
-    uint64_t hash = count > 0 ? trail->frames[count - 1].hash : 0;
-    uint64_t flags = count > 0 ? trail->frames[count - 1].flags : 0;
+    uint32_t flags = count > 0 ? trail->frames[count - 1].flags : 0;
     for (size_t left = trail->passed_count; left > 0; left--) {
         const struct passed_frame *passed = &trail->passed[left - 1];
         if (UNLIKELY(flags != 0 && count > 0))
             note_origin(trail, count - 1, passed);
         flags = UNLIKELY((flags | passed->needs) != 0) && count > 0 ? note_needs(trail, count, passed) : 0;
-        hash = hash_with(hash, passed->frame.at);
-        trail->frames[count++] = (struct kept_frame){
-            .sp = passed->frame.sp, .returns_to = passed->frame.at + 1, .hash = hash, .flags = flags};
+        trail->frames[count] =
+            (struct kept_frame){.sp = passed->frame.sp, .returns_to = passed->frame.at + 1, .flags = flags};
+        note_came(trail, count++);
     }
-    trail->count = count;
-    trail->came_count = count;
-    while (trail->came_count > 0 && trail->frames[trail->came_count - 1].flags < CAME_RBP)
-        trail->came_count--;
+    end_frames(trail, &trail->frames[count]);
 }
 
 static bool is_enough(const struct trail *trail, size_t count)
@@ -412,7 +334,7 @@ static NOINLINE bool keep_all(struct trail *trail, uintptr_t start)
 {
     struct frames_pass pass;
     size_t kept_count;
-    trail->count = 0;
+    end_frames(trail, trail->frames);
     if (!begin(trail, start, &pass))
         return false;
     enum outcome outcome = walk_changed(trail, &pass, &kept_count);
@@ -447,19 +369,16 @@ struct quick_frame {
 ALWAYS_INLINE void keep_quickly(struct trail *trail, struct kept_frame *met, const struct quick_frame *begin,
                                 const struct quick_frame *end)
 {
-    uint64_t hash = met->hash;
-    trail->count = (size_t)(met + 1 - trail->frames) + (size_t)(end - begin);
-    if (UNLIKELY(trail->came_count > (size_t)(met + 1 - trail->frames)))
-        trail->came_count = (size_t)(met + 1 - trail->frames);
+    uint32_t came = met->came;
     while (end > begin) {
         end--;
         met++;
-        hash = hash_with(hash, end->at);
         met->sp = end->sp;
         met->returns_to = end->at + 1;
-        met->hash = hash;
         met->flags = 0;
+        met->came = came;
     }
+    end_frames(trail, met + 1);
 }
 
 /* False: nothing is done, the general way has to be gone. No step reads above the outermost frame. */
@@ -496,57 +415,12 @@ READS_RAW_MEMORY ALWAYS_INLINE bool renew_quickly(struct trail *trail, uintptr_t
     return true;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------------------ */
-
-static NOINLINE void **make_room(struct kept_result *set, uint64_t hash)
+bool gci_trail_walk(struct trail *trail, uintptr_t start)
 {
-    __builtin_memmove(&set[1], &set[0], (SET_RESULTS - 1) * sizeof *set);
-    set[0] = (struct kept_result){.hash = hash, .result = NULL};
-    return &set[0].result;
+    return LIKELY(renew_quickly(trail, start)) || renew(trail, start);
 }
 
-ALWAYS_INLINE void **result_of(struct trail *trail, uint64_t hash)
+void gci_trail_forget_walk(struct trail *trail)
 {
-    struct kept_result *set = trail->results[hash >> (64 - SETS_LOG2)];
-    for (unsigned i = 0; i < SET_RESULTS; i++)
-        if (LIKELY(set[i].hash == hash))
-            return &set[i].result;
-    return make_room(set, hash);
-}
-
-static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
-{
-    uintptr_t closed = word_load(&gci_frames_closed);
-    if (trail->owner != owner)
-        __builtin_memset(trail->results, 0, sizeof trail->results);
-    if (trail->owner != owner || trail->closed != closed)
-        __builtin_memset(trail->steps, 0, sizeof trail->steps);
-    trail->owner = owner;
-    trail->stack_hi = gci_frames_stack_hi;
-    trail->closed = closed;
-    trail->count = 0;
-}
-
-HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
-
-void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
-{
-    uintptr_t start = (uintptr_t)registers;
-    if (UNLIKELY(!frames_is_known(start) && !gci_frames_learn_stack(start)))
-        return NULL;
-    if (UNLIKELY(trail->owner != owner || trail->stack_hi != gci_frames_stack_hi ||
-                 trail->closed != word_load(&gci_frames_closed)))
-        begin_anew(trail, owner);
-    if (UNLIKELY(!renew_quickly(trail, start) && !renew(trail, start)))
-        return NULL;
-    return result_of(trail, trail->frames[trail->count - 1].hash);
-}
-
-size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit)
-{
-    size_t count = 0;
-    for (size_t i = trail->count; i > 0 && count < limit; i--)
-        if (trail->frames[i - 1].returns_to != 0)
-            addresses[count++] = trail->frames[i - 1].returns_to;
-    return count;
+    end_frames(trail, trail->frames);
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* What a trail is (platform/context.h). For the two that share it: trail.c, which knows stacks again, and trail_walk.c, which
+ * walks those that are not known, and from those that were walked before only what has changed. */
+#ifndef GCI_TRAIL_H
+#define GCI_TRAIL_H
+
+#include "frames.h"
+#include "platform/context.h"
+
+#define FRAMES_KEPT 256u
+#define WALK_FRAMES 96u
+STATIC_ASSERT(WALK_FRAMES >= TRAIL_ADDRESSES, "one walk finds what is wanted");
+
+/* The rest of the walk uses the register; it was restored by the step into the frame. */
+enum { NEEDS_RBP = 1, NEEDS_RBX = 2, NEEDS_ANY = 3, CAME_RBP = 4, CAME_RBX = 8, CAME_ANY = 12 };
+
+struct kept_frame {
+    uintptr_t sp;
+    uintptr_t returns_to; /* the word below it; 0: no frame, but where that was found */
+    uint32_t flags;
+    uint32_t came; /* number, from 1, of the next frame with a CAME flag, from this one outwards; 0: none */
+};
+
+struct kept_registers { /* set where a flag says so */
+    uintptr_t rbp;
+    uintptr_t rbx;
+    stack_word *rbp_at;
+    stack_word *rbx_at;
+};
+
+/* A frame on the way to the first that is kept. Its registers lie where the caller's do, unless the step out of it has found
+ * those where it saved them. */
+struct passed_frame {
+    struct frame frame;
+    uint32_t needs; /* of the step out of it */
+};
+
+/* Through our own code: words at those distances from the start are the return addresses into it. */
+#define WAYS 4u
+#define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
+struct own_way {
+    uint32_t count;
+    uint32_t sp; /* of the first frame behind it, and where its registers are: distances; 0: no way yet */
+    uint32_t rbp;
+    uint32_t rbx;
+    uintptr_t words[WAY_WORDS];
+    uint32_t distances[WAY_WORDS];
+};
+
+/* The frame at this place ends so many bytes above its stack pointer, by a plain rule; not in our own code. */
+#define STEPS 1024u
+struct known_step {
+    uintptr_t at; /* 0: none */
+    uintptr_t bytes;
+};
+
+/* Of a walk that began in a frame at `at`, reached by that way from `start`: where the words lie that it has read, each by its
+ * distance in words from the one before, the first from the start. Frames behind TRAIL_ADDRESSES do not count. */
+#define SHAPES_LOG2 9
+#define SHAPE_WORDS (2 * TRAIL_ADDRESSES) /* where each frame is found by rbp, which the one before has saved */
+#define SHAPE_STEP 4u /* words that are hashed at a time; those that are missing are the last one again */
+STATIC_ASSERT(SHAPE_WORDS % SHAPE_STEP == 0, "a shape is whole steps");
+struct shape {
+    uintptr_t start; /* 0: no shape */
+    uintptr_t at;
+    uintptr_t hi; /* behind all words */
+    uint32_t way;
+    uint32_t count; /* a multiple of SHAPE_STEP */
+    int16_t distances[SHAPE_WORDS];
+};
+
+#define SET_RESULTS 4u /* a cache line */
+#define SETS_LOG2 12
+struct kept_result {
+    uint64_t hash;
+    void *result;
+};
+
+struct trail {
+    uint64_t owner;
+    uintptr_t stack_hi;
+    uintptr_t closed;
+    bool is_whole; /* frames[0] is the last that a walk finds */
+    uint32_t last_way;
+    uintptr_t nowhere; /* 0 */
+    size_t count;
+    size_t passed_count;
+    struct own_way ways[WAYS];
+    struct passed_frame passed[WALK_FRAMES + 1]; /* and where the walk has come to */
+    struct kept_frame frames[FRAMES_KEPT + 1];   /* the one behind the last is never unchanged */
+    struct kept_registers registers[FRAMES_KEPT];
+    struct known_step steps[STEPS];
+    uint64_t keys[SHAPE_WORDS]; /* odd numbers without a pattern, one for each word of a shape */
+    struct shape shapes[1u << SHAPES_LOG2];
+    struct kept_result results[1u << SETS_LOG2][SET_RESULTS] CACHE_ALIGNED;
+};
+
+ALWAYS_INLINE stack_word *word_at(uintptr_t address)
+{
+    return (stack_word *)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* Whatever lies at the distances, they are on the stack. */
+READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t start, uintptr_t top)
+{
+    if (way->sp == 0 || way->sp > top - start)
+        return false;
+    for (uint32_t i = 0; i < way->count; i++)
+        if (*word_at(start + way->distances[i]) != way->words[i])
+            return false;
+    return true;
+}
+
+/* The callers' frames are in trail->frames. False: the walk cannot be kept. */
+bool gci_trail_walk(struct trail *trail, uintptr_t start);
+
+/* Nothing of the last walk holds any more. */
+void gci_trail_forget_walk(struct trail *trail);
+
+#endif
