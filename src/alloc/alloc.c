@@ -409,7 +409,7 @@ ALWAYS_INLINE void *take_chosen_from_window(struct cache *sampled, size_t bytes,
                                             size_t window_offset, const struct sample *sample)
 {
     struct window *window = cache_window(sampled, kind, window_offset);
-    if (window_offset >= CLASS_FEW_SLOTS * WINDOW_BYTES)
+    if (window_offset >= (size_t)CLASS_FEW_SLOTS * WINDOW_BYTES)
         return NULL;
     if (UNLIKELY(*window->word == 0) &&
         !gci_refill_window(&gci_heap, sampled, kind, (unsigned)(window_offset / WINDOW_BYTES)))
@@ -431,7 +431,7 @@ static void *take_chosen_from_own(const struct attempt *attempt)
         return NULL;
     critical_enter_brief();
     void *block = take_chosen_from_window(sampled, attempt->asked_bytes, attempt->kind,
-                                          attempt->class_index * WINDOW_BYTES, attempt->sample);
+                                          (size_t)attempt->class_index * WINDOW_BYTES, attempt->sample);
     critical_leave_brief();
     return block;
 }
