@@ -501,10 +501,8 @@ static void **half_frozen;
 
 static NOINLINE void make_in_holes(struct hidden *hidden)
 {
-    for (size_t i = 0; i < 4 * HIDDEN_COUNT; i += 2) {
-        gca_free(half_frozen[i]);
-        half_frozen[i] = NULL;
-    }
+    for (size_t i = 0; i < 4 * HIDDEN_COUNT; i += 2)
+        gca_free(gca_steal(&half_frozen[i]));
     for (size_t i = 0; i < HIDDEN_COUNT; i++)
         hide(hidden, i, gca_malloc(24));
 }
@@ -521,8 +519,6 @@ static void test_freeze_ends(void)
     collect_cleanly();
     CHECK(count_living(&hidden) <= ONLY_STRAYS);
     CHECK(gca_unfreeze() == 0);
-    for (size_t i = 1; i < 4 * HIDDEN_COUNT; i += 2)
-        CHECK(gca_base(half_frozen[i]) == half_frozen[i]);
     half_frozen = NULL;
 }
 
