@@ -115,6 +115,7 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     window->slot_bytes = slot_bytes;
     __asm__ volatile("" : : : "memory");
     window->word = &block->free[index];
+    refill_forget_frozen(heap, unit, index);
     release_reopen(block, index, slot_bytes);
 }
 
@@ -177,7 +178,7 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
         index = find_word(heap, unit, block->unused_words, words);
     if (index == NO_WINDOW)
         return WINDOW_AT_LIMIT;
-    refill_forget_past(heap, unit, index);
+    refill_forget_reclaimed(heap, unit, index);
     set_window(heap, &cache->windows[kind][class_index], unit, index, gci_size_classes[class_index].bytes);
     return WINDOW_OPEN;
 }
@@ -195,7 +196,7 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     if (index == NO_WINDOW)
         return false;
     struct window *window = &cache->windows[kind][class_index];
-    refill_forget_past(heap, unit, index);
+    refill_forget_reclaimed(heap, unit, index);
     set_window(heap, window, unit, index, window->slot_bytes);
     return true;
 }

@@ -37,11 +37,16 @@ void gci_refill_wake(struct heap *heap, uint32_t unit);
 
 /* ---- Slots freed last, where blocks have few ---------------------------------------------------------------------- */
 
-/* The free slots of the word get a new life: that they were reclaimed, or frozen, is history. */
-ALWAYS_INLINE void refill_forget_past(struct heap *heap, uint32_t unit, unsigned index)
+/* The slots of the word get a new life: what was reclaimed is history. */
+ALWAYS_INLINE void refill_forget_reclaimed(struct heap *heap, uint32_t unit, unsigned index)
 {
     if (UNLIKELY(block_at(heap, unit)->has_reclaimed))
         heap->meta.scan[unit][index] = 0;
+}
+
+/* The same: what was frozen has been freed. */
+ALWAYS_INLINE void refill_forget_frozen(struct heap *heap, uint32_t unit, unsigned index)
+{
     if (UNLIKELY(block_at(heap, unit)->has_frozen))
         gci_sweep_forget_frozen(heap, unit, index);
 }
@@ -87,7 +92,8 @@ ALWAYS_INLINE void *refill_take_recent(struct heap *heap, struct cache *cache, e
         uint32_t slot = entry & ((1u << RECENT_SLOT_BITS) - 1);
         if (UNLIKELY(!refill_is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind))))
             continue;
-        refill_forget_past(heap, unit, 0);
+        refill_forget_reclaimed(heap, unit, 0);
+        refill_forget_frozen(heap, unit, 0);
         release_reopen(block_at(heap, unit), 0, gci_size_classes[class_index].bytes);
         block_at(heap, unit)->free[0] &= ~(UINT64_C(1) << slot);
         uintptr_t offset = (uintptr_t)slot * gci_size_classes[class_index].bytes;
