@@ -12,11 +12,12 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${GCALLOC_BUILD_DIR:-$top/build}
 unset GCALLOC_BUILD_DIR # no option of the library's, which says so of such names
 
-# Compiler and libraries; what the tests check with; the programs that the integration tests run.
-packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zlib1g-dev check python3-minimal python3
+# Compiler and libraries; what the demo shows; what the tests check with; the programs that the integration tests run.
+demo_packages="gcc g++ make cmake pkg-config libc6-dev libatomic-ops-dev libdw-dev zlib1g-dev jq"
+packages="$demo_packages check python3-minimal python3
   clang clang-format clang-tidy libclang-rt-14-dev mandoc valgrind strace gdb procps file
   dpkg-dev lintian golang-go chromium
-  bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl jq"
+  bash grep sed gawk tar xz-utils git sqlite3 lua5.4 perl redis-server redis-tools nginx-light apache2-utils curl"
 # What only the benchmarks need: the other allocators, more programs to run with them, charts.
 bench_packages="libmimalloc2.0 libjemalloc2 libtcmalloc-minimal4 libgc-dev libglib2.0-dev ghostscript z3
   gnuplot-nox heaptrack zstd"
@@ -70,11 +71,11 @@ deps)
     ;;
 build)
     deps
-    build
+    build -DGCALLOC_BUILD_TESTS=ON -DGCALLOC_BUILD_BENCH=ON
     ;;
 test)
     deps
-    build -DGCALLOC_BUILD_TESTS=ON
+    build -DGCALLOC_BUILD_TESTS=ON -DGCALLOC_BUILD_BENCH=ON
     cd "$build"
     exec ctest --output-on-failure --label-exclude slow -j "$(nproc)"
     ;;
@@ -82,12 +83,15 @@ bench)
     shift
     packages="$packages $bench_packages"
     deps
-    build
+    build -DGCALLOC_BUILD_BENCH=ON
     exec sh "$top/bench/run.sh" --build "$build" "$@"
     ;;
 demo)
+    packages=$demo_packages # and nothing else is built either, where nothing has been built yet
     deps
-    build
+    [ -e "$build/CMakeCache.txt" ] || set -- demo -DGCALLOC_BUILD_TESTS=OFF -DGCALLOC_BUILD_BENCH=OFF
+    shift
+    build "$@"
     exec sh "$top/tests/integration/demo.sh" "$build"
     ;;
 *)

@@ -215,7 +215,7 @@ static enum refill_result attempt_once(struct attempt *attempt, void **block)
     return result;
 }
 
-static alloc_oom_fn oom_callback;
+static alloc_oom_fn volatile oom_callback;
 
 void gci_alloc_on_oom(alloc_oom_fn callback)
 {
@@ -245,14 +245,15 @@ size_t gci_alloc_release(uint32_t idle_ms)
  * not repeated (collect/cycle.h). */
 #define TRIES_MAX 16
 
-/* What fails inside the callback does not call it again. */
+/* What fails inside the callback does not call it again. It may be taken back meanwhile. */
 static bool ask_program(size_t bytes)
 {
     static __thread bool is_asking TLS_INITIAL_EXEC;
-    if (is_asking)
+    alloc_oom_fn callback = oom_callback;
+    if (callback == NULL || is_asking)
         return false;
     is_asking = true;
-    bool goes_on = oom_callback(bytes);
+    bool goes_on = callback(bytes);
     is_asking = false;
     return goes_on;
 }
@@ -268,7 +269,7 @@ static bool make_room(const struct attempt *attempt, unsigned tries)
         if (has_collected || released > 0 || region_used_bytes(&gci_heap) < used_before)
             return true;
     }
-    return oom_callback != NULL && ask_program(attempt->bytes);
+    return ask_program(attempt->bytes);
 }
 
 /* How often a request is tried again only because another thread has collected since: that one may have made room. */
@@ -387,13 +388,7 @@ static void *allocate_aligned(size_t bytes, size_t alignment, enum block_kind ki
     return allocate(&attempt);
 }
 
-/* Where leaks are looked for, a block ends before its slot does: a pointer just past the end of one that lives, as buffers have
- * them, would be one to the next. And it holds nothing of what was there before, which would keep what that pointed to. */
-static size_t with_end(size_t bytes)
-{
-    return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
-}
-
+/* A block holds nothing there of what was in it before, which would keep what that pointed to. */
 static void *clear_for_leaks(void *block, struct attempt *attempt)
 {
     if (gci_options.mode != MODE_LEAKS || block == NULL || attempt->is_clean)
@@ -448,7 +443,7 @@ static NOINLINE void *allocate_sample(size_t bytes, size_t wanted_bytes, size_t 
                                       bool *is_clean, const struct sample *sample)
 {
     void *block;
-    struct attempt attempt = plan(with_end(wanted_bytes), alignment, kind);
+    struct attempt attempt = plan(alloc_with_end(wanted_bytes), alignment, kind);
     attempt.sample = sample;
     attempt.asked_bytes = bytes;
     if (UNLIKELY(sample == NULL) || (block = take_chosen_from_own(&attempt)) == NULL)

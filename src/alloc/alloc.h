@@ -20,12 +20,20 @@
 #include "alloc/budget.h"
 #include "alloc/torture.h"
 #include "base/attributes.h"
+#include "base/options.h"
 #include "heap/block.h"
 #include "heap/cache.h"
 #include "platform/cpu.h"
 
 /* Usable sizes of large objects are multiples of this: a page's rest costs nothing and lets them grow a little. */
 #define LARGE_GRAIN_BYTES 4096u
+
+/* Where leaks are looked for, a block ends before its slot does: a pointer just past the end of one that lives, as buffers have
+ * them, would be one to the next. */
+static inline size_t alloc_with_end(size_t bytes)
+{
+    return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
+}
 
 /* Contents undefined. Any size; 0 counts as 1. The hot path has been taken: the budget has the bytes, or is spent. */
 void *gci_alloc_slow(size_t bytes, enum block_kind kind);

@@ -311,12 +311,12 @@ static bool resize_in_slot(uintptr_t start, size_t slot_bytes, size_t bytes, boo
 static bool resize_in_place(struct object object, size_t bytes, bool zero_added)
 {
     if (!object.is_large)
-        return resize_in_slot(object.start, object.bytes, bytes, zero_added);
+        return alloc_with_end(bytes) <= object.bytes && resize_in_slot(object.start, object.bytes, bytes, zero_added);
     if (bytes <= SMALL_BYTES_MAX || bytes > PTRDIFF_MAX - BLOCK_BYTES)
         return false;
     size_t clean_from;
     bool is_stale;
-    size_t usable = align_up(bytes, LARGE_GRAIN_BYTES);
+    size_t usable = align_up(alloc_with_end(bytes), LARGE_GRAIN_BYTES);
     critical_enter();
     bool done = gci_large_resize(&gci_heap, object.unit, usable, &clean_from, &is_stale);
     critical_leave();

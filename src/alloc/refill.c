@@ -115,6 +115,7 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     window->slot_bytes = slot_bytes;
     __asm__ volatile("" : : : "memory");
     window->word = &block->free[index];
+    refill_forget_frozen(heap, unit, index);
     release_reopen(block, index, slot_bytes);
 }
 

@@ -7,6 +7,7 @@
 
 #include "heap/cache.h"
 #include "heap/release.h"
+#include "heap/sweep.h"
 
 enum refill_result {
     REFILL_DONE,        /* the window has a free slot */
@@ -41,6 +42,13 @@ ALWAYS_INLINE void refill_forget_reclaimed(struct heap *heap, uint32_t unit, uns
 {
     if (UNLIKELY(block_at(heap, unit)->has_reclaimed))
         heap->meta.scan[unit][index] = 0;
+}
+
+/* The same: what was frozen has been freed. */
+ALWAYS_INLINE void refill_forget_frozen(struct heap *heap, uint32_t unit, unsigned index)
+{
+    if (UNLIKELY(block_at(heap, unit)->has_frozen))
+        gci_sweep_forget_frozen(heap, unit, index);
 }
 
 ALWAYS_INLINE struct recent *refill_recent(struct cache *cache, enum block_kind kind, unsigned class_index)
@@ -85,6 +93,7 @@ ALWAYS_INLINE void *refill_take_recent(struct heap *heap, struct cache *cache, e
         if (UNLIKELY(!refill_is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind))))
             continue;
         refill_forget_reclaimed(heap, unit, 0);
+        refill_forget_frozen(heap, unit, 0);
         release_reopen(block_at(heap, unit), 0, gci_size_classes[class_index].bytes);
         block_at(heap, unit)->free[0] &= ~(UINT64_C(1) << slot);
         uintptr_t offset = (uintptr_t)slot * gci_size_classes[class_index].bytes;

@@ -61,9 +61,10 @@ struct block {
     bool was_clean;        /* slots that were never handed out have no memory behind them either */
     bool has_special;      /* LARGE, and as a hint for others: see HAS_SPECIAL */
     bool is_sampled;       /* objects may have records (heap/special/sample.h); else HAS_SAMPLES says the same */
-    uint8_t past;  /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
-    bool is_kept;  /* AVAILABLE, wholly free, and counted as such by its owner's cache */
-    bool is_stale; /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first */
+    uint8_t past;    /* enum unit_past, of the unit when the block was made: all that is known of slots never used */
+    bool is_kept;    /* AVAILABLE, wholly free, and counted as such by its owner's cache */
+    bool is_stale;   /* what lies in slots that were never handed out, or in all of LARGE, is to be cleared first */
+    bool has_frozen; /* some slots have been frozen (heap/sweep.h) */
 
     /* Not handed out. Written by the owner, by the collector while the world is stopped, by nobody else. */
     CACHE_ALIGNED uint64_t free[BITMAP_WORDS];

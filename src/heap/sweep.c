@@ -31,6 +31,7 @@ static bool prepare_small(struct heap *heap, uint32_t unit)
     bool has_frozen = false;
     for (unsigned i = 0; i < size_class->words; i++) {
         uint64_t not_allocated = block_free_bits(block_at(heap, unit), i) | ~block_valid_bits(size_class, i);
+        gci_sweep_forget_frozen(heap, unit, i);
         heap->meta.scan[unit][i] = not_allocated;
         heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated | frozen_bits(heap, unit, i);
         has_frozen |= (frozen_bits(heap, unit, i) & ~not_allocated) != 0;
@@ -52,23 +53,39 @@ void gci_sweep_unfreeze(struct heap *heap)
     heap->frozen_units = 0;
 }
 
-/* Marks of what is free are set too: they say nothing, as what is not allocated is masked when they are used. */
+void gci_sweep_forget_frozen(struct heap *heap, uint32_t unit, unsigned index)
+{
+    if (unit < heap->frozen_units)
+        heap->frozen[unit][index] &= ~block_free_bits(block_at(heap, unit), index);
+}
+
+static bool make_room_for_frozen(struct heap *heap)
+{
+    if (heap->frontier <= heap->frozen_capacity)
+        return true;
+    uint64_t(*frozen)[BITMAP_WORDS] = gci_heap_take_meta(heap, heap->frontier * sizeof *frozen);
+    if (frozen == NULL)
+        return false;
+    heap->frozen = frozen;
+    heap->frozen_capacity = heap->frontier;
+    return true;
+}
+
+/* Marks of what is free are set too, and mean nothing. */
 bool gci_sweep_freeze(struct heap *heap)
 {
-    if (heap->frontier > heap->frozen_capacity) {
-        heap->frozen = gci_heap_take_meta(heap, heap->frontier * sizeof *heap->frozen);
-        heap->frozen_capacity = heap->frozen == NULL ? 0 : heap->frontier;
-        if (heap->frozen == NULL)
-            heap->frozen_units = 0;
-    }
-    if (heap->frozen == NULL)
+    if (!make_room_for_frozen(heap))
         return false;
-    for (uint32_t unit = 0; unit < heap->frontier; unit++)
+    for (uint32_t unit = 0; unit < heap->frontier; unit++) {
+        uint8_t use = heap->meta.hot[unit].use;
         for (unsigned i = 0; i < BITMAP_WORDS; i++) {
-            bool is_used = heap->meta.hot[unit].use == UNIT_SMALL || heap->meta.hot[unit].use == UNIT_LARGE;
-            uint64_t free_bits = heap->meta.hot[unit].use == UNIT_SMALL ? block_free_bits(block_at(heap, unit), i) : 0;
+            uint64_t free_bits = use == UNIT_SMALL ? block_free_bits(block_at(heap, unit), i) : 0;
+            bool is_used = use == UNIT_SMALL || use == UNIT_LARGE;
             heap->frozen[unit][i] = is_used ? heap->meta.mark[unit][i] & ~free_bits : 0;
         }
+        if (use == UNIT_SMALL)
+            block_at(heap, unit)->has_frozen = true;
+    }
     heap->frozen_units = heap->frontier;
     return true;
 }

@@ -20,10 +20,14 @@ struct census {
 void gci_sweep_prepare(struct heap *heap, void (*uncollectable)(uint32_t unit, void *data), void *data);
 
 /* What is marked now is marked at the beginning of every later cycle, until unfrozen or freed. World stopped, after marking;
- * false where there is no memory. A later freeze takes the place of an earlier one. */
+ * false, and nothing is changed, where there is no memory. A later freeze takes the place of an earlier one. */
 bool gci_sweep_freeze(struct heap *heap);
 void gci_sweep_unfreeze(struct heap *heap); /* world stopped */
 bool gci_sweep_is_frozen(const struct heap *heap, uint32_t unit, uint32_t slot);
+
+/* Free slots of the word are going to be handed out again. Those that are freed into an open window, and taken from it again,
+ * stay frozen until the next window. Owner. */
+COLD void gci_sweep_forget_frozen(struct heap *heap, uint32_t unit, unsigned index);
 
 /* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */
 struct census gci_sweep_run(struct heap *heap, bool free_dead);

@@ -14,6 +14,7 @@ from make_profile import Profile
 from support import CommandTest
 
 ROW_BYTES = 8 + 8 + 34 * 8  # of a moment
+DEPTH_MOST = 4096  # of a stack
 SECONDS = 8  # of a processor, where half a one is enough
 MEMORY = 1 << 30  # that the command may take for a small file, whatever the file says
 
@@ -92,6 +93,15 @@ class Whole(ProfileTest):
         done = subprocess.run([self.command, "report", "--json", "--no-symbols", "/dev/stdin"], input=profile.bytes(),
                               capture_output=True)
         self.check(json.loads(done.stdout), facts)
+
+    def test_the_deepest_stack(self):
+        profile = Profile()
+        stack = profile.stack([0x401005] * DEPTH_MOST)
+        profile.moment(1, make_profile.EXIT, [{"stack": stack, "live_bytes": 5, "live_objects": 1}])
+        profile.end(1)
+        done = self.gcalloc("report", "--json", "--no-symbols", self.save(profile))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(json.loads(done.stdout)["live"]["bytes"], 5)
 
     def test_command_line(self):
         words = ["/opt/x y/prog", "", "--flag", "\x1b[31mred", "ä"]
@@ -266,6 +276,7 @@ class Bad(ProfileTest):
                 (make_profile.THREAD, struct.pack("<II", 0xffffffff, 1) + b"a\0"),
                 (make_profile.STACK, struct.pack("<II", 2, 2) + bytes(8)),
                 (make_profile.STACK, struct.pack("<II", 2, 0xffffffff) + bytes(8)),
+                (make_profile.STACK, struct.pack("<II", 2, DEPTH_MOST + 1) + bytes(8 * (DEPTH_MOST + 1))),
                 (make_profile.STACK, struct.pack("<II", 0, 0)), (make_profile.STACK, struct.pack("<II", 0x7fffffff, 0)),
                 (make_profile.PLACE, struct.pack("<II", 1, 1) + b"file.c\0function"),
                 (make_profile.FIGURES, struct.pack("<II34Q", 2, 0, *figures)),

@@ -160,6 +160,35 @@ class Output(StatTest):
                 text = file.read()
             self.assertIn('"exit_status":2' if options else "exit status 2", text)
 
+    def test_what_is_there_stays_until_the_program_has_ended(self):
+        path = self.write("figures", "of the run before\n")
+        os.chmod(path, 0o640)
+        done = self.gcalloc("stat", "--output=figures", "sh", "-c", "cat figures; ls -A")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"\Aof the run before\n\.gcalloc\.\w{6}\nfigures\n\Z")
+        with open(path) as file:
+            self.assertIn("exit status 0", file.read())
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
+        self.assertEqual(os.listdir(self.scratch), ["figures"])
+
+    def test_what_is_there_stays_where_nothing_ran(self):
+        path = self.write("figures", "of the run before\n")
+        done = self.gcalloc("stat", "--output=figures", "sh", "-c", "echo ran", TMPDIR="/no/such/folder")
+        self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+        with open(path) as file:
+            self.assertEqual(file.read(), "of the run before\n")
+        self.assertEqual(os.listdir(self.scratch), ["figures"])
+
+    def test_standard_output(self):
+        done = self.gcalloc("stat", "--json", "--output=-", self.probe, "exit", "0")
+        self.assertEqual((json.loads(done.stdout)["exit_status"], done.stderr), (0, ""))
+
+    def test_signals_of_the_program_are_those_of_the_command(self):
+        words = ["grep", "-E", "^Sig(Ign|Cgt)", "/proc/self/status"]
+        with_file = self.gcalloc("stat", "--output=figures", *words).stdout
+        self.assertEqual(with_file, self.gcalloc("stat", *words).stdout)
+        self.assertNotEqual(with_file, "")
+
     def test_file_that_cannot_be_made_stops_before_the_program(self):
         self.assert_fails(self.gcalloc("stat", "--output", "/no/such/file", "sh", "-c", "echo ran"), 125,
                           "gcalloc: /no/such/file: cannot be written: No such file or directory")

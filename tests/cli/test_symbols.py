@@ -69,6 +69,24 @@ int main(int count, char **)
     return shop::sum(list);
 }
 """
+NESTED_SOURCE = r"""
+int main(void)
+{
+    return 0;
+}
+__asm__(".pushsection .debug_abbrev, \"\", @progbits\n"
+        ".Labbrev: .byte 1, 0x11, 1, 0x11, 0x01, 0x12, 0x07, 0, 0\n" /* a unit, from main on, so many bytes */
+        ".byte 2, 0x39, 1, 0, 0, 0\n"                                /* a namespace in it */
+        ".section .debug_info, \"\", @progbits\n"
+        ".long .Lend - .Lstart\n"
+        ".Lstart: .short 4\n"
+        ".long .Labbrev\n"
+        ".byte 8\n"
+        ".byte 1; .quad main, 4096\n"
+        ".fill DEPTH, 1, 2\n"
+        ".fill DEPTH + 1, 1, 0\n"
+        ".Lend: .popsection\n");
+"""
 TOOLS = [name for name in ("objcopy", "strip", "objdump") if not shutil.which(name)]
 
 
@@ -273,6 +291,13 @@ class DebugFiles(SymbolsTest):
                 self.write("prog", bytes(broken))
                 done = self.gcalloc("leaks", "--json", self.profile(self.path, self.stack))
                 self.assertIn(done.returncode, (0, 125))
+
+
+    def test_scopes_without_end(self):
+        """Namespaces in namespaces, more than any stack has room for if each is a call."""
+        path = self.compile(source=NESTED_SOURCE.replace("DEPTH", "200000"), name="nested")
+        start, _ = Elf(path).symbols["main"]
+        self.assertEqual(self.frames(self.profile(path, [start + 1])), [("main", None, None)])
 
 
 class Cxx(SymbolsTest):

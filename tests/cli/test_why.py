@@ -253,6 +253,18 @@ All ways lead through 0x2000: without it, this object would go.
             self.assert_fails(self.gcalloc("why", path, word), 125,
                               f"gcalloc: {word}: no object of this address or function in {path}")
 
+    def test_objects_that_are_no_samples(self):
+        profile = Profile(level=make_profile.SAMPLE)
+        profile.objects([(0x1000, 16, profile.stack([0x401005]), 1), (0x2000, 99, 0, 1), (0x3000, 99, 0, 1)])
+        profile.roots([(0, i, 0, 2, 1) for i in range(3)])
+        profile.end(1)
+        path = self.save(profile)
+        how = "gcalloc record --graph --level=full knows where each comes from"
+        self.assertIn(f"not known              2 of 3 objects are no samples: {how}\n", self.gcalloc("why", path).stdout)
+        self.assert_fails(self.gcalloc("why", path, "row_new"), 125, f"gcalloc: row_new: no object of this address or "
+                          f"function in {path}, which has samples alone: {how}")
+        self.assertNotIn("no samples", self.text(self.chain()))
+
     def test_callers_are_found_where_no_place_has_the_name(self):
         program = make_profile.Program(self.scratch, 60)
         profile = Profile()

@@ -146,6 +146,33 @@ static NOINLINE void moved(void)
     look();
 }
 
+#define FULL_COUNT 8
+#define FULL_LARGE_BYTES ((size_t)128 << 10)
+static struct full {
+    char *start, *end;
+} full_buffers[FULL_COUNT + 1];
+
+/* To the last byte of what its memory has room for; the end is a pointer to what lies behind. */
+static void fill(struct full *full, size_t bytes)
+{
+    full->start = realloc(full->start, bytes);
+    full->end = full->start + bytes;
+}
+
+/* Beside each buffer that lives, one that is lost, which was made before, or, as large ones are, after it. */
+static NOINLINE void full_neighbours(void)
+{
+    for (int i = 0; i < FULL_COUNT; i++) {
+        known(malloc(70));
+        full_buffers[i].start = malloc(70);
+        fill(&full_buffers[i], 80);
+    }
+    full_buffers[FULL_COUNT].start = malloc(FULL_LARGE_BYTES - 10000);
+    known(malloc(FULL_LARGE_BYTES - 20000));
+    fill(&full_buffers[FULL_COUNT], FULL_LARGE_BYTES);
+    look();
+}
+
 static NOINLINE void atomic_memory(void)
 {
     struct node **block = gca_malloc_atomic(64);
@@ -451,6 +478,8 @@ static const struct planted {
     {"interior", interior, 128, 2, 64, 1},
     {"large", large, (1 << 20) + (128 << 10), 2, 1 << 20, 1},
     {"moved", moved, 4096, 1, 4096, 1},
+    {"full_neighbours", full_neighbours, FULL_COUNT * 70 + FULL_LARGE_BYTES - 20000, FULL_COUNT + 1,
+     FULL_COUNT * 70 + FULL_LARGE_BYTES - 20000, FULL_COUNT + 1},
     {"atomic_memory", atomic_memory, 128, 2, 128, 2},
     {"strings", strings, 16 + 16 + 120, 3, 16 + 16 + 120, 3},
     {"counted", counted, 3 * (48 + 64), 6, 3 * 48, 3},

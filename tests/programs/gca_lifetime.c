@@ -496,6 +496,32 @@ static void test_freeze(void)
     CHECK(count_living(&hidden) <= ONLY_STRAYS);
 }
 
+/* A block, as static words would keep the neighbours of what they point at. */
+static void **half_frozen;
+
+static NOINLINE void make_in_holes(struct hidden *hidden)
+{
+    for (size_t i = 0; i < 4 * HIDDEN_COUNT; i += 2)
+        gca_free(gca_steal(&half_frozen[i]));
+    for (size_t i = 0; i < HIDDEN_COUNT; i++)
+        hide(hidden, i, gca_malloc(24));
+}
+
+/* An object that is made where a frozen one was freed is collected like any. */
+static void test_freeze_ends(void)
+{
+    static struct hidden hidden;
+    half_frozen = GCA_NEW_ARRAY(void *, 4 * HIDDEN_COUNT);
+    for (size_t i = 0; i < 4 * HIDDEN_COUNT; i++)
+        half_frozen[i] = gca_malloc(24);
+    CHECK(gca_freeze() == 0);
+    make_in_holes(&hidden);
+    collect_cleanly();
+    CHECK(count_living(&hidden) <= ONLY_STRAYS);
+    CHECK(gca_unfreeze() == 0);
+    half_frozen = NULL;
+}
+
 /* ---- Graph -------------------------------------------------------------------------------------------------------- */
 
 struct seen {
@@ -568,6 +594,7 @@ int main(void)
     test_large_layouts();
     test_typed_like_others();
     test_freeze();
+    test_freeze_ends();
     test_graph();
     return check_result();
 }

@@ -181,6 +181,16 @@ class Text(Planted):
         self.write("src/heap/x.c", HEAD + self.function(12) + self.function(12))
         self.assert_found("text_rules.py", "src, platform: the median function has 12 lines")
 
+    def test_table_of_sizes(self):
+        self.write("src/heap/x.c", HEAD + self.function(4) + self.function(8) * 8 + self.function(9))
+        rows = {"| gcalloc | 8 | 8 | 9 |": True, "| gcalloc | 8 | 9 | 9 |": False, "| other | 1 | 1 | 1 |": True}
+        for row, is_true in rows.items():
+            self.write("src/README.md", f"| | median | nine of ten | longest |\n{row}\n")
+            if is_true:
+                self.assert_clean("text_rules.py")
+            else:
+                self.assert_found("text_rules.py", f"src/README.md: {row}: it is | gcalloc | 8 | 8 | 9 |")
+
     def test_references(self):
         self.write("src/heap/x.c", HEAD + "/* heap/heap.h, platform/vm.h: lock; /usr/heap/gone.h */\n")
         self.assert_clean("text_rules.py")

@@ -16,7 +16,8 @@ SKIPPED = 77
 
 
 def package_names(text):
-    return " ".join(re.findall(r'^(?:bench_)?packages="([^"]*)"', text, flags=re.M)).split()
+    lists = " ".join(re.findall(r'^(?:[a-z]+_)?packages="([^"]*)"', text, flags=re.M)).split()
+    return [word for word in lists if not re.fullmatch(r"\$[a-z]+_packages", word)]  # a list in another
 
 
 def run(*words):
@@ -41,7 +42,7 @@ def has_lists():
 
 def check(arguments):
     names = package_names(source_tree.read(arguments.top, BOOTSTRAP))
-    found = [] if names else [f'{BOOTSTRAP}: not one list packages="..." or bench_packages="..." with names in it']
+    found = [] if names else [f'{BOOTSTRAP}: not one list packages="..." with names in it']
     found += [f"{BOOTSTRAP}: {name}: twice" for name in sorted(set(names)) if names.count(name) > 1]
     found += [f"{BOOTSTRAP}: {name}: no name of a package" for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", name)]
     if not found and not (shutil.which("dpkg-query") and shutil.which("apt-cache")):

@@ -53,6 +53,19 @@ static void set_dispositions(void)
     }
 }
 
+/* What a signal does here, such as take away a file that is being written, it does not do in the program. */
+static void drop_handlers(void)
+{
+    struct sigaction usual = {.sa_handler = SIG_DFL}, present;
+    for (size_t i = 0; i < 2; i++) {
+        const int numbers[] = {ignored_signals[i], forwarded_signals[i]};
+        for (size_t k = 0; k < 2; k++) {
+            if (sigaction(numbers[k], NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+                sigaction(numbers[k], &usual, NULL);
+        }
+    }
+}
+
 static _Noreturn void become_program(const struct program *program, int report)
 {
     execv(program->path, program->words);
@@ -72,6 +85,7 @@ static pid_t fork_program(const struct program *program, int report)
     pid_t child = fork();
     if (child == 0) {
         sigaction(SIGCHLD, &child_signal, NULL);
+        drop_handlers();
         sigprocmask(SIG_SETMASK, &mask, NULL);
         become_program(program, report);
     }

@@ -118,6 +118,7 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 {
     struct output_file *file = cookie;
     size_t done = 0;
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */
     while (done < count) {
         ssize_t some = write(file->descriptor, bytes + done, count - done);
         if (some >= 0) {
@@ -158,7 +159,6 @@ int gci_file_open(struct output_file *file, const char *path, bool overwrite, bo
     if (path && gci_file_is_standard_output(path))
         path = NULL;
     *file = (struct output_file){.path = path, .overwrite = overwrite};
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */
     if (!path && is_binary && isatty(STDOUT_FILENO))
         return fail(path, "it is a terminal and this format is no text; use -o FILE");
     file->descriptor = path ? open_path(file) : STDOUT_FILENO;

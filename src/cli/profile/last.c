@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a profile ends, as everything that shows one takes it: the last moment that is not a peak. One that the timer made has
- * only what lives then; for the rest, what was last told of a stack and thread stays, with all that lived of it freed since.
+ * only what lives then; for the rest, what was last told of a stack and thread stays, and nothing of it lives any more. Of freed
+ * objects and bytes a row tells what its own moment told: nobody asks the end for those.
  *
  * A moment that lacks rows does not tell what was freed: it is only the end where no other has all of its rows. What it does tell
  * is right.
@@ -25,8 +26,6 @@ static struct profile_figures *row_of(struct merging *merging, const struct prof
 
 static void end_life(struct profile_figures *row)
 {
-    row->freed_objects += row->live_objects;
-    row->freed_bytes += row->live_bytes;
     row->live_objects = row->live_bytes = 0;
     for (unsigned i = 0; i < PROFILE_LIFETIMES; i++)
         row->ages[i] = 0;

@@ -8,7 +8,7 @@
 #include "cli/profile/source.h"
 
 #define MODULES_MOST ((size_t)1 << 16)
-#define DEPTH_MOST 4096u
+#define DEPTH_MOST 4096u /* of a stack, where the library writes 64 */
 
 /* The library has no greater numbers of stacks and threads than this. Those of another one may be as great as the bytes in front
  * of them: a record for every sixteenth number. Anything else is no number but damage, which must not cost memory. */

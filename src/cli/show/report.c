@@ -122,6 +122,15 @@ static void print_allocated(const struct profile *profile, const struct figure *
            gci_print_share((double)figures[TOTAL_TEMPORARY].objects, (double)figures[TOTAL_ALLOCATED].objects).text);
 }
 
+/* Each is known, a sample or not. Of one that is none the size that was asked for is not. */
+static void print_leaked(const struct profile *profile, const struct figure *leaked)
+{
+    bool is_exact = profile->header.level == PROFILE_LEVEL_FULL;
+    const char *behind =
+        is_exact ? ", unreachable and still there" : ", unreachable and still there: all, in whole slots";
+    print_figure("leaked", leaked, leaked->objects > 0 ? behind : "");
+}
+
 struct pauses {
     uint64_t total_ns, longest_ns;
 };
@@ -159,8 +168,7 @@ static void print_summary(const struct profile *profile, const struct totals *to
     } else {
         puts("  no figures: none were written");
     }
-    print_figure("leaked", &figures[TOTAL_LEAKED],
-                 figures[TOTAL_LEAKED].objects > 0 ? ", unreachable and still there" : "");
+    print_leaked(profile, &figures[TOTAL_LEAKED]);
     if (figures[TOTAL_COLLECTED].objects > 0)
         print_figure("collected", &figures[TOTAL_COLLECTED], ", unreachable and given back");
     print_cycles(profile);

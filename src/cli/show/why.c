@@ -246,12 +246,20 @@ static uint32_t object_of(const struct heap *heap, const char *word)
     return found;
 }
 
+#define HOW_TO_KNOW "gcalloc record --graph --level=full knows where each comes from"
+
+static bool is_of_samples(const struct profile *profile)
+{
+    return profile->header.level != PROFILE_LEVEL_FULL;
+}
+
 static uint32_t find_object(const struct heap *heap, const char *word)
 {
     uint64_t address;
     uint32_t found = parse_address(word, &address) ? object_at(heap->profile, address) : object_of(heap, word);
     if (found == RETAIN_NONE)
-        gci_message_fail(0, word, "no object of this address or function in %s", heap->profile->path);
+        gci_message_fail(0, word, "no object of this address or function in %s%s", heap->profile->path,
+                         is_of_samples(heap->profile) ? ", which has samples alone: " HOW_TO_KNOW : "");
     return found;
 }
 
@@ -288,6 +296,17 @@ static void print_holdings(const struct why *why, const struct heap *heap, const
         printf("%*sand %zu more\n", ROWS_PLACE_COLUMN, "", count - (size_t)why->rows);
 }
 
+/* Of a profile of samples most objects have none. */
+static void print_unknown(const struct profile *profile)
+{
+    uint64_t unknown = 0;
+    for (uint32_t i = 0; i < profile->object_count; i++)
+        unknown += gci_totals_frame(profile, profile->objects[i].stack) == TOTALS_NO_FRAME;
+    if (unknown > 0 && is_of_samples(profile))
+        printf("not known   %12s of %s objects are no samples: " HOW_TO_KNOW "\n", gci_print_count(unknown).text,
+               gci_print_count(profile->object_count).text);
+}
+
 static void print_overview(const struct why *why, const struct heap *heap)
 {
     const struct retain *retain = &heap->retain;
@@ -300,6 +319,7 @@ static void print_overview(const struct why *why, const struct heap *heap)
         printf("doubtful    %12s in %s object%s that only odd words keep\n",
                gci_print_bytes(retain->doubtful_bytes).text, gci_print_count(retain->doubtful).text,
                gci_print_plural(retain->doubtful));
+    print_unknown(heap->profile);
     struct holding *holdings = gci_holdings_of_objects(heap, &count);
     print_holdings(why, heap, "Objects that retain most", holdings, count, false);
     free(holdings);

@@ -16,16 +16,17 @@
 #include "cli/base/scratch.h"
 #include "cli/launch/child.h"
 #include "cli/launch/preload.h"
+#include "cli/output/file.h"
 #include "cli/start/record.h"
 #include "cli/start/table.h"
 
 struct stat_command {
     struct launch launch;
     bool json;
-    const char *output_path; /* NULL: standard error */
-    FILE *output;
+    const char *output_path;  /* NULL: standard error */
+    struct output_file file;  /* if there is one */
     char directory[PATH_MAX]; /* of the records, "" before it exists */
-    char file[PATH_MAX];
+    char records_path[PATH_MAX];
     int records; /* the file, open for reading; -1 before */
 };
 
@@ -35,7 +36,7 @@ static const struct arguments_option options[] = {
     {.name = "json", .help = "One JSON object in place of the table", ARGUMENTS_SET_FLAG(struct stat_command, json)},
     {.name = "output",
      .value = "FILE",
-     .help = "Write to FILE in place of standard error",
+     .help = "Write to FILE in place of standard error, when the program has ended",
      ARGUMENTS_SET_TEXT(struct stat_command, output_path)},
     {0},
 };
@@ -53,14 +54,6 @@ const struct arguments gci_stat_arguments = {
 
 /* ---- Files ---- */
 
-static int open_output(struct stat_command *command)
-{
-    command->output = command->output_path ? fopen(command->output_path, "we") : stderr;
-    if (command->output)
-        return 0;
-    return gci_message_fail(EXIT_OWN_FAILURE, command->output_path, "cannot be written: %s", strerror(errno));
-}
-
 static void remove_records(struct stat_command *command)
 {
     if (command->records >= 0)
@@ -73,15 +66,22 @@ static int make_records(struct stat_command *command)
     int code = gci_scratch_make(command->directory, "stat", "records");
     if (code != 0)
         return code;
-    if (snprintf(command->file, sizeof command->file, "%s/records", command->directory) < 0)
+    if (snprintf(command->records_path, sizeof command->records_path, "%s/records", command->directory) < 0)
         return gci_message_fail(EXIT_OWN_FAILURE, command->directory, "out of memory");
-    command->records = open(command->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    command->records = open(command->records_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (command->records < 0)
-        return gci_message_fail(EXIT_OWN_FAILURE, command->file, "cannot be created: %s", strerror(errno));
-    return gci_preload_setenv("GCALLOC_STATS_FILE", command->file);
+        return gci_message_fail(EXIT_OWN_FAILURE, command->records_path, "cannot be created: %s", strerror(errno));
+    return gci_preload_setenv("GCALLOC_STATS_FILE", command->records_path);
 }
 
-/* ---- All together ---- */
+/* ---- Figures ---- */
+
+static int close_standard_error(void)
+{
+    if (fflush(stderr) == 0 && !ferror(stderr))
+        return 0;
+    return gci_message_fail(EXIT_OWN_FAILURE, "standard error", "cannot be written: %s", strerror(errno));
+}
 
 /* 0, or the exit code after one line. */
 static int print_figures(struct stat_command *command, int status)
@@ -91,15 +91,15 @@ static int print_figures(struct stat_command *command, int status)
     int copy = dup(command->records);
     FILE *stream = copy < 0 ? NULL : fdopen(copy, "r");
     if (!stream || !gci_record_read_all(stream, &totals))
-        gci_message_fail(EXIT_OWN_FAILURE, command->file, "cannot be read: %s", strerror(errno));
+        gci_message_fail(EXIT_OWN_FAILURE, command->records_path, "cannot be read: %s", strerror(errno));
     if (stream)
         fclose(stream);
-    (command->json ? gci_table_print_json : gci_table_print)(command->output, &totals, &outcome);
-    if (fflush(command->output) == 0 && !ferror(command->output))
-        return 0;
-    return gci_message_fail(EXIT_OWN_FAILURE, command->output_path ? command->output_path : "standard error",
-                            "cannot be written: %s", strerror(errno));
+    FILE *output = command->output_path ? command->file.stream : stderr;
+    (command->json ? gci_table_print_json : gci_table_print)(output, &totals, &outcome);
+    return command->output_path ? gci_file_close(&command->file) : close_standard_error();
 }
+
+/* ---- All together ---- */
 
 int gci_stat_main(int argc, char **argv)
 {
@@ -110,8 +110,8 @@ int gci_stat_main(int argc, char **argv)
     if (!gci_preload_parse(&gci_stat_arguments, argc, argv, &command.launch, &command, &code))
         return code;
     code = gci_preload_prepare(&command.launch, &program);
-    if (code == 0)
-        code = open_output(&command);
+    if (code == 0 && command.output_path)
+        code = gci_file_open(&command.file, command.output_path, true, false);
     if (code == 0)
         code = make_records(&command);
     if (code == 0)

@@ -54,12 +54,15 @@ void gci_sample_shrink(struct heap *heap, size_t address_space)
         heap->sample_units = kept;
 }
 
+/* Region lock held: the reservation may have been made smaller. */
 static bool make_ready(struct heap *heap, uint32_t units)
 {
     uint32_t ready = u32_load(&heap->sample_ready_units);
     uint32_t wanted = (uint32_t)align_up(units, READY_STEP_UNITS);
     if (wanted > heap->sample_units)
         wanted = heap->sample_units;
+    if (units > wanted)
+        return false;
     if (wanted <= ready)
         return true;
     if (gci_vm_commit(sample_at(heap, ready, 0), (wanted - ready) * UNIT_RECORDS_BYTES) != 0)
@@ -72,8 +75,6 @@ bool gci_sample_prepare(struct heap *heap, uint32_t unit)
 {
     if (LIKELY(unit < u32_load_acquire(&heap->sample_ready_units)))
         return true;
-    if (unit >= heap->sample_units)
-        return false;
     gci_lock_acquire(&heap->region_lock);
     bool is_ready = make_ready(heap, unit + 1);
     gci_lock_release(&heap->region_lock);
