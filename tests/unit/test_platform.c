@@ -198,7 +198,7 @@ START_TEST(an_ended_thread_shows_in_its_block)
     char other[4096] = {0};
     pthread_create(&thread, NULL, tell_block, &block);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(gci_thread_block_owner(block, read_directly), BLOCK_OWNER_ENDED);
+    ck_assert_int_eq(gci_thread_block_owner(block, read_directly), BLOCK_OWNER_JOINED);
     ck_assert_int_eq(gci_thread_block_owner((uintptr_t)other, read_directly), BLOCK_OWNER_GONE);
 }
 END_TEST
