@@ -29,7 +29,8 @@ void gci_env_report_string(const char *string);
 /* Reports go to today's standard error from here on, even if the program closes it: for reports at exit. */
 void gci_env_keep_error_stream(void);
 
-/* All of it, or false with errno set. A file of the caller's; not a line for people. */
+/* All of it, or false with errno set. A file of the caller's; not a line for people. Nothing that writes here brings a signal to
+ * the program where nobody reads the pipe or the limit of file sizes is passed. */
 bool gci_env_write(int file, const void *bytes, size_t count);
 
 /* Where reports go: see gci_env_keep_error_stream. */

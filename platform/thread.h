@@ -53,8 +53,14 @@ uintptr_t gci_thread_control_block(void);
 enum block_owner {
     BLOCK_OWNER_GONE,  /* the memory is unmapped or serves something else */
     BLOCK_OWNER_ALIVE, /* a thread runs on it */
-    BLOCK_OWNER_ENDED  /* the C library keeps the stack of an ended thread for the next one */
+    BLOCK_OWNER_ENDED, /* the C library keeps the stack of an ended thread for the next one */
+    BLOCK_OWNER_JOINED /* the same, and nobody can ask for the thread's result any more */
 };
+
+/* So much at the start of a control block does the C library use again for the next thread. Behind it, in that of a thread that
+ * is joined, is only what nobody will look at: its argument, its result. */
+#define CONTROL_BLOCK_KEPT_BYTES (3 * sizeof(uintptr_t))
+
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *to, uintptr_t from, size_t bytes));
 
 /* False where it is sure that no thread runs on it. */

@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -56,11 +57,41 @@ uint64_t gci_env_random(void)
     return value;
 }
 
+#define HARMFUL (UINT64_C(1) << (SIGPIPE - 1) | UINT64_C(1) << (SIGXFSZ - 1))
+
+/* Those that wait to be taken already, sent by others. Only what is blocked can; a sandbox may not expect the question. */
+static uint64_t waiting_signals(uint64_t blocked)
+{
+    uint64_t waiting = 0;
+    if ((blocked & HARMFUL) != 0)
+        syscall(SYS_rt_sigpending, &waiting, sizeof waiting);
+    return waiting;
+}
+
+/* To a pipe that nobody reads, and past the limit of file sizes, the kernel does not only refuse to write: it sends the thread a
+ * signal that ends the process, for a line that the program knows nothing of. */
+static ssize_t write_unharmed(int file, const void *bytes, size_t count)
+{
+    const uint64_t harmful = HARMFUL;
+    const struct timespec at_once = {0, 0};
+    uint64_t before;
+    if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &harmful, &before, sizeof before) != 0)
+        return file_write(file, bytes, count);
+    uint64_t sent = harmful & ~waiting_signals(before);
+    ssize_t written = file_write(file, bytes, count);
+    int error = errno;
+    if (written < 0)
+        syscall(SYS_rt_sigtimedwait, &sent, NULL, &at_once, sizeof sent);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
+    errno = error;
+    return written;
+}
+
 bool gci_env_write(int file, const void *bytes, size_t count)
 {
     const char *next = bytes;
     while (count > 0) {
-        ssize_t written = file_write(file, next, count);
+        ssize_t written = write_unharmed(file, next, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -142,7 +173,8 @@ bool gci_env_append_line(const char *path, const char *line, size_t bytes)
     bool written = false;
     int file = file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY, S_IRUSR | S_IWUSR);
     if (file >= 0) {
-        written = file_write(file, line, bytes) == (ssize_t)bytes; /* one call: lines of several processes do not mix */
+        /* One call: lines of several processes do not mix. */
+        written = write_unharmed(file, line, bytes) == (ssize_t)bytes;
         file_close(file);
     }
     errno = saved;

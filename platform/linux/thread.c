@@ -266,14 +266,16 @@ static size_t id_offset(void)
 
 enum block_owner gci_thread_block_owner(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))
 {
-    uintptr_t head[3];
+    uintptr_t head[CONTROL_BLOCK_KEPT_BYTES / sizeof(uintptr_t)]; /* in the second, its thread-local storage */
     uint32_t id;
     if (id_offset() == OFFSET_UNKNOWN || !read(head, control_block, sizeof head) ||
         !read(&id, control_block + id_offset(), sizeof id))
         return BLOCK_OWNER_GONE;
     if (head[0] != control_block || head[2] != control_block)
         return BLOCK_OWNER_GONE;
-    return (int32_t)id <= 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_ALIVE;
+    if ((int32_t)id > 0)
+        return BLOCK_OWNER_ALIVE;
+    return id == 0 ? BLOCK_OWNER_ENDED : BLOCK_OWNER_JOINED; /* the kernel writes the 0, pthread_join -1 */
 }
 
 bool gci_thread_may_run(uintptr_t control_block, bool (*read)(void *, uintptr_t, size_t))

@@ -57,6 +57,9 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind);
 /* Frees, or explains and aborts; `function` is the name that the program called. NULL is allowed; errno is kept. */
 void gci_free_slow(void *block, const char *function);
 
+/* Takes what is none of our blocks, where the program has brought a malloc of its own; NULL: that is misuse. */
+extern void (*gci_free_elsewhere)(void *block);
+
 /* As realloc, for bytes > 0 and block not NULL. With `zero_added`, all usable bytes
  * past the smaller of the two sizes are zero. */
 void *gci_realloc(void *block, size_t bytes, bool zero_added, const char *function);

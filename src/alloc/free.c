@@ -265,9 +265,22 @@ static void free_by_any_way(void *block, const char *function)
         free_remote(&gci_heap, slot, block, function);
 }
 
+void (*gci_free_elsewhere)(void *block);
+
+/* A block that is none of ours, where that is no mistake. */
+static bool leave_to_others(void *block)
+{
+    if (heap_contains(&gci_heap, (uintptr_t)block))
+        return false;
+    if (gci_free_elsewhere == NULL)
+        return gci_misuse_is_tolerated(block);
+    gci_free_elsewhere(block);
+    return true;
+}
+
 READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
 {
-    if (block == NULL || (!heap_contains(&gci_heap, (uintptr_t)block) && gci_misuse_is_tolerated(block)))
+    if (block == NULL || leave_to_others(block))
         return;
     if (UNLIKELY(!free_short(&gci_heap, block, function)) && !free_large_short(&gci_heap, block, function))
         free_by_any_way(block, function);

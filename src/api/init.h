@@ -4,6 +4,7 @@
 #define GCI_API_INIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
@@ -37,6 +38,12 @@ void gci_profile_take_signal(void);
 bool gci_init_confine(void);
 void gci_init_end_confinement(void);
 bool gci_init_is_confined(void);
+
+/* Whether the process's malloc is ours; otherwise the program has brought its own, and these say so and take from there. Told
+ * where malloc is replaced. api/malloc.c */
+bool gci_init_has_malloc(void);
+void gci_init_leave_malloc(void);
+void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment); /* 0: any alignment that malloc gives */
 
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "api/family.h"
+#include "api/init.h"
+#include "base/options.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
 #include "platform/env.h"
@@ -73,10 +75,53 @@ EXPORT void *realloc(void *block, size_t bytes)
     return reallocate(block, bytes, "realloc");
 }
 
+/* ---- Programs with a malloc of their own --------------------------------------------------------------------------
+ * A browser's executable brings the family, and libraries have that one instead of ours. What it lacks is still ours: that
+ * works by its malloc, as the same functions of the C and C++ libraries do. Compilers take two names for two functions. */
+
+static __typeof__(malloc) own_malloc __attribute__((alias("malloc"), malloc, nothrow));
+static __typeof__(realloc) own_realloc __attribute__((alias("realloc"), nothrow));
+static __typeof__(free) own_free __attribute__((alias("free"), nothrow));
+
+/* The function of that name that the process has. */
+#define AS_CALLED(function)                                                                                            \
+    __extension__({                                                                                                    \
+        __typeof__(&(function)) called = (function);                                                                   \
+        __asm__("" : "+r"(called));                                                                                    \
+        called;                                                                                                        \
+    })
+
+bool gci_init_has_malloc(void)
+{
+    return AS_CALLED(malloc) == AS_CALLED(own_malloc) && AS_CALLED(realloc) == AS_CALLED(own_realloc) &&
+           AS_CALLED(free) == AS_CALLED(own_free);
+}
+
+static void free_elsewhere(void *block)
+{
+    AS_CALLED(free)(block);
+}
+
+void gci_init_leave_malloc(void)
+{
+    gci_free_elsewhere = free_elsewhere;
+    if (gci_options.verbose)
+        gci_env_report_string("this program has a malloc of its own, which it goes on to use");
+}
+
+void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment)
+{
+    return alignment == 0 ? AS_CALLED(malloc)(bytes) : AS_CALLED(aligned_alloc)(alignment, bytes);
+}
+
 EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
-    return multiply_sizes(count, bytes, &total) ? reallocate(block, total, "reallocarray") : family_no_memory();
+    if (!multiply_sizes(count, bytes, &total))
+        return family_no_memory();
+    if (UNLIKELY(gci_free_elsewhere != NULL))
+        return AS_CALLED(realloc)(block, total);
+    return reallocate(block, total, "reallocarray");
 }
 
 EXPORT void *memalign(size_t alignment, size_t bytes)

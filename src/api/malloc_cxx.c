@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/family.h"
+#include "api/init.h"
 #include "platform/env.h"
 
 typedef void (*new_handler)(void);
@@ -15,9 +16,22 @@ typedef void (*new_handler)(void);
 extern new_handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
 extern void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 
+/* Where the program has brought a malloc of its own no thread has a window for the fast way. */
+static COLD void *new_slow(size_t bytes, enum block_kind kind)
+{
+    return gci_init_has_malloc() ? gci_alloc_slow(bytes, kind) : gci_init_allocate_elsewhere(bytes, 0);
+}
+
+static void *new_aligned(size_t bytes, size_t alignment)
+{
+    if (UNLIKELY(gci_free_elsewhere != NULL))
+        return gci_init_allocate_elsewhere(bytes, alignment);
+    return gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
+}
+
 static void *try_new(size_t bytes, size_t alignment)
 {
-    return alignment == 0 ? alloc_fast(bytes, KIND_SCANNED) : gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
+    return alignment == 0 ? alloc_fast_or(bytes, KIND_SCANNED, new_slow) : new_aligned(bytes, alignment);
 }
 
 /* C++17 [new.delete.single]: call the handler until it gives up, then fail. */

@@ -36,6 +36,7 @@ struct walk {
     void *data;
     uintptr_t stack_pointer; /* the collecting thread's; and dead_below of it */
     uintptr_t dead_below;
+    bool is_interrupted; /* it has not called the library of its own accord */
     const struct page_reader *reader;
     const struct range_table *exclusions; /* sorted by lo */
     enum root_kind kind;                  /* these two: of the mapping in hand */
@@ -173,10 +174,13 @@ static bool exclude_threads(const struct walk *walk)
     return gci_thread_self != NULL || exclude_below(stack_without_record(), walk->dead_below);
 }
 
-static bool exclude_ended_stacks(void)
+/* pthread_join marks the thread as joined, and then reads its result: another thread may be stopped in between, and so may the
+ * calling one, if it was interrupted. */
+static bool exclude_ended_stacks(const struct walk *walk)
 {
-    struct range stacks[ENDED_STACKS_MAX];
-    size_t count = gci_thread_ended_stacks(stacks, ENDED_STACKS_MAX, read_word_block);
+    struct range stacks[ENDED_RANGES_MAX];
+    bool is_alone = gci_world_stopped_count() == 0 && !walk->is_interrupted;
+    size_t count = gci_thread_ended_stacks(stacks, is_alone, read_word_block);
     for (size_t i = 0; i < count; i++)
         if (!table_add(&exclusions, stacks[i]))
             return false;
@@ -199,7 +203,7 @@ static bool list_exclusions(const struct walk *walk)
     for (size_t i = 0; i < excluded.count; i++)
         if (!table_add(&exclusions, excluded.ranges[i]))
             return false;
-    if (!exclude_own() || !exclude_threads(walk) || !exclude_ended_stacks())
+    if (!exclude_own() || !exclude_threads(walk) || !exclude_ended_stacks(walk))
         return false;
     sort_by_start(&exclusions);
     return true;
@@ -379,6 +383,7 @@ bool gci_roots_each(const struct page_reader *reader, const struct roots_caller 
     struct walk walk = {.visit = visit,
                         .data = data,
                         .stack_pointer = caller->stack_pointer,
+                        .is_interrupted = caller->code != 0,
                         .reader = reader,
                         .exclusions = &exclusions};
     if (!take_buffer())

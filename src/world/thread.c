@@ -201,18 +201,21 @@ void gci_thread_forget_others(void)
         u32_store(&gci_thread_self->id, gci_thread_id());
 }
 
-size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t))
+size_t gci_thread_ended_stacks(struct range *ranges, bool is_alone, bool (*read)(void *, uintptr_t, size_t))
 {
     size_t count = 0;
     for (size_t i = 0; i < ENDED_STACKS_MAX; i++) {
         struct ended_stack *entry = &ended[i];
         if (entry->control_block == 0)
             continue;
+        struct range stack = entry->stack;
         enum block_owner owner = gci_thread_block_owner(entry->control_block, read);
         if (owner == BLOCK_OWNER_GONE)
             *entry = (struct ended_stack){{0, 0}, 0};
-        else if (owner == BLOCK_OWNER_ENDED && count < limit)
-            ranges[count++] = (struct range){entry->stack.lo, entry->control_block};
+        else if (owner != BLOCK_OWNER_ALIVE)
+            ranges[count++] = (struct range){stack.lo, entry->control_block};
+        if (owner == BLOCK_OWNER_JOINED && is_alone)
+            ranges[count++] = (struct range){entry->control_block + CONTROL_BLOCK_KEPT_BYTES, stack.hi};
     }
     return count;
 }

@@ -76,10 +76,12 @@ void gci_thread_retire_ended(uint32_t generation);
 /* Fork child: the calling thread is the only one. */
 void gci_thread_forget_others(void);
 
-/* Stacks that ended threads left behind: mapped, but no roots up to the control block, which holds the thread's result
- * until somebody joins it. Filled up to `limit`; each is checked
- * through `read` (see platform/thread.h), and forgotten when it is gone or in use again. World stopped. */
-size_t gci_thread_ended_stacks(struct range *ranges, size_t limit, bool (*read)(void *, uintptr_t, size_t));
+/* Stacks that ended threads left behind: mapped, but no roots up to the control block, which holds the thread's result until
+ * somebody joins it; with `is_alone`, where nobody can be about to take the result of a thread that counts as joined, that of
+ * such a one neither. At most ENDED_RANGES_MAX; each is checked through `read` (see platform/thread.h), and forgotten when it
+ * is gone or in use again. World stopped. */
+size_t gci_thread_ended_stacks(struct range *ranges, bool is_alone, bool (*read)(void *, uintptr_t, size_t));
 #define ENDED_STACKS_MAX 64u
+#define ENDED_RANGES_MAX (2 * ENDED_STACKS_MAX)
 
 #endif

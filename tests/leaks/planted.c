@@ -277,6 +277,25 @@ static void thread_ended(void)
 
 static pthread_barrier_t barrier;
 
+static void *use_argument(void *argument)
+{
+    void *volatile block = malloc(10); /* a thread is known from its first one on */
+    free(block);
+    pthread_barrier_wait(&barrier); /* so that the C library has a stack for each */
+    return memset(argument, 1, 64);
+}
+
+static void thread_arguments(void)
+{
+    pthread_t threads[8];
+    pthread_barrier_init(&barrier, NULL, 8);
+    for (int i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, use_argument, malloc(64));
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    memset(threads, 0, sizeof threads);
+}
+
 static void *leak_and_stay(void *count)
 {
     leak_and_end(count);
@@ -491,6 +510,7 @@ static const struct planted {
     {"finalized_many", finalized_many, FINALIZED_COUNT * 128, FINALIZED_COUNT * 2, FINALIZED_COUNT * 64,
      FINALIZED_COUNT},
     {"thread_ended", thread_ended, 3200, 50, 3200, 50},
+    {"thread_arguments", thread_arguments, 512, 8, 512, 8},
     {"thread_detached", thread_detached, 4480, 70, 4480, 70},
     {"library_open", library_open, 320, 5, 320, 5},
     {"library_closed", library_closed, 320, 5, 320, 5},

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages, mappings and threads as the platform layer tells of them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "platform/env.h"
 #include "platform/image.h"
 #include "platform/pages.h"
 #include "platform/thread.h"
@@ -194,7 +198,7 @@ START_TEST(an_ended_thread_shows_in_its_block)
     char other[4096] = {0};
     pthread_create(&thread, NULL, tell_block, &block);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(gci_thread_block_owner(block, read_directly), BLOCK_OWNER_ENDED);
+    ck_assert_int_eq(gci_thread_block_owner(block, read_directly), BLOCK_OWNER_JOINED);
     ck_assert_int_eq(gci_thread_block_owner((uintptr_t)other, read_directly), BLOCK_OWNER_GONE);
 }
 END_TEST
@@ -311,6 +315,65 @@ START_TEST(without_groups_there_is_no_limit)
 }
 END_TEST
 
+/* A signal of writing would end the test. */
+static void check_signals(const sigset_t *mask_before)
+{
+    sigset_t mask, pending;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    sigpending(&pending);
+    for (int i = 1; i < SIGRTMIN; i++) {
+        ck_assert_int_eq(sigismember(&mask, i), sigismember(mask_before, i));
+        ck_assert_int_eq(sigismember(&pending, i), 0);
+    }
+}
+
+START_TEST(what_cannot_be_written_sends_no_signal)
+{
+    int ends[2];
+    sigset_t before;
+    struct rlimit none = {0, RLIM_INFINITY}, any = {RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR && signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    ck_assert(!gci_env_write(ends[1], "line\n", 5) && errno == EPIPE);
+    check_signals(&before);
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    setrlimit(RLIMIT_FSIZE, &none); /* Check writes files as well: nothing of its own until the limit is gone */
+    bool is_refused = !gci_env_write(fileno(file), "line\n", 5) && errno == EFBIG;
+    bool is_line_refused = !gci_env_append_line("too_large_for_its_limit", "line\n", 5);
+    setrlimit(RLIMIT_FSIZE, &any);
+    ck_assert(is_refused && is_line_refused);
+    unlink("too_large_for_its_limit");
+    check_signals(&before);
+    fclose(file);
+    close(ends[1]);
+}
+END_TEST
+
+/* In a thread that blocks them, as ours do in a collection, one is left only where it was there before. */
+START_TEST(signals_of_the_program_stay)
+{
+    int ends[2];
+    sigset_t blocked, pending;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    ck_assert_int_eq(pipe(ends), 0);
+    close(ends[0]);
+    for (int is_sent = 0; is_sent <= 1; is_sent++) {
+        if (is_sent != 0)
+            raise(SIGPIPE);
+        ck_assert(!gci_env_write(ends[1], "line\n", 5));
+        sigpending(&pending);
+        ck_assert_int_eq(sigismember(&pending, SIGPIPE), is_sent);
+    }
+    close(ends[1]);
+}
+END_TEST
+
+MAKE_SUITE(env, what_cannot_be_written_sends_no_signal, signals_of_the_program_stay)
 MAKE_SUITE(group, the_tightest_of_nested_groups_counts, groups_of_the_first_version_count,
            without_groups_there_is_no_limit)
 MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived, what_can_be_written_is_told_and_left_alone)

@@ -6,11 +6,13 @@
  *
  * Libraries that are known to hide pointers have malloc, calloc and realloc of their own: their blocks live until they free them.
  * fontconfig notes what belongs to a pattern or a set of characters by its distance, not by its address. Who opens a library
- * asks dlsym for what is in it before it can call anything there, so that is when those that came are looked at.
+ * asks dlsym for what is in it before it can call anything there, so that is when those that came are looked at. Not where the
+ * program has brought a malloc of its own, which its libraries have then instead of ours.
  */
 #include <dlfcn.h>
 
 #include "api/family.h"
+#include "api/init.h"
 #include "api/interpose/real.h"
 #include "platform/context.h"
 #include "platform/image.h"
@@ -46,12 +48,15 @@ static void look_for_hiding(void)
     static uint64_t seen;
     static const struct import imports[] = {IMPORT("malloc", keep_malloc), IMPORT("calloc", keep_calloc),
                                             IMPORT("realloc", keep_realloc)};
-    gci_image_replace_imports(HIDING_LIBRARY, imports, sizeof imports / sizeof imports[0], &seen);
+    if (gci_init_has_malloc()) /* else what is allocated here meets a free that does not know it */
+        gci_image_replace_imports(HIDING_LIBRARY, imports, sizeof imports / sizeof imports[0], &seen);
 }
 
 /* After those of init.c and of real.h; what it finds is used by main at the earliest. */
 __attribute__((constructor(103))) static void look_at_start(void)
 {
+    if (!gci_init_has_malloc())
+        gci_init_leave_malloc();
     look_for_hiding();
 }
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* A program that brings a malloc of its own, as browsers do, with gcalloc in front: every library has the program's, and what one
+ * of them frees came from there. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "distances.h"
+
+#define ARENA_BYTES ((size_t)64 << 20) /* nothing is used twice */
+#define ALIGNMENT ((size_t)16)
+
+static _Alignas(16) char arena[ARENA_BYTES];
+static size_t used;
+static int strangers; /* blocks that were freed and are none of these */
+
+void *malloc(size_t bytes)
+{
+    size_t taken = __atomic_fetch_add(&used, (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, __ATOMIC_RELAXED);
+    char *block = arena + taken + ALIGNMENT;
+    if (bytes > ARENA_BYTES || taken + bytes + ALIGNMENT > ARENA_BYTES)
+        return NULL;
+    memcpy(block - ALIGNMENT, &bytes, sizeof bytes);
+    return block;
+}
+
+void free(void *block)
+{
+    uintptr_t distance = (uintptr_t)block - (uintptr_t)arena;
+    if (block != NULL && distance >= ARENA_BYTES)
+        strangers++;
+}
+
+void *calloc(size_t count, size_t bytes)
+{
+    return malloc(count * bytes); /* the arena is zero */
+}
+
+void *realloc(void *block, size_t bytes)
+{
+    size_t before = 0;
+    void *moved = malloc(bytes);
+    if (block != NULL)
+        memcpy(&before, (char *)block - ALIGNMENT, sizeof before);
+    if (before > 0 && moved != NULL)
+        memcpy(moved, block, before < bytes ? before : bytes);
+    free(block);
+    return moved;
+}
+
+/* C++ libraries call these, and programs whose compiler has written malloc and free in their place share blocks with them. */
+void *_Znwm(size_t bytes); // NOLINT(bugprone-reserved-identifier)
+void _ZdlPv(void *block);  // NOLINT(bugprone-reserved-identifier)
+
+static void mix_objects(void)
+{
+    for (size_t i = 1; i < 1000; i++) {
+        free(_Znwm(i));
+        _ZdlPv(malloc(i));
+        _ZdlPv(_Znwm(i));
+    }
+    _ZdlPv(NULL);
+}
+
+int main(void)
+{
+    mix_objects();
+    void *set = distances_new();
+    int is_whole = distances_count_whole(set) == distances_count();
+    distances_free(set);
+    void *array = reallocarray(NULL, 10, 10);
+    array = reallocarray(array, 20, 10);
+    free(array);
+    volatile size_t too_many = SIZE_MAX / 2;
+    int is_refused = reallocarray(NULL, too_many, 4) == NULL && errno == ENOMEM;
+    if (!is_whole || !is_refused || strangers != 0)
+        fprintf(stderr, "whole %d, refused %d, blocks of others %d\n", is_whole, is_refused, strangers);
+    return is_whole && is_refused && strangers == 0 ? 0 : 1;
+}
