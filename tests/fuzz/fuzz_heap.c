@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "foreign.h"
 #include "heap_model.h"
 
 #define OPERATIONS_MOST 1500
@@ -263,26 +264,6 @@ static void run_beside(struct machine *machine)
     REQUIRE(pthread_join(thread, NULL) == 0);
 }
 
-/* ---- Roots ------------------------------------------------------------------------------------------------------- */
-
-/* What is mapped, or kept free for later, before the first input belongs to whoever drives the fuzzer, to a sanitizer and to
- * the C library: tens of megabytes that hold none of our blocks, and took nine tenths of the time of a collection. What
- * remains is stacks, and the places of the model. */
-static void exclude_foreign_memory(void)
-{
-    char line[512];
-    unsigned long lo, hi;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    REQUIRE(maps != NULL);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        REQUIRE(sscanf(line, "%lx-%lx", &lo, &hi) == 2);
-        if (strstr(line, "[stack]") == NULL)
-            REQUIRE(gca_roots_exclude((void *)lo, (void *)hi) == 0);
-    }
-    (void)fclose(maps);
-    gci_model_add_roots();
-}
-
 /* ---- The machine ------------------------------------------------------------------------------------------------- */
 
 static void (*const operations[])(struct machine *machine) = {
@@ -311,8 +292,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct machine machine = {.input = {data, size, 0}};
     static bool is_prepared;
-    if (!is_prepared)
+    if (!is_prepared) {
         exclude_foreign_memory();
+        gci_model_add_roots();
+    }
     is_prepared = true;
     choose_company(&machine);
     gci_model_begin();
