@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a collection takes for a root though no word of the program's holds it, and what it does not although one of ours does. */
+/* What a collection takes for a root though no word of the program's holds it, what it does not although one of ours does, and who
+ * destroys what it has found. */
 #include <gcalloc.h>
 #include <gcalloc/rc.h>
 #include <pthread.h>
@@ -9,6 +10,8 @@
 #include "alloc/count.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "collect/cycle.h"
+#include "heap/special/special.h"
 #include "support.h"
 
 static __attribute__((noinline)) void clear_stack(void)
@@ -149,5 +152,62 @@ START_TEST(the_name_of_what_a_thread_is_busy_with_keeps_nothing)
 }
 END_TEST
 
+/* ---- Who destroys what was found -------------------------------------------------------------------------------------- */
+
+#define RINGS 1000
+#define RINGS_LEAST 900 /* the word that is being handed out, and stray words on the stack, keep some */
+
+static __attribute__((noinline)) void lose_rings(void)
+{
+    for (int i = 0; i < RINGS; i++) {
+        struct ring *ring = gca_rc_new(sizeof *ring, &ring_type);
+        gca_set(&ring->self, ring);
+        gca_release(ring);
+    }
+}
+
+/* A collection in the middle of a request calls nothing of the program's. */
+START_TEST(the_next_counted_object_destroys_what_was_set_aside)
+{
+    lose_rings();
+    clear_stack();
+    gci_cycle_run(REASON_GROWTH);
+    ck_assert_uint_eq(u32_load(&destroyed), 0);
+    gca_release(gca_rc_new(sizeof(struct ring), NULL));
+    ck_assert_uint_ge(u32_load(&destroyed), RINGS_LEAST);
+}
+END_TEST
+
+/* ---- Records of what is gone ------------------------------------------------------------------------------------------ */
+
+#define SLOTS 1000
+#define SLOTS_LEAST 900
+
+static __attribute__((noinline)) void lose_slots(void *object)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        void **slot = gca_malloc(sizeof *slot);
+        *slot = object;
+        ck_assert_int_eq(gca_weak_link(slot, object), 0);
+    }
+}
+
+/* Otherwise an object that lives for ever would have records of all slots that there ever were, and its end be written where
+ * other blocks are by then. */
+START_TEST(slots_that_are_gone_are_no_links)
+{
+    static void *volatile object;
+    object = gca_malloc(100);
+    uint64_t before = word_load(&gci_special_count);
+    lose_slots(object);
+    ck_assert_uint_ge(word_load(&gci_special_count), before + SLOTS);
+    clear_stack();
+    gca_collect();
+    ck_assert_uint_le(word_load(&gci_special_count), before + 2 * (SLOTS - SLOTS_LEAST));
+    ck_assert(gca_is_reachable(object));
+}
+END_TEST
+
 MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
-           the_name_of_what_a_thread_is_busy_with_keeps_nothing)
+           the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_next_counted_object_destroys_what_was_set_aside,
+           slots_that_are_gone_are_no_links)
