@@ -152,6 +152,80 @@ START_TEST(the_name_of_what_a_thread_is_busy_with_keeps_nothing)
 }
 END_TEST
 
+/* ---- What no word holds ----------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void make_immortal(void)
+{
+    static struct ring *volatile others[4 * BITS_PER_WORD];
+    struct ring *ring = gca_rc_new(sizeof *ring, &ring_type);
+    hidden = ~(uintptr_t)ring;
+    gca_rc_make_immortal(ring);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        others[i] = gca_rc_new(sizeof *ring, &ring_type);
+}
+
+START_TEST(the_immortal_need_no_pointer)
+{
+    make_immortal();
+    clear_stack();
+    gca_collect();
+    ck_assert_uint_eq(u32_load(&destroyed), 0);
+    ck_assert(gca_is_reachable(shown()));
+}
+END_TEST
+
+#define CHAIN 64 /* more than are followed in rounds (collect/follow.c) */
+
+/* A value leads to the next key at once, and to the next ephemeron by detours, before the key and behind it. */
+struct value {
+    void *key_before;
+    void **detour;
+    void *key_behind;
+};
+
+static gca_ephemeron *volatile first_ephemeron;
+static void *volatile first_key;
+
+static void **detour_to(void *end)
+{
+    for (int i = 0; i < 3; i++) {
+        void **step = gca_malloc((size_t)200 << i);
+        *step = end;
+        end = step;
+    }
+    return end;
+}
+
+static __attribute__((noinline)) void make_chain(void)
+{
+    gca_ephemeron *next = NULL;
+    void *next_key = NULL;
+    for (int i = 0; i < CHAIN; i++) {
+        struct value *value = gca_malloc(sizeof *value);
+        *value = (struct value){i % 2 == 0 ? next_key : NULL, detour_to(next), i % 2 == 0 ? NULL : next_key};
+        next_key = gca_malloc_atomic(1000);
+        next = gca_ephemeron_new(next_key, value);
+    }
+    first_ephemeron = next;
+    first_key = next_key;
+}
+
+START_TEST(whole_chains_of_ephemerons_are_followed)
+{
+    make_chain();
+    clear_stack();
+    gca_collect();
+    const gca_ephemeron *ephemeron = first_ephemeron;
+    for (int i = 0; i < CHAIN; i++) {
+        struct value *value = gca_ephemeron_value(ephemeron);
+        ck_assert_ptr_nonnull(value);
+        ck_assert_msg(gca_base(value) == value, "link %d is gone", i);
+        void **step = value->detour;
+        ephemeron = *(gca_ephemeron **)**(void ***)step;
+    }
+}
+END_TEST
+
 /* ---- Who destroys what was found -------------------------------------------------------------------------------------- */
 
 #define RINGS 1000
@@ -175,6 +249,63 @@ START_TEST(the_next_counted_object_destroys_what_was_set_aside)
     ck_assert_uint_eq(u32_load(&destroyed), 0);
     gca_release(gca_rc_new(sizeof(struct ring), NULL));
     ck_assert_uint_ge(u32_load(&destroyed), RINGS_LEAST);
+}
+END_TEST
+
+#define LAST_OF_THREAD 50
+
+struct numbered {
+    struct numbered *self;
+    unsigned number;
+};
+
+static unsigned ends[RINGS];
+static unsigned ends_until_exit = LAST_OF_THREAD;
+
+static void numbered_destroy(void *object)
+{
+    struct numbered *numbered = object;
+    ends[numbered->number]++;
+    if (--ends_until_exit == 0)
+        pthread_exit(NULL);
+}
+
+static const gca_type numbered_type = {.name = "numbered", .destroy = numbered_destroy};
+
+static __attribute__((noinline)) void lose_numbered(void)
+{
+    for (unsigned i = 0; i < RINGS; i++) {
+        struct numbered *numbered = gca_rc_new(sizeof *numbered, &numbered_type);
+        numbered->number = i;
+        gca_set(&numbered->self, numbered);
+        gca_release(numbered);
+    }
+}
+
+static void *destroy_what_is_due(void *unused)
+{
+    gca_free(gca_malloc(1)); /* a thread that the heap knows: its stack is no root any more once it has ended */
+    gca_finalize_run();
+    return unused;
+}
+
+/* The thread that has taken them ends in the middle, and what it was about to do is found by the next collection. */
+START_TEST(what_an_ended_thread_has_destroyed_is_not_destroyed_again)
+{
+    pthread_t thread;
+    unsigned all = 0;
+    lose_numbered();
+    clear_stack();
+    gci_cycle_run(REASON_GROWTH);
+    ck_assert_int_eq(pthread_create(&thread, NULL, destroy_what_is_due, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(ends_until_exit, 0);
+    clear_stack();
+    gca_collect();
+    gca_finalize_run();
+    for (unsigned i = 0; i < RINGS; all += ends[i++])
+        ck_assert_uint_le(ends[i], 1);
+    ck_assert_uint_ge(all, RINGS_LEAST);
 }
 END_TEST
 
@@ -210,4 +341,5 @@ END_TEST
 
 MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
            the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_next_counted_object_destroys_what_was_set_aside,
-           slots_that_are_gone_are_no_links)
+           the_immortal_need_no_pointer, whole_chains_of_ephemerons_are_followed,
+           what_an_ended_thread_has_destroyed_is_not_destroyed_again, slots_that_are_gone_are_no_links)
