@@ -146,11 +146,12 @@ static void count_signal(int signal)
     handled = 1;
 }
 
-static void *leave_after_a_while(void *data)
+static void *leave_when_asked_to_stop(void *data)
 {
     critical_enter();
     is_inside = 1;
-    wait_a_little(20000000); /* the stop is asked for by then, or the test shows less */
+    while (!gci_critical.stop_is_pending)
+        sched_yield();
     critical_leave();
     has_left = 1;
     while (!done)
@@ -164,7 +165,7 @@ START_TEST(no_handler_runs_in_a_stopped_world)
     is_inside = handled = has_left = done = 0;
     signal(SIGUSR1, count_signal);
     gca_disable();
-    pthread_create(&thread, NULL, leave_after_a_while, NULL);
+    pthread_create(&thread, NULL, leave_when_asked_to_stop, NULL);
     while (!is_inside)
         sched_yield();
     ck_assert(gci_world_stop(DEADLINE_NS));
@@ -374,7 +375,44 @@ START_TEST(a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned)
 }
 END_TEST
 
+/* ---- Without locals of its own ---------------------------------------------------------------------------------------- */
+
+static int count_as_another(void *counter)
+{
+    while (!done)
+        ++*(volatile uint64_t *)counter;
+    return 0;
+}
+
+/* As a program makes threads that calls clone itself: this one has the thread-local data of the thread that made it, which is stopped
+ * as another. */
+START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
+{
+    static char stack[1 << 16] __attribute__((aligned(16)));
+    static volatile pid_t id = 1;
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID;
+    counters[0] = 0;
+    gca_free(gca_malloc(1));
+    ck_assert_int_gt(
+        clone(count_as_another, stack + sizeof stack, flags, (void *)(uintptr_t)&counters[0], NULL, NULL, &id), 0);
+    while (counters[0] == 0)
+        sched_yield();
+    for (int i = 0; i < 20; i++) {
+        ck_assert(gci_world_stop(DEADLINE_NS));
+        uint64_t before = counters[0];
+        for (volatile int k = 0; k < 20000; k++)
+            ;
+        ck_assert_uint_eq(counters[0], before);
+        gci_world_restart();
+    }
+    done = 1;
+    while (id != 0)
+        sched_yield();
+}
+END_TEST
+
 MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
            a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
-           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before)
+           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
+           a_thread_with_anothers_locals_is_stopped_as_itself)
