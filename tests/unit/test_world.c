@@ -137,6 +137,35 @@ START_TEST(a_critical_section_is_not_stopped)
 }
 END_TEST
 
+static void *try_to_stop(void *was_stopped)
+{
+    *(bool *)was_stopped = gci_world_stop(20000000);
+    if (*(bool *)was_stopped)
+        gci_world_restart();
+    return NULL;
+}
+
+/* Its thread has another id than the one that has forked. */
+START_TEST(a_critical_section_of_a_child_is_not_stopped)
+{
+    int status;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        bool was_stopped = false;
+        critical_enter();
+        pthread_create(&thread, NULL, try_to_stop, &was_stopped);
+        pthread_join(thread, NULL);
+        critical_leave();
+        _exit(was_stopped);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static volatile int handled;
 static volatile int has_left;
 
@@ -413,6 +442,7 @@ END_TEST
 
 MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
-           a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
+           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
            a_thread_with_anothers_locals_is_stopped_as_itself)
