@@ -233,6 +233,9 @@ START_TEST(a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
     pthread_t thread;
     is_inside = 0;
     gca_disable();
+    counters[0] = 0; /* a thread that the heap knew has had the record before */
+    pthread_create(&thread, NULL, end_at_once, (void *)(uintptr_t)&counters[0]);
+    pthread_join(thread, NULL);
     ck_assert_int_eq(pipe(wake_up), 0);
     pthread_create(&thread, NULL, sleep_deaf, NULL);
     while (!is_inside)
