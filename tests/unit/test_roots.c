@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a collection takes for a root though no word of the program's holds it, what it does not although one of ours does, and who
- * destroys what it has found. */
+/* What a collection takes for a root though no word of the program's holds it, what it does not although one of ours does, and
+ * who destroys what it has found. */
 #include <gcalloc.h>
 #include <gcalloc/rc.h>
 #include <pthread.h>

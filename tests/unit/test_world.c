@@ -416,8 +416,8 @@ static int count_as_another(void *counter)
     return 0;
 }
 
-/* As a program makes threads that calls clone itself: this one has the thread-local data of the thread that made it, which is stopped
- * as another. */
+/* As a program makes threads that calls clone itself: this one has the thread-local data of the thread that made it, which is
+ * stopped as another. */
 START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
 {
     static char stack[1 << 16] __attribute__((aligned(16)));
