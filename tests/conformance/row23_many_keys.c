@@ -4,13 +4,21 @@
 
 #include "conformance.h"
 
+#define FUNCTIONS 8192
+
 static int called;
 
 static void at_exit(void)
 {
     free(malloc(10));
-    if (++called == 8192)
+    if (++called == FUNCTIONS)
         collect();
+}
+
+/* Registered first, so it is called last. */
+static void check_all_were_called(void)
+{
+    CHECK(called == FUNCTIONS);
 }
 
 static void *use_keys(void *data)
@@ -35,7 +43,8 @@ static void *use_keys(void *data)
 int main(void)
 {
     pthread_t thread;
-    for (int i = 0; i < 8192; i++)
+    CHECK(atexit(check_all_were_called) == 0);
+    for (int i = 0; i < FUNCTIONS; i++)
         CHECK(atexit(at_exit) == 0);
     use_keys(NULL);
     pthread_create(&thread, NULL, use_keys, NULL);

@@ -19,6 +19,7 @@
 #include "cli/attach/attach.h"
 #include "cli/attach/target.h"
 #include "cli/base/message.h"
+#include "foreign.h"
 
 #define TEXT_MOST 400 /* more than a line may have */
 
@@ -121,23 +122,51 @@ static void ask_by_command(const uint8_t *data, size_t size)
 
 /* ---- One input --------------------------------------------------------------------------------------------------- */
 
+#define HELD 64
+#define LOST_SHARE                                                                                                     \
+    8 /* one of so many blocks is lost when its place is used again: a leak, alone or with what it holds */
+#define INPUTS_TOGETHER 64 /* whose leaks add up: what a report or a graph has to write stays within a millisecond */
+
+static void *held[HELD];
+
+/* Blocks of many sizes: held, held by another block, lost. */
+static void make_blocks(void)
+{
+    static unsigned inputs;
+    if (++inputs % INPUTS_TOGETHER == 0)
+        (void)gca_collect();
+    for (size_t i = 0; i < HELD; i++) {
+        if (i % LOST_SHARE != 0)
+            gca_free(held[i]);
+        void **block = gca_malloc(16 + i * 20);
+        REQUIRE(block != NULL);
+        *block = i % LOST_SHARE == 0 ? gca_malloc(32) : NULL;
+        held[i] = block;
+    }
+}
+
+static int prepare(void)
+{
+    struct target target;
+    REQUIRE(gci_target_open(&target, getpid()) == 0);
+    close(target.handle);
+    make_directory();
+    exclude_foreign_memory();
+    REQUIRE(gca_roots_add(held, held + HELD) == 0);
+    return target.signal;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct target target;
-    static void *held[64];
+    static int signal_number;
     if (size == 0)
         return 0;
-    if (target.signal == 0) {
-        REQUIRE(gci_target_open(&target, getpid()) == 0);
-        make_directory();
-    }
-    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++) {
-        held[i] = gca_malloc(16 + i * 20);
-        REQUIRE(held[i] != NULL);
-    }
+    if (signal_number == 0)
+        signal_number = prepare();
+    make_blocks();
     remove_all();
     if (data[0] % 2 == 0)
-        ask_by_file(data + 1, size - 1, target.signal);
+        ask_by_file(data + 1, size - 1, signal_number);
     else
         ask_by_command(data + 1, size - 1);
     remove_all();

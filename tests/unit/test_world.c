@@ -137,6 +137,35 @@ START_TEST(a_critical_section_is_not_stopped)
 }
 END_TEST
 
+static void *try_to_stop(void *was_stopped)
+{
+    *(bool *)was_stopped = gci_world_stop(20000000);
+    if (*(bool *)was_stopped)
+        gci_world_restart();
+    return NULL;
+}
+
+/* Its thread has another id than the one that has forked. */
+START_TEST(a_critical_section_of_a_child_is_not_stopped)
+{
+    int status;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        bool was_stopped = false;
+        critical_enter();
+        pthread_create(&thread, NULL, try_to_stop, &was_stopped);
+        pthread_join(thread, NULL);
+        critical_leave();
+        _exit(was_stopped);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static volatile int handled;
 static volatile int has_left;
 
@@ -146,11 +175,12 @@ static void count_signal(int signal)
     handled = 1;
 }
 
-static void *leave_after_a_while(void *data)
+static void *leave_when_asked_to_stop(void *data)
 {
     critical_enter();
     is_inside = 1;
-    wait_a_little(20000000); /* the stop is asked for by then, or the test shows less */
+    while (!gci_critical.stop_is_pending)
+        sched_yield();
     critical_leave();
     has_left = 1;
     while (!done)
@@ -164,7 +194,7 @@ START_TEST(no_handler_runs_in_a_stopped_world)
     is_inside = handled = has_left = done = 0;
     signal(SIGUSR1, count_signal);
     gca_disable();
-    pthread_create(&thread, NULL, leave_after_a_while, NULL);
+    pthread_create(&thread, NULL, leave_when_asked_to_stop, NULL);
     while (!is_inside)
         sched_yield();
     ck_assert(gci_world_stop(DEADLINE_NS));
@@ -203,6 +233,9 @@ START_TEST(a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
     pthread_t thread;
     is_inside = 0;
     gca_disable();
+    counters[0] = 0; /* a thread that the heap knew has had the record before */
+    pthread_create(&thread, NULL, end_at_once, (void *)(uintptr_t)&counters[0]);
+    pthread_join(thread, NULL);
     ck_assert_int_eq(pipe(wake_up), 0);
     pthread_create(&thread, NULL, sleep_deaf, NULL);
     while (!is_inside)
@@ -374,7 +407,45 @@ START_TEST(a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned)
 }
 END_TEST
 
+/* ---- Without locals of its own ---------------------------------------------------------------------------------------- */
+
+static int count_as_another(void *counter)
+{
+    while (!done)
+        ++*(volatile uint64_t *)counter;
+    return 0;
+}
+
+/* As a program makes threads that calls clone itself: this one has the thread-local data of the thread that made it, which is
+ * stopped as another. */
+START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
+{
+    static char stack[1 << 16] __attribute__((aligned(16)));
+    static volatile pid_t id = 1;
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID;
+    counters[0] = 0;
+    gca_free(gca_malloc(1));
+    ck_assert_int_gt(
+        clone(count_as_another, stack + sizeof stack, flags, (void *)(uintptr_t)&counters[0], NULL, NULL, &id), 0);
+    while (counters[0] == 0)
+        sched_yield();
+    for (int i = 0; i < 20; i++) {
+        ck_assert(gci_world_stop(DEADLINE_NS));
+        uint64_t before = counters[0];
+        for (volatile int k = 0; k < 20000; k++)
+            ;
+        ck_assert_uint_eq(counters[0], before);
+        gci_world_restart();
+    }
+    done = 1;
+    while (id != 0)
+        sched_yield();
+}
+END_TEST
+
 MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
-           a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
-           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before)
+           a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
+           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
+           a_thread_with_anothers_locals_is_stopped_as_itself)

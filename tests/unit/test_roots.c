@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* What a collection takes for a root though no word of the program's holds it, what it does not although one of ours does, and
+ * who destroys what it has found. */
+#include <gcalloc.h>
+#include <gcalloc/rc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include "alloc/count.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "collect/cycle.h"
+#include "heap/special/special.h"
+#include "support.h"
+
+static __attribute__((noinline)) void clear_stack(void)
+{
+    volatile char area[16384];
+    for (size_t i = 0; i < sizeof area; i++)
+        area[i] = 0;
+}
+
+static volatile uintptr_t hidden; /* complemented */
+static volatile u32_shared is_ready, is_over;
+
+static void *shown(void)
+{
+    return (void *)~hidden;
+}
+
+static void wait_for(volatile u32_shared *flag)
+{
+    while (u32_load_acquire(flag) == 0)
+        sched_yield();
+}
+
+/* ---- Alternate signal stacks ---------------------------------------------------------------------------------------- */
+
+#define STACK_BYTES 65536
+
+/* Only the kernel has the block's address from here on. */
+static __attribute__((noinline)) void stand_on_a_block(void)
+{
+    stack_t stack = {.ss_sp = gca_malloc(STACK_BYTES), .ss_size = STACK_BYTES};
+    hidden = ~(uintptr_t)stack.ss_sp;
+    ck_assert_int_eq(sigaltstack(&stack, NULL), 0);
+}
+
+static void stand_on_none(void)
+{
+    stack_t none = {.ss_flags = SS_DISABLE};
+    ck_assert_int_eq(sigaltstack(&none, NULL), 0);
+}
+
+static void *wait_beside_a_block(void *unused)
+{
+    stand_on_a_block();
+    clear_stack();
+    u32_store_release(&is_ready, 1);
+    wait_for(&is_over);
+    stand_on_none();
+    return unused;
+}
+
+START_TEST(the_kernel_holds_anothers_alternate_stack)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_beside_a_block, NULL), 0);
+    wait_for(&is_ready);
+    gca_collect();
+    ck_assert(gca_is_reachable(shown()));
+    u32_store_release(&is_over, 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    clear_stack();
+    ck_assert(!gca_is_reachable(shown()));
+}
+END_TEST
+
+START_TEST(the_kernel_holds_ones_own_alternate_stack)
+{
+    stand_on_a_block();
+    clear_stack();
+    gca_collect();
+    ck_assert(gca_is_reachable(shown()));
+    stand_on_none();
+    clear_stack();
+    ck_assert(!gca_is_reachable(shown()));
+}
+END_TEST
+
+/* ---- What a thread is busy with --------------------------------------------------------------------------------------- */
+
+#define TIMES 200 /* enough to become busy (alloc/count.h) */
+
+struct ring {
+    struct ring *self;
+};
+
+static volatile u32_shared destroyed;
+
+static void ring_destroy(void *object)
+{
+    u32_add(&destroyed, 1);
+    gca_clear(&((struct ring *)object)->self);
+}
+
+static const gca_type ring_type = {.name = "ring", .destroy = ring_destroy};
+
+/* Behind it others that stay: what lies in the word that is being handed out is not swept. */
+static __attribute__((noinline)) void make_ring(void)
+{
+    static struct ring *volatile others[4 * BITS_PER_WORD];
+    struct ring *ring = gca_rc_new(sizeof *ring, &ring_type);
+    gca_set(&ring->self, ring);
+    hidden = ~(uintptr_t)ring;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        others[i] = gca_rc_new(sizeof *ring, &ring_type);
+}
+
+static __attribute__((noinline)) void count_often(void)
+{
+    for (int i = 0; i < TIMES; i++) {
+        gca_retain(shown());
+        gca_release(shown());
+    }
+    ck_assert_uint_eq(word_load(&gci_count_self.busy), ~hidden);
+}
+
+static void *stay_busy(void *unused)
+{
+    count_often();
+    clear_stack();
+    u32_store_release(&is_ready, 1);
+    wait_for(&is_over);
+    return unused;
+}
+
+START_TEST(the_name_of_what_a_thread_is_busy_with_keeps_nothing)
+{
+    pthread_t thread;
+    make_ring();
+    ck_assert_int_eq(pthread_create(&thread, NULL, stay_busy, NULL), 0);
+    wait_for(&is_ready);
+    gca_finalize_run(); /* takes it out of the inbox, which would keep it */
+    clear_stack();
+    gca_collect();
+    gca_finalize_run();
+    ck_assert_uint_eq(u32_load(&destroyed), 1);
+    u32_store_release(&is_over, 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+/* ---- What no word holds ----------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void make_immortal(void)
+{
+    static struct ring *volatile others[4 * BITS_PER_WORD];
+    struct ring *ring = gca_rc_new(sizeof *ring, &ring_type);
+    hidden = ~(uintptr_t)ring;
+    gca_rc_make_immortal(ring);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        others[i] = gca_rc_new(sizeof *ring, &ring_type);
+}
+
+START_TEST(the_immortal_need_no_pointer)
+{
+    make_immortal();
+    clear_stack();
+    gca_collect();
+    ck_assert_uint_eq(u32_load(&destroyed), 0);
+    ck_assert(gca_is_reachable(shown()));
+}
+END_TEST
+
+#define CHAIN 64 /* more than are followed in rounds (collect/follow.c) */
+
+/* A value leads to the next key at once, and to the next ephemeron by detours, before the key and behind it. */
+struct value {
+    void *key_before;
+    void **detour;
+    void *key_behind;
+};
+
+static gca_ephemeron *volatile first_ephemeron;
+static void *volatile first_key;
+
+static void **detour_to(void *end)
+{
+    for (int i = 0; i < 3; i++) {
+        void **step = gca_malloc((size_t)200 << i);
+        *step = end;
+        end = step;
+    }
+    return end;
+}
+
+static __attribute__((noinline)) void make_chain(void)
+{
+    gca_ephemeron *next = NULL;
+    void *next_key = NULL;
+    for (int i = 0; i < CHAIN; i++) {
+        struct value *value = gca_malloc(sizeof *value);
+        *value = (struct value){i % 2 == 0 ? next_key : NULL, detour_to(next), i % 2 == 0 ? NULL : next_key};
+        next_key = gca_malloc_atomic(1000);
+        next = gca_ephemeron_new(next_key, value);
+    }
+    first_ephemeron = next;
+    first_key = next_key;
+}
+
+START_TEST(whole_chains_of_ephemerons_are_followed)
+{
+    make_chain();
+    clear_stack();
+    gca_collect();
+    const gca_ephemeron *ephemeron = first_ephemeron;
+    for (int i = 0; i < CHAIN; i++) {
+        struct value *value = gca_ephemeron_value(ephemeron);
+        ck_assert_ptr_nonnull(value);
+        ck_assert_msg(gca_base(value) == value, "link %d is gone", i);
+        void **step = value->detour;
+        ephemeron = *(gca_ephemeron **)**(void ***)step;
+    }
+}
+END_TEST
+
+/* ---- Who destroys what was found -------------------------------------------------------------------------------------- */
+
+#define RINGS 1000
+#define RINGS_LEAST 900 /* the word that is being handed out, and stray words on the stack, keep some */
+
+static __attribute__((noinline)) void lose_rings(void)
+{
+    for (int i = 0; i < RINGS; i++) {
+        struct ring *ring = gca_rc_new(sizeof *ring, &ring_type);
+        gca_set(&ring->self, ring);
+        gca_release(ring);
+    }
+}
+
+/* A collection in the middle of a request calls nothing of the program's. */
+START_TEST(the_next_counted_object_destroys_what_was_set_aside)
+{
+    lose_rings();
+    clear_stack();
+    gci_cycle_run(REASON_GROWTH);
+    ck_assert_uint_eq(u32_load(&destroyed), 0);
+    gca_release(gca_rc_new(sizeof(struct ring), NULL));
+    ck_assert_uint_ge(u32_load(&destroyed), RINGS_LEAST);
+}
+END_TEST
+
+#define LAST_OF_THREAD 50
+
+struct numbered {
+    struct numbered *self;
+    unsigned number;
+};
+
+static unsigned ends[RINGS];
+static unsigned ends_until_exit = LAST_OF_THREAD;
+
+static void numbered_destroy(void *object)
+{
+    struct numbered *numbered = object;
+    ends[numbered->number]++;
+    if (--ends_until_exit == 0)
+        pthread_exit(NULL);
+}
+
+static const gca_type numbered_type = {.name = "numbered", .destroy = numbered_destroy};
+
+static __attribute__((noinline)) void lose_numbered(void)
+{
+    for (unsigned i = 0; i < RINGS; i++) {
+        struct numbered *numbered = gca_rc_new(sizeof *numbered, &numbered_type);
+        numbered->number = i;
+        gca_set(&numbered->self, numbered);
+        gca_release(numbered);
+    }
+}
+
+static void *destroy_what_is_due(void *unused)
+{
+    gca_free(gca_malloc(1)); /* a thread that the heap knows: its stack is no root any more once it has ended */
+    gca_finalize_run();
+    return unused;
+}
+
+/* The thread that has taken them ends in the middle, and what it was about to do is found by the next collection. */
+START_TEST(what_an_ended_thread_has_destroyed_is_not_destroyed_again)
+{
+    pthread_t thread;
+    unsigned all = 0;
+    lose_numbered();
+    clear_stack();
+    gci_cycle_run(REASON_GROWTH);
+    ck_assert_int_eq(pthread_create(&thread, NULL, destroy_what_is_due, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(ends_until_exit, 0);
+    clear_stack();
+    gca_collect();
+    gca_finalize_run();
+    for (unsigned i = 0; i < RINGS; all += ends[i++])
+        ck_assert_uint_le(ends[i], 1);
+    ck_assert_uint_ge(all, RINGS_LEAST);
+}
+END_TEST
+
+/* ---- Records of what is gone ------------------------------------------------------------------------------------------ */
+
+#define SLOTS 1000
+#define SLOTS_LEAST 900
+
+static __attribute__((noinline)) void lose_slots(void *object)
+{
+    for (int i = 0; i < SLOTS; i++) {
+        void **slot = gca_malloc(sizeof *slot);
+        *slot = object;
+        ck_assert_int_eq(gca_weak_link(slot, object), 0);
+    }
+}
+
+/* Otherwise an object that lives for ever would have records of all slots that there ever were, and its end be written where
+ * other blocks are by then. */
+START_TEST(slots_that_are_gone_are_no_links)
+{
+    static void *volatile object;
+    object = gca_malloc(100);
+    uint64_t before = word_load(&gci_special_count);
+    lose_slots(object);
+    ck_assert_uint_ge(word_load(&gci_special_count), before + SLOTS);
+    clear_stack();
+    gca_collect();
+    ck_assert_uint_le(word_load(&gci_special_count), before + 2 * (SLOTS - SLOTS_LEAST));
+    ck_assert(gca_is_reachable(object));
+}
+END_TEST
+
+MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
+           the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_next_counted_object_destroys_what_was_set_aside,
+           the_immortal_need_no_pointer, whole_chains_of_ephemerons_are_followed,
+           what_an_ended_thread_has_destroyed_is_not_destroyed_again, slots_that_are_gone_are_no_links)
