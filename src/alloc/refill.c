@@ -364,6 +364,33 @@ static void look_at_listed(struct heap *heap, struct cache *cache, struct owned_
     gci_release_note_block(heap, unit, count);
 }
 
+/* What others have freed into blocks that are not empty stays uncounted: those wait for it to be. */
+static void give_empty_of(struct heap *heap, struct cache *cache, struct unit_list *available)
+{
+    uint32_t next;
+    for (uint32_t unit = available->head; unit != 0; unit = next) {
+        struct block *block = block_at(heap, unit);
+        const struct size_class *size_class = block_class(heap, unit);
+        next = block->next;
+        if (gci_block_count_free(heap, unit, 0) != size_class->slots)
+            continue;
+        gci_block_fold_all(heap, unit);
+        unit_list_remove(heap, available, unit);
+        cache_unkeep(cache, block);
+        if (destroy_empty(heap, unit))
+            continue;
+        unit_list_push_head(heap, available, unit);
+        expect_more(block, size_class, size_class->slots);
+    }
+}
+
+void gci_refill_give_empty(struct heap *heap, struct cache *cache)
+{
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        for (unsigned i = 0; i < CLASS_COUNT; i++)
+            give_empty_of(heap, cache, &cache->owned[kind][i].available);
+}
+
 void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
