@@ -117,7 +117,8 @@ static NOINLINE void fetch_reclaimed(const struct heap *heap, uint32_t unit, uns
 {
     size_t bytes = block_class(heap, unit)->bytes;
     size_t fetched = bytes < FETCHED_BYTES_MAX ? bytes : FETCHED_BYTES_MAX;
-    char *start = (char *)unit_address(heap, unit) + index * BITS_PER_WORD * bytes; // NOLINT(performance-no-int-to-ptr)
+    char *start = (char *)unit_address(heap, unit); // NOLINT(performance-no-int-to-ptr)
+    start += (size_t)index * BITS_PER_WORD * bytes;
     uint64_t slots = heap->meta.scan[unit][index] & block_at(heap, unit)->free[index];
     if (bytes < FETCHED_SLOT_BYTES_MIN)
         return;
