@@ -17,8 +17,7 @@
  * gci_cpu_highest_bit(bits): index of the highest set bit; bits is not 0.
  * gci_cpu_without(bits, index): bits without that one.
  * gci_cpu_relax(): a pause in a spin loop.
- * gci_cpu_prefetch(address): fetches a line for reading soon.
- * gci_cpu_prefetch_to_write(address): for writing to it soon. */
+ * gci_cpu_prefetch(address): fetches a line for reading soon. */
 
 /* ---- Several words at once ---------------------------------------------------------------------------------------- */
 

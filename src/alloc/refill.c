@@ -124,7 +124,7 @@ static NOINLINE void fetch_reclaimed(const struct heap *heap, uint32_t unit, uns
         return;
     for (; slots != 0; slots &= ~(UINT64_C(1) << highest_bit(slots)))
         for (size_t at = 0; at < fetched; at += CACHE_LINE_BYTES)
-            gci_cpu_prefetch_to_write(start + highest_bit(slots) * bytes + at);
+            gci_cpu_prefetch(start + highest_bit(slots) * bytes + at);
 }
 
 /* The slots of the word get a new life: what was reclaimed is history. */

@@ -58,10 +58,4 @@ ALWAYS_INLINE void gci_cpu_prefetch(const void *address)
     __builtin_prefetch(address, 0, 3);
 }
 
-/* The compiler would take it for one to read, as the first processors of this kind do; those take this one for none at all. */
-ALWAYS_INLINE void gci_cpu_prefetch_to_write(void *address)
-{
-    __asm__ volatile("prefetchw (%0)" : : "r"(address));
-}
-
 #endif
