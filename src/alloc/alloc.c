@@ -222,20 +222,21 @@ void gci_alloc_on_oom(alloc_oom_fn callback)
     oom_callback = callback;
 }
 
-static void look_at_all_woken(struct cache *cache)
+/* What the cache has that nobody uses. */
+static void give_back_from(struct cache *cache)
 {
+    gci_large_clear_shelf(&gci_heap, cache);
     gci_refill_look_at_all_woken(&gci_heap, cache);
-    if (cache->sampled != NULL)
-        gci_refill_look_at_all_woken(&gci_heap, cache->sampled);
+    gci_refill_give_empty(&gci_heap, cache);
 }
 
 size_t gci_alloc_release(uint32_t idle_ms)
 {
     critical_enter();
-    if (gci_cache_self.cache != &gci_cache_empty) {
-        gci_large_clear_shelf(&gci_heap, gci_cache_self.cache);
-        look_at_all_woken(gci_cache_self.cache);
-    }
+    if (gci_cache_self.cache != &gci_cache_empty)
+        give_back_from(gci_cache_self.cache);
+    if (gci_cache_self.cache->sampled != NULL)
+        give_back_from(gci_cache_self.cache->sampled);
     size_t released = gci_region_release(&gci_heap, idle_ms);
     critical_leave();
     return released;

@@ -32,6 +32,9 @@ void gci_refill_look(struct heap *heap, struct cache *cache, uint32_t unit);
 /* The owner looks at all that others have freed meanwhile, of classes too that it does not ask for any more. */
 void gci_refill_look_at_all_woken(struct heap *heap, struct cache *cache);
 
+/* Blocks of the cache that are wholly free go back, for want of memory: those that are kept, too. */
+void gci_refill_give_empty(struct heap *heap, struct cache *cache);
+
 /* A thread that is not the owner has freed enough slots of the block that somebody should look. */
 void gci_refill_wake(struct heap *heap, uint32_t unit);
 

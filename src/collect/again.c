@@ -34,15 +34,10 @@ void gci_again_begin(void)
 
 static bool grow(void)
 {
-    size_t capacity = kept_capacity == 0 ? KEPT_FIRST_CAPACITY : 2 * kept_capacity;
-    struct kept *larger = gci_heap_take_meta(&gci_heap, capacity * sizeof *larger);
-    if (larger == NULL)
-        return false;
-    for (size_t i = 0; i < kept_count; i++)
-        larger[i] = kept[i];
-    kept = larger;
-    kept_capacity = capacity;
-    return true;
+    struct kept *larger = gci_heap_take_larger(&gci_heap, kept, sizeof *kept, KEPT_FIRST_CAPACITY, &kept_capacity);
+    if (larger != NULL)
+        kept = larger;
+    return larger != NULL;
 }
 
 static void keep(uintptr_t address, uintptr_t word)

@@ -313,19 +313,17 @@ static bool mark_below(struct special *special, void *data)
     return true;
 }
 
+#define DUE_FIRST_CAPACITY 64u
+
 static bool make_room(struct bound *bound)
 {
     if (due_count < due_capacity)
         return true;
-    size_t capacity = due_capacity == 0 ? 64 : 2 * due_capacity;
-    struct due_finalizer *larger = gci_heap_take_meta(bound->heap, capacity * sizeof *larger);
-    if (larger == NULL)
-        return false;
-    for (size_t i = 0; i < due_count; i++)
-        larger[i] = due[i];
-    due = larger;
-    due_capacity = capacity;
-    return true;
+    struct due_finalizer *larger =
+        gci_heap_take_larger(bound->heap, due, sizeof *due, DUE_FIRST_CAPACITY, &due_capacity);
+    if (larger != NULL)
+        due = larger;
+    return larger != NULL;
 }
 
 /* Without room it stays a candidate of the next collection. */

@@ -241,3 +241,15 @@ void *gci_heap_take_meta(struct heap *heap, size_t bytes)
     gci_lock_release(&heap->region_lock);
     return at;
 }
+
+void *gci_heap_take_larger(struct heap *heap, const void *array, size_t bytes_each, size_t least, size_t *capacity)
+{
+    size_t wanted = *capacity == 0 ? least : 2 * *capacity;
+    void *larger = gci_heap_take_meta(heap, wanted * bytes_each);
+    if (larger == NULL)
+        return NULL;
+    if (*capacity != 0)
+        __builtin_memcpy(larger, array, *capacity * bytes_each);
+    *capacity = wanted;
+    return larger;
+}

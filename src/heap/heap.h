@@ -158,6 +158,10 @@ void gci_heap_own_ranges(const struct heap *heap, struct range ranges[HEAP_OWN_R
  * line. Takes the region lock. */
 void *gci_heap_take_meta(struct heap *heap, size_t bytes);
 
+/* An array of such memory that is full: one with its elements and room for as many more, at least `least`. NULL, with nothing
+ * changed, where there is no memory. */
+void *gci_heap_take_larger(struct heap *heap, const void *array, size_t bytes_each, size_t least, size_t *capacity);
+
 ALWAYS_INLINE unsigned hot_class(struct hot hot)
 {
     return hot.class_kind & 0x3fu;

@@ -278,8 +278,8 @@ struct census gci_sweep_run(struct heap *heap, bool free_dead)
     return census;
 }
 
-/* Less is not worth the system call in each cycle of a small heap. */
-#define FORGET_BYTES_MIN ((size_t)128 << 10)
+/* Less, of heaps below 128 MiB, stays: each cycle would fault it in again, page by page, with the world stopped. */
+#define FORGET_BYTES_MIN ((size_t)1 << 20)
 
 static void forget(void *bitmaps, uint32_t units)
 {

@@ -242,13 +242,16 @@ ALWAYS_INLINE void scan_words_in_order(struct in_order *block, const lanes_word 
         mark_in_order(block, offset_of(&block->view, words[lowest_bit(mask)]));
 }
 
-/* Objects of `per_group` to as many words as are compared at once. By the objects that are due: their words. */
+/* Objects of `per_group`, 2 or 4, to as many words as are compared at once. By the objects that are due: their words. The bits
+ * are moved apart by halves, then each becomes as many as an object has words. */
 ALWAYS_INLINE uint32_t words_of_objects(uint32_t objects, unsigned per_group)
 {
-    uint32_t words = 0;
-    for (unsigned i = 0; i < per_group; i++)
-        words |= (objects >> i & 1) * ((1u << LANES / per_group) - 1) << i * (LANES / per_group);
-    return words;
+    const unsigned each = LANES / per_group;
+    const uint32_t first_of_each = (1u | 1u << each) * (per_group == 4 ? 1u | 1u << 2 * each : 1u);
+    if (per_group == 4)
+        objects = (objects | objects << (2 * each - 2)) & (3u | 3u << 2 * each);
+    objects = (objects | objects << (each - 1)) & first_of_each;
+    return objects * ((1u << each) - 1);
 }
 
 ALWAYS_INLINE void scan_groups(struct in_order *block, uintptr_t start, uint64_t due, intptr_t ahead,

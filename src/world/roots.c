@@ -19,6 +19,8 @@
 
 #define COPY_WORDS 8192u /* 64 KiB: copies run at memory speed from about that size on */
 
+#define TABLE_FIRST_CAPACITY 64u
+
 /* A growing array of ranges in our own memory. */
 struct range_table {
     struct range *ranges;
@@ -53,14 +55,11 @@ static const struct page_reader *the_reader; /* collector's: for read callbacks 
 static bool table_add(struct range_table *table, struct range range)
 {
     if (table->count == table->capacity) {
-        size_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
-        struct range *larger = gci_heap_take_meta(&gci_heap, capacity * sizeof *larger);
+        struct range *larger =
+            gci_heap_take_larger(&gci_heap, table->ranges, sizeof *larger, TABLE_FIRST_CAPACITY, &table->capacity);
         if (larger == NULL)
             return false;
-        for (size_t i = 0; i < table->count; i++)
-            larger[i] = table->ranges[i];
         table->ranges = larger;
-        table->capacity = capacity;
     }
     table->ranges[table->count++] = range;
     return true;

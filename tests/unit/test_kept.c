@@ -279,6 +279,23 @@ START_TEST(a_block_is_kept_once)
 }
 END_TEST
 
+/* Where nothing is collected, and what the next request wants is none of their sizes. */
+START_TEST(empty_blocks_make_room_at_a_limit)
+{
+    for (unsigned i = 0; i < FEW_COUNT; i++)
+        few[i] = gca_malloc_atomic(FEW_BYTES);
+    free_all();
+    const struct cache *cache = gci_cache_self.cache;
+    ck_assert_uint_gt(cache->kept_blocks, 2);
+    ck_assert_int_eq(gca_option_set("mode", "free"), 0);
+    gci_options.heap_limit = region_used_bytes(&gci_heap) + BLOCK_BYTES;
+    void *run = gca_malloc_atomic((size_t)cache->kept_blocks * BLOCK_BYTES);
+    ck_assert_ptr_nonnull(run);
+    ck_assert_uint_eq(cache->kept_blocks, 0);
+    ck_assert_uint_le(region_used_bytes(&gci_heap), (size_t)gci_options.heap_limit);
+}
+END_TEST
+
 /* Both together have one bound. */
 START_TEST(blocks_and_runs_share_what_may_be_kept)
 {
@@ -323,4 +340,4 @@ END_TEST
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
            a_shelf_is_cleared, a_child_has_what_was_on_its_way, what_the_thread_keeps_is_released,
            a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds, a_block_is_kept_once,
-           blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
+           empty_blocks_make_room_at_a_limit, blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
