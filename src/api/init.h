@@ -39,10 +39,9 @@ bool gci_init_confine(void);
 void gci_init_end_confinement(void);
 bool gci_init_is_confined(void);
 
-/* Whether the process's malloc is ours; otherwise the program has brought its own, and these say so and take from there. Told
- * where malloc is replaced. api/malloc.c */
-bool gci_init_has_malloc(void);
-void gci_init_leave_malloc(void);
+/* Finds whether the process's malloc is ours; where the program has brought its own, gci_free_elsewhere is set, and memory comes
+ * from there. Where malloc is replaced only. api/malloc.c */
+void gci_init_look_for_malloc(void);
 void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment); /* 0: any alignment that malloc gives */
 
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */

@@ -77,11 +77,8 @@ EXPORT void *realloc(void *block, size_t bytes)
 
 /* ---- Programs with a malloc of their own --------------------------------------------------------------------------
  * A browser's executable brings the family, and libraries have that one instead of ours. What it lacks is still ours: that
- * works by its malloc, as the same functions of the C and C++ libraries do. Compilers take two names for two functions. */
-
-static __typeof__(malloc) own_malloc __attribute__((alias("malloc"), malloc, nothrow));
-static __typeof__(realloc) own_realloc __attribute__((alias("realloc"), nothrow));
-static __typeof__(free) own_free __attribute__((alias("free"), nothrow));
+ * works by its malloc, as the same functions of the C and C++ libraries do. Addresses do not tell: in executables that are not
+ * position-independent, functions have another. A block does. */
 
 /* The function of that name that the process has. */
 #define AS_CALLED(function)                                                                                            \
@@ -91,21 +88,18 @@ static __typeof__(free) own_free __attribute__((alias("free"), nothrow));
         called;                                                                                                        \
     })
 
-bool gci_init_has_malloc(void)
-{
-    return AS_CALLED(malloc) == AS_CALLED(own_malloc) && AS_CALLED(realloc) == AS_CALLED(own_realloc) &&
-           AS_CALLED(free) == AS_CALLED(own_free);
-}
-
 static void free_elsewhere(void *block)
 {
     AS_CALLED(free)(block);
 }
 
-void gci_init_leave_malloc(void)
+void gci_init_look_for_malloc(void)
 {
-    gci_free_elsewhere = free_elsewhere;
-    if (gci_options.verbose)
+    void *block = AS_CALLED(malloc)(1);
+    if (block != NULL && !heap_contains(&gci_heap, (uintptr_t)block))
+        gci_free_elsewhere = free_elsewhere;
+    AS_CALLED(free)(block);
+    if (gci_free_elsewhere != NULL && gci_options.verbose)
         gci_env_report_string("this program has a malloc of its own, which it goes on to use");
 }
 

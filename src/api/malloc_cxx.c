@@ -19,7 +19,7 @@ extern void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribut
 /* Where the program has brought a malloc of its own no thread has a window for the fast way. */
 static COLD void *new_slow(size_t bytes, enum block_kind kind)
 {
-    return gci_init_has_malloc() ? gci_alloc_slow(bytes, kind) : gci_init_allocate_elsewhere(bytes, 0);
+    return gci_free_elsewhere == NULL ? gci_alloc_slow(bytes, kind) : gci_init_allocate_elsewhere(bytes, 0);
 }
 
 static void *new_aligned(size_t bytes, size_t alignment)

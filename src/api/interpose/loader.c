@@ -48,15 +48,18 @@ static void look_for_hiding(void)
     static uint64_t seen;
     static const struct import imports[] = {IMPORT("malloc", keep_malloc), IMPORT("calloc", keep_calloc),
                                             IMPORT("realloc", keep_realloc)};
-    if (gci_init_has_malloc()) /* else what is allocated here meets a free that does not know it */
+    static bool has_looked; /* the first time, other constructors of ours ask dlsym: there is one thread */
+    if (!has_looked) {
+        has_looked = true;
+        gci_init_look_for_malloc();
+    }
+    if (gci_free_elsewhere == NULL) /* else what is allocated here meets a free that does not know it */
         gci_image_replace_imports(HIDING_LIBRARY, imports, sizeof imports / sizeof imports[0], &seen);
 }
 
 /* After those of init.c and of real.h; what it finds is used by main at the earliest. */
 __attribute__((constructor(103))) static void look_at_start(void)
 {
-    if (!gci_init_has_malloc())
-        gci_init_leave_malloc();
     look_for_hiding();
 }
 

@@ -51,9 +51,16 @@ static NOINLINE void use_memory(void)
     }
 }
 
+/* Where the program is not position-independent, these are other addresses than the library knows of the same functions. */
+static void *(*volatile taken_malloc)(size_t);
+static void (*volatile taken_free)(void *);
+
 int main(int count, char **arguments)
 {
     static struct hidden dropped;
+    taken_malloc = malloc;
+    taken_free = free;
+    taken_free(taken_malloc(1));
     struct functions of = find_functions(count > 1 ? arguments[1] : NULL);
     void *set = of.make();
     drop_blocks(&dropped);
