@@ -148,23 +148,6 @@ ALWAYS_INLINE void forget_own_sample(struct heap *heap, struct slot slot, const 
     critical_leave_brief();
 }
 
-/* Of a chosen object that nobody else has looked at: where a profiler chooses everything, most frees are. */
-ALWAYS_INLINE bool free_own_sample(struct heap *heap, uint32_t custody, struct slot slot, const void *block)
-{
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    struct block *descriptor = block_at(heap, slot.unit);
-    if (sampled == NULL || custody != (sampled->id | HAS_SAMPLES))
-        return false;
-    forget_own_sample(heap, slot, block);
-    if (UNLIKELY(descriptor->countdown <= 1)) {
-        free_last(heap, sampled, slot);
-        return true;
-    }
-    descriptor->countdown--;
-    gci_cpu_or(&descriptor->free[slot.index / BITS_PER_WORD], slot_bit(slot));
-    return true;
-}
-
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
 READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, const char *function)
@@ -175,8 +158,6 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
     uint32_t custody = u32_load(&block_at(heap, slot.unit)->custody);
     if (custody == gci_cache_self.id && hot_class(heap->meta.hot[slot.unit]) >= CLASS_FEW_SLOTS &&
         free_into_full(heap, gci_cache_self.cache, slot))
-        return true;
-    if (free_own_sample(heap, custody, slot, block))
         return true;
     struct cache *cache = own_cache_of(block_at(heap, slot.unit));
     if (cache != NULL && is_freed_by_others(heap, slot))
@@ -278,13 +259,56 @@ static bool leave_to_others(void *block)
     return true;
 }
 
-READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
+READS_OTHERS_BITS static NOINLINE void free_anyhow(void *block, const char *function)
 {
     if (block == NULL || leave_to_others(block))
         return;
     if (UNLIKELY(!free_short(&gci_heap, block, function)) && !free_large_short(&gci_heap, block, function))
         free_by_any_way(block, function);
     KEEP_ALIVE(block);
+}
+
+/* Whether the block that the address lies in is one of the cache's that nobody else has looked at. */
+ALWAYS_INLINE bool is_wholly_own(const struct heap *heap, const struct cache *sampled, const void *block)
+{
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    return offset < word_load(&heap->limit_bytes) &&
+           u32_load(&block_at(heap, (uint32_t)(offset >> BLOCK_SHIFT))->custody) == (sampled->id | HAS_SAMPLES);
+}
+
+/* Of an object in such a block: where a profiler chooses everything, most frees are. False: there is more to be looked at. */
+ALWAYS_INLINE bool free_chosen(struct heap *heap, struct cache *sampled, const void *block)
+{
+    struct slot slot;
+    if (UNLIKELY(!find_slot(heap, block, &slot)))
+        return false;
+    struct block *descriptor = block_at(heap, slot.unit);
+    forget_own_sample(heap, slot, block);
+    if (UNLIKELY(descriptor->countdown <= 1)) {
+        free_last(heap, sampled, slot);
+        return true;
+    }
+    descriptor->countdown--;
+    gci_cpu_or(&descriptor->free[slot.index / BITS_PER_WORD], slot_bit(slot));
+    return true;
+}
+
+static NOINLINE void free_while_recording(struct cache *sampled, void *block, const char *function)
+{
+    if (is_wholly_own(&gci_heap, sampled, block) && LIKELY(free_chosen(&gci_heap, sampled, block)))
+        KEEP_ALIVE(block);
+    else
+        free_anyhow(block, function);
+}
+
+/* Two calls at the end, for neither of which anything has to be saved here. */
+void gci_free_slow(void *block, const char *function)
+{
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (LIKELY(sampled == NULL))
+        free_anyhow(block, function);
+    else
+        free_while_recording(sampled, block, function);
 }
 
 /* Of a slot that is in the program's hands; 0 where more is to be looked at: an object with a record, too. */

@@ -2,7 +2,7 @@
 /* Implementation of alloc/retire.h. */
 #include "alloc/retire.h"
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "world/critical.h"
 #include "world/thread.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Steps of alloc/count.c that have two halves; no lock is held there, but the first two may come with that of counts. */
+/* Steps of alloc/counts/count.c that have two halves; no lock is held there, but the first two may come with that of counts. */
 enum torture_point {
     TORTURE_LEAVES_OWNER, /* the owner has seen the state that it is about to change */
     TORTURE_LEFT_OWNER,   /* and changed it, but what it had is not yet added */

@@ -14,7 +14,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/budget.h"
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "api/init.h"
 #include "collect/cycle.h"
 #include "heap/cache.h"

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "alloc/retire.h"
 #include "api/family.h"
 #include "api/init.h"

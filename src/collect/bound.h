@@ -24,7 +24,7 @@ struct due_finalizer {
 extern volatile u32_shared gci_bound_is_due HIDDEN;
 
 /* Before the roots are marked: weak slots hold nothing from here to the end of the next, and no thread names an object busy
- * (alloc/count.h), which the name would keep. */
+ * (alloc/counts/count.h), which the name would keep. */
 void gci_bound_hide(struct heap *heap);
 
 /* Objects that this collection has set aside for their finalizers and destroy functions, and unreachable ones whose finalizers

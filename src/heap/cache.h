@@ -65,7 +65,7 @@ STATIC_ASSERT(KIND_COUNT <= (1u << SHELF_KEY_BITS) / SHELF_RUN_UNITS_MAX, "a key
 #define KEPT_UNITS_OF_ALL 512u
 #define KEPT_BLOCKS_SHARE 2u
 
-/* Counted objects whose last references may have been released by other threads. Guarded by the lock of alloc/count.c; the
+/* Counted objects whose last references may have been released by other threads. Guarded by the lock of alloc/counts/count.c; the
  * objects are roots. */
 struct inbox {
     uintptr_t *objects;
@@ -87,14 +87,14 @@ struct cache {
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
     bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
-    volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/count.c */
+    volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/counts/count.c */
     struct inbox inbox;            /* outlives the thread, and so does the next */
-    volatile u32_shared errands;   /* alloc/count.c: its thread has something to do before it makes a counted object */
-    volatile shared_word *busy_at; /* gci_count_self.busy: lock of alloc/count.c; a killed thread's: the region's */
+    volatile u32_shared errands;   /* alloc/counts/count.c: its thread has something to do before it makes a counted object */
+    volatile shared_word *busy_at; /* gci_count_self.busy: lock of alloc/counts/count.c; a killed thread's: the region's */
     volatile shared_word
         busy_with;             /* what that is, or was: set by its thread, and there when the thread no longer is */
     uintptr_t busy_block;      /* the thread's control block, beside which busy_at points; set with it */
-    volatile shared_word left; /* counted objects that its thread has still to destroy (alloc/destroy.h); a root */
+    volatile shared_word left; /* counted objects that its thread has still to destroy (alloc/counts/destroy.h); a root */
     struct trail *trail;       /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };
 
@@ -146,7 +146,7 @@ struct cache *gci_cache_sampled(struct heap *heap, struct cache *cache);
 /* Fork child: what the others had in their thread-local storage is no longer there. */
 void gci_cache_forget_names(struct heap *heap, const struct cache *kept);
 
-/* No thread is busy with the object from here on, which none can be in the middle of counting. Lock of alloc/count.c. */
+/* No thread is busy with the object from here on, which none can be in the middle of counting. Lock of alloc/counts/count.c. */
 void gci_cache_forget_busy(const struct heap *heap, uintptr_t object);
 
 /* A cache of its own for a thread; NULL when memory or ids have run out. */

@@ -13,7 +13,7 @@
 
 #define LENGTH 10000000
 #define STACK_BYTES ((size_t)64 << 10)
-#define STEP_MAX 1000 /* alloc/destroy.h */
+#define STEP_MAX 1000 /* alloc/counts/destroy.h */
 
 struct node {
     struct node *next;

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "alloc/torture.h"
 #include "base/atomic.h"
 #include "heap/special/special.h"
@@ -117,7 +117,7 @@ END_TEST
 /* ---- One object, counted by all at the same time ---------------------------------------------------------------------- */
 
 #define ROUNDS 300
-#define TIMES 200 /* enough to become busy (alloc/count.h) */
+#define TIMES 200 /* enough to become busy (alloc/counts/count.h) */
 
 static pthread_barrier_t turn;
 static struct item *volatile common;
@@ -172,7 +172,7 @@ END_TEST
 
 /* ---- At the end of a thread, and of the count ------------------------------------------------------------------------- */
 
-#define BEHIND_A_STEP 1500 /* DESTROY_STEP and more (alloc/destroy.h) */
+#define BEHIND_A_STEP 1500 /* DESTROY_STEP and more (alloc/counts/destroy.h) */
 
 static struct item *counted_at_the_end;
 

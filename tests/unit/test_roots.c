@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "collect/cycle.h"
@@ -91,7 +91,7 @@ END_TEST
 
 /* ---- What a thread is busy with --------------------------------------------------------------------------------------- */
 
-#define TIMES 200 /* enough to become busy (alloc/count.h) */
+#define TIMES 200 /* enough to become busy (alloc/counts/count.h) */
 
 struct ring {
     struct ring *self;

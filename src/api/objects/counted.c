@@ -3,7 +3,8 @@
 #define GCA_NO_INLINE
 #include <gcalloc/rc.h>
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
+#include "alloc/counts/weak.h"
 #include "api/family.h"
 #include "api/init.h"
 #include "api/objects/layout.h"
@@ -110,7 +111,7 @@ GCA_API int gca_weak_init(gca_weak_t *weak, void *object)
     struct counted *counted = counted_of(object, "gca_weak_init");
     if (counted_state(counted) >= COUNTED_OWNERS_END && counted_state(counted) != COUNTED_IMMORTAL)
         return 0;
-    weak->entry = gci_count_weak_entry(counted);
+    weak->entry = gci_weak_entry(counted);
     return weak->entry == NULL ? ENOMEM : 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "api/family.h"
 #include "api/init.h"
 #include "api/objects/layout.h"

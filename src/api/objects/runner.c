@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "alloc/alloc.h"
-#include "alloc/count.h"
+#include "alloc/counts/count.h"
 #include "api/init.h"
 #include "base/options.h"
 #include "collect/bound.h"

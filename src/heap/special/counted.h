@@ -84,7 +84,7 @@ enum counted_state {
 #define SHARED_MERGED 1u
 #define SHARED_WEAK 2u   /* has an entry for weak references, which goes before the object is destroyed */
 #define SHARED_QUEUED 4u /* is in its owner's inbox, or on the way there: who takes it out sees whether it is dead */
-#define SHARED_BUSY 8u   /* some thread's `busy` may name it (alloc/count.h) */
+#define SHARED_BUSY 8u   /* some thread's `busy` may name it (alloc/counts/count.h) */
 #define SHARED_ONE 16u
 
 /* What sets and clears the flag: its count is ahead meanwhile, by more than owners count in a local count. So who counts a
@@ -99,6 +99,17 @@ ALWAYS_INLINE int32_t shared_count(uint32_t shared)
 {
     int32_t signed_shared = (int32_t)(shared & SHARED_QUEUED ? shared - SHARED_QUEUE_STEP : shared);
     return signed_shared / (int32_t)SHARED_ONE - (signed_shared < 0 && signed_shared % (int32_t)SHARED_ONE != 0);
+}
+
+/* No reference is left for good; who has found that out sees to the end of the object. */
+ALWAYS_INLINE bool shared_is_dead(uint32_t shared)
+{
+    return (shared & (SHARED_MERGED | SHARED_QUEUED)) == SHARED_MERGED && shared_count(shared) == 0;
+}
+
+ALWAYS_INLINE void *counted_data(struct counted *counted)
+{
+    return (char *)counted + COUNTED_HEADER_BYTES;
 }
 
 ALWAYS_INLINE uint32_t counted_owner(const struct counted *counted)

@@ -67,9 +67,10 @@ READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const
 /* NULL: not known. That there was a stack once which reached as far does not mean that there still is. */
 READS_RAW_MEMORY ALWAYS_INLINE void **find_known(struct trail *trail, uintptr_t start)
 {
-    const struct own_way *way = &trail->ways[trail->last_way];
-    if (UNLIKELY(!is_way(way, start, gci_frames_stack_hi)))
+    if (UNLIKELY(!is_way(&trail->ways[trail->last_way], start, gci_frames_stack_hi)) &&
+        !gci_trail_find_way(trail, start))
         return NULL;
+    const struct own_way *way = &trail->ways[trail->last_way];
     uintptr_t at = *word_at(start + way->sp - WORD_BYTES) - 1;
     const struct shape *shape = shape_of(trail, start, at);
     if (UNLIKELY(shape->start != start || shape->at != at || shape->way != trail->last_way ||

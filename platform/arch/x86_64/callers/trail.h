@@ -36,7 +36,7 @@ struct passed_frame {
 };
 
 /* Through our own code: words at those distances from the start are the return addresses into it. */
-#define WAYS 4u
+#define WAYS 8u /* malloc, calloc, realloc, new and what they do for small and for large blocks */
 #define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
 struct own_way {
     uint32_t count;
@@ -82,7 +82,8 @@ struct trail {
     uintptr_t closed;
     bool is_whole; /* frames[0] is the last that a walk finds */
     uint32_t last_way;
-    uintptr_t nowhere; /* 0 */
+    uint32_t oldest_way; /* the next to be replaced */
+    uintptr_t nowhere;   /* 0 */
     size_t count;
     size_t passed_count;
     struct own_way ways[WAYS];
@@ -110,6 +111,9 @@ READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t 
             return false;
     return true;
 }
+
+/* Whether one of the ways leads from there; it is the last one then. */
+bool gci_trail_find_way(struct trail *trail, uintptr_t start);
 
 /* The callers' frames are in trail->frames. False: the walk cannot be kept. */
 bool gci_trail_walk(struct trail *trail, uintptr_t start);

@@ -110,9 +110,20 @@ READS_RAW_MEMORY static NOINLINE bool learn_way(struct trail *trail, uintptr_t s
     way.sp = (uint32_t)(pass->frame.sp - start);
     way.rbp = (uint32_t)((uintptr_t)pass->frame.rbp - start);
     way.rbx = (uint32_t)((uintptr_t)pass->frame.rbx - start);
-    trail->last_way = (trail->last_way + 1) % WAYS;
+    trail->last_way = trail->oldest_way;
+    trail->oldest_way = (trail->oldest_way + 1) % WAYS;
     trail->ways[trail->last_way] = way;
     return true;
+}
+
+bool gci_trail_find_way(struct trail *trail, uintptr_t start)
+{
+    for (uint32_t i = 0; i < WAYS; i++)
+        if (is_way(&trail->ways[i], start, gci_frames_stack_hi)) {
+            trail->last_way = i;
+            return true;
+        }
+    return false;
 }
 
 static NOINLINE bool try_ways(struct trail *trail, uintptr_t start, struct frames_pass *pass)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Implementation of alloc/count.h: everything but the owner's plain steps. */
-#include "alloc/count.h"
+/* Implementation of alloc/counts/count.h: everything but the owner's plain steps. */
+#include "alloc/counts/count.h"
 
 #include "alloc/alloc.h"
+#include "alloc/counts/weak.h"
 #include "alloc/misuse.h"
 #include "alloc/torture.h"
 #include "base/assert.h"
@@ -18,17 +19,11 @@ __thread struct count_self gci_count_self TLS_INITIAL_EXEC = {.owner = COUNT_NOB
 volatile u32_shared gci_count_has_runner;
 
 static struct lock count_lock; /* inboxes, and who is owner */
-static struct lock weak_lock;  /* entries of weak references, and the end of objects that have one */
 
 /* The object of another thread that the calling thread has counted last, and how often in a row. */
 static __thread uintptr_t last_shared TLS_INITIAL_EXEC; /* complemented: thread-local storage is a root */
 static __thread uint32_t last_shared_times TLS_INITIAL_EXEC;
 #define TIMES_TO_MERGE 64u /* so that an owner who does most of the counting is not asked to merge */
-
-static void *data_of(struct counted *counted)
-{
-    return (char *)counted + COUNTED_HEADER_BYTES;
-}
 
 void gci_count_die(const void *object, const char *function, const char *cause)
 {
@@ -40,48 +35,25 @@ void gci_count_die(const void *object, const char *function, const char *cause)
 
 /* ---- The end of a count ------------------------------------------------------------------------------------------- */
 
-static __thread bool has_weak TLS_INITIAL_EXEC; /* within that lock no other of these is taken */
-
-static void enter(struct lock *lock)
+static void enter(void)
 {
-    GCI_ASSERT(!has_weak);
+    GCI_ASSERT(!gci_weak_is_locked()); /* it is the inner one */
     critical_enter();
-    gci_lock_acquire(lock);
-    has_weak = lock == &weak_lock;
+    gci_lock_acquire(&count_lock);
 }
 
-static void leave(struct lock *lock)
+static void leave(void)
 {
-    has_weak = false;
-    gci_lock_release(lock);
+    gci_lock_release(&count_lock);
     critical_leave();
-}
-
-/* From here on nobody finds the object. */
-static void cut_entry(struct counted *counted)
-{
-    enter(&weak_lock);
-    gci_special_lock();
-    const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
-    if (special != NULL)
-        *(uintptr_t *)special->first = 0; // NOLINT(performance-no-int-to-ptr)
-    gci_special_unlock();
-    counted_set_state(counted, COUNTED_DYING);
-    leave(&weak_lock);
-}
-
-/* No reference is left for good; who has found that out calls this. */
-static bool is_dead(uint32_t shared)
-{
-    return (shared & (SHARED_MERGED | SHARED_QUEUED)) == SHARED_MERGED && shared_count(shared) == 0;
 }
 
 /* No thread can be in the middle of counting it. */
 static void forget_busy(const struct counted *counted)
 {
-    enter(&count_lock);
+    enter();
     gci_cache_forget_busy(&gci_heap, (uintptr_t)(counted + 1));
-    leave(&count_lock);
+    leave();
 }
 
 static void dispose(struct counted *counted)
@@ -89,7 +61,7 @@ static void dispose(struct counted *counted)
     if (u32_load(&counted->shared) & SHARED_BUSY)
         forget_busy(counted);
     if (u32_load(&counted->shared) & SHARED_WEAK)
-        cut_entry(counted);
+        gci_weak_cut(counted);
     destroy_now_or_later(counted);
 }
 
@@ -140,8 +112,8 @@ static bool settle_queued(struct counted *counted)
         return false;
     uint32_t shared = state == COUNTED_MERGED ? clear_queued(counted) : merge(counted, SHARED_QUEUE_STEP);
     if (UNLIKELY(shared & SHARED_MERGED && shared_count(shared) < 0))
-        gci_count_die(data_of(counted), "gca_release", "released too often");
-    return is_dead(shared);
+        gci_count_die(counted_data(counted), "gca_release", "released too often");
+    return shared_is_dead(shared);
 }
 
 /* ---- Inboxes ------------------------------------------------------------------------------------------------------ */
@@ -174,7 +146,7 @@ static struct counted *take_from(struct inbox *inbox)
 static void put_into_inbox(struct counted *counted)
 {
     bool is_over = false;
-    enter(&count_lock);
+    enter();
     struct cache *owner = gci_cache_by_id(&gci_heap, counted_state(counted));
     if (owner == NULL || u32_load(&owner->counts) == 0) {
         is_over = settle_queued(counted);
@@ -184,7 +156,7 @@ static void put_into_inbox(struct counted *counted)
         u32_store(&owner->inbox.count, count + 1);
         u32_store_release(&owner->errands, 1);
     }
-    leave(&count_lock);
+    leave();
     if (is_over)
         dispose(counted);
 }
@@ -194,11 +166,11 @@ static void empty_inbox(struct cache *owner, size_t most)
 {
     bool goes_on = u32_load(&owner->inbox.count) != 0;
     for (; goes_on && most != 0; most--) {
-        enter(&count_lock);
+        enter();
         bool is_ours = owner == gci_cache_self.cache || u32_load(&owner->counts) == 0;
         struct counted *counted = is_ours ? take_from(&owner->inbox) : NULL;
         bool is_over = counted != NULL && settle_queued(counted);
-        leave(&count_lock);
+        leave();
         if (is_over)
             dispose(counted);
         goes_on = counted != NULL;
@@ -240,10 +212,10 @@ static void become_owner(void)
         u32_store(&gci_cache_self.cache->errands, 1);
         return;
     }
-    enter(&count_lock);
+    enter();
     u32_store(&gci_cache_self.cache->counts, 1);
     gci_count_self.owner = gci_cache_self.id;
-    leave(&count_lock);
+    leave();
 }
 
 /* After the last function of the program's that may count: nobody else clears it from here on. */
@@ -251,21 +223,21 @@ static void end_busy(void)
 {
     if (gci_cache_self.cache->busy_at == NULL)
         return;
-    enter(&count_lock);
+    enter();
     gci_cache_self.cache->busy_at = NULL;
     word_store(&gci_count_self.busy, 0);
-    leave(&count_lock);
+    leave();
 }
 
 void gci_count_thread_ends(void)
 {
     if (gci_count_self.owner != COUNT_NOBODY) {
         empty_inbox(gci_cache_self.cache, SIZE_MAX);
-        enter(&count_lock);
+        enter();
         u32_store(&gci_cache_self.cache->counts, 0);
         u32_store(&gci_cache_self.cache->errands, 1);
         gci_count_self.owner = COUNT_NOBODY;
-        leave(&count_lock);
+        leave();
         empty_inbox(gci_cache_self.cache, SIZE_MAX);
     }
     gci_destroy_thread_ends();
@@ -299,7 +271,7 @@ void *gci_count_new(size_t bytes, const struct counted_type *type)
     counted_set_local(counted, is_owned ? 1 : 0);
     u32_store(&counted->shared, is_owned ? 0 : SHARED_ONE | SHARED_MERGED);
     counted_set_type_and_state(counted, type, is_owned ? gci_count_self.owner : COUNTED_MERGED);
-    return data_of(counted);
+    return counted_data(counted);
 }
 
 /* ---- Steps of others ---------------------------------------------------------------------------------------------- */
@@ -322,12 +294,12 @@ void gci_count_retain_end(struct counted *counted)
 static void check_retain(struct counted *counted, uint32_t state)
 {
     if (state == COUNTED_FREED)
-        gci_count_die(data_of(counted), "gca_retain", "already freed");
+        gci_count_die(counted_data(counted), "gca_retain", "already freed");
     if (state >= COUNTED_OWNERS_END && state != COUNTED_IMMORTAL)
-        gci_count_die(data_of(counted), "gca_retain", "the object is being destroyed");
+        gci_count_die(counted_data(counted), "gca_retain", "the object is being destroyed");
     if (!object_is_allocated(&gci_heap, gci_resolve(&gci_heap, (uintptr_t)counted)) ||
         gci_resolve(&gci_heap, (uintptr_t)counted).start != (uintptr_t)counted)
-        gci_count_die(data_of(counted), "gca_retain", "not a counted object");
+        gci_count_die(counted_data(counted), "gca_retain", "not a counted object");
 }
 
 /* Whether the calling thread has counted this object often and no other in between. */
@@ -355,10 +327,10 @@ static void make_busy(struct counted *counted, uint32_t shared)
     word_store_release(&cache->busy_with, (uintptr_t)(counted + 1));
     word_store_release(&gci_count_self.busy, (uintptr_t)(counted + 1));
     if (cache->busy_at == NULL) {
-        enter(&count_lock);
+        enter();
         cache->busy_block = gci_thread_control_block();
         cache->busy_at = &gci_count_self.busy;
-        leave(&count_lock);
+        leave();
     }
 }
 
@@ -408,9 +380,9 @@ static bool is_beyond_release(struct counted *counted, uint32_t state)
     if (state == COUNTED_IMMORTAL || state == COUNTED_BATCH || state == COUNTED_BATCH_DESTROYED)
         return true;
     if (state == COUNTED_FREED)
-        gci_count_die(data_of(counted), "gca_release", "already freed");
+        gci_count_die(counted_data(counted), "gca_release", "already freed");
     if (state >= COUNTED_OWNERS_END)
-        gci_count_die(data_of(counted), "gca_release", "released too often");
+        gci_count_die(counted_data(counted), "gca_release", "released too often");
     return false;
 }
 
@@ -439,10 +411,10 @@ void gci_count_release_end(struct counted *counted, uint32_t after)
     bool is_others = (after & (SHARED_MERGED | SHARED_QUEUED)) != SHARED_MERGED; /* and may be gone */
     if (is_others || counted_state(counted) == COUNTED_IMMORTAL)
         return;
-    if (is_dead(after))
+    if (shared_is_dead(after))
         dispose(counted);
     else if (shared_count(after) < 0)
-        gci_count_die(data_of(counted), "gca_release", "released too often");
+        gci_count_die(counted_data(counted), "gca_release", "released too often");
 }
 
 static void release_shared(struct counted *counted)
@@ -455,12 +427,12 @@ static void release_shared(struct counted *counted)
 static void release_own(struct counted *counted)
 {
     uint32_t shared = merge(counted, SHARED_ONE);
-    if (is_dead(shared))
+    if (shared_is_dead(shared))
         dispose(counted);
     else if (shared & SHARED_QUEUED)
         empty_own_inbox(false);
     else if (UNLIKELY(shared_count(shared) < 0))
-        gci_count_die(data_of(counted), "gca_release", "released too often");
+        gci_count_die(counted_data(counted), "gca_release", "released too often");
 }
 
 void gci_count_release_slow(struct counted *counted)
@@ -481,59 +453,18 @@ void gci_count_make_immortal(struct counted *counted)
         forget_busy(counted);
 }
 
-/* ---- Weak references, as the program has them ----------------------------------------------------------------------- */
-
-static uintptr_t *find_entry(const struct counted *counted)
-{
-    gci_special_lock();
-    const struct special *special = gci_special_find((uintptr_t)counted, SPECIAL_WEAK);
-    uintptr_t *entry = special != NULL ? (uintptr_t *)special->first : NULL; // NOLINT(performance-no-int-to-ptr)
-    gci_special_unlock();
-    return entry;
-}
-
-/* The entry that there is, or `fresh`, which holds the object's address from then on. NULL: no memory for the record. */
-static uintptr_t *find_or_add_entry(struct counted *counted, uintptr_t *fresh)
-{
-    enter(&weak_lock);
-    uintptr_t *entry = find_entry(counted);
-    if (entry == NULL && fresh != NULL) {
-        *fresh = ~(uintptr_t)counted;
-        struct object object = gci_resolve(&gci_heap, (uintptr_t)counted);
-        entry = gci_special_add(&gci_heap, object, SPECIAL_WEAK, (uintptr_t)fresh, 0) ? fresh : NULL;
-    }
-    leave(&weak_lock);
-    return entry;
-}
-
-static void set_weak(struct counted *counted)
-{
-    uint32_t seen = u32_load(&counted->shared);
-    while (!(seen & SHARED_WEAK) && !u32_compare_and_swap(&counted->shared, seen, seen | SHARED_WEAK))
-        seen = u32_load(&counted->shared);
-}
-
-/* The caller has a reference meanwhile, so the flag is there before the last one goes. */
-void *gci_count_weak_entry(struct counted *counted)
-{
-    uintptr_t *entry = find_or_add_entry(counted, NULL);
-    if (entry == NULL)
-        entry = find_or_add_entry(counted, alloc_fast(GRANULE_BYTES, KIND_ATOMIC));
-    if (entry != NULL && counted_state(counted) != COUNTED_IMMORTAL)
-        set_weak(counted);
-    return entry;
-}
+/* ---- Weak references --------------------------------------------------------------------------------------------- */
 
 /* False: nobody has a reference any more, and whoever had the last one is about to cut the entry. */
 static bool retain_if_alive(struct counted *counted)
 {
     uint32_t state = counted_state(counted);
     if (state == gci_count_self.owner || state == COUNTED_IMMORTAL) {
-        count_retain(data_of(counted));
+        count_retain(counted_data(counted));
         return true;
     }
     uint32_t seen = u32_load(&counted->shared);
-    while (!is_dead(seen)) {
+    while (!shared_is_dead(seen)) {
         if (u32_compare_and_swap(&counted->shared, seen, seen + SHARED_ONE))
             return true;
         seen = u32_load(&counted->shared);
@@ -541,16 +472,9 @@ static bool retain_if_alive(struct counted *counted)
     return false;
 }
 
-/* Not stopped between the load and the count: nothing else keeps the object meanwhile. */
 void *gci_count_weak_get(const void *entry)
 {
-    const uintptr_t *hidden = entry;
-    enter(&weak_lock);
-    struct counted *counted = (struct counted *)~*hidden; // NOLINT(performance-no-int-to-ptr)
-    if (*hidden == 0 || !retain_if_alive(counted))
-        counted = NULL;
-    leave(&weak_lock);
-    return counted == NULL ? NULL : data_of(counted);
+    return gci_weak_get(entry, retain_if_alive);
 }
 
 /* ---- What is due -------------------------------------------------------------------------------------------------- */
@@ -576,7 +500,7 @@ void gci_count_run_errands(void)
 void gci_count_lock(void)
 {
     gci_lock_acquire(&count_lock);
-    gci_lock_acquire(&weak_lock);
+    gci_weak_lock();
     gci_bound_lock();
     gci_special_lock();
 }
@@ -585,14 +509,14 @@ void gci_count_unlock(void)
 {
     gci_special_unlock();
     gci_bound_unlock();
-    gci_lock_release(&weak_lock);
+    gci_weak_unlock();
     gci_lock_release(&count_lock);
 }
 
 void gci_count_reset_lock(void)
 {
     gci_lock_reset(&count_lock);
-    gci_lock_reset(&weak_lock);
+    gci_weak_reset_lock();
     gci_bound_reset_lock();
     gci_special_reset_lock();
 }

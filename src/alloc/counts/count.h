@@ -20,7 +20,7 @@
 #define GCI_ALLOC_COUNT_H
 
 #include "alloc/alloc.h"
-#include "alloc/destroy.h"
+#include "alloc/counts/destroy.h"
 #include "heap/resolve.h"
 #include "heap/special/counted.h"
 
@@ -38,10 +38,7 @@ void gci_count_retain_slow(struct counted *counted);
 void gci_count_release_slow(struct counted *counted);
 void gci_count_make_immortal(struct counted *counted);
 
-/* The entry that weak references of the object share, in memory that is collected; NULL when there is none to be had. */
-void *gci_count_weak_entry(struct counted *counted);
-
-/* The retained object of an entry, or NULL once it is gone. */
+/* The retained object of an entry (weak.h), or NULL once it is gone. */
 void *gci_count_weak_get(const void *entry);
 
 /* Finalizers, destroy functions of cycles and what releases have left, and inboxes; returns how many functions were called. */

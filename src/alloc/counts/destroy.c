@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Implementation of alloc/destroy.h. */
-#include "alloc/destroy.h"
+/* Implementation of alloc/counts/destroy.h. */
+#include "alloc/counts/destroy.h"
 
 #include <errno.h>
 
