@@ -139,7 +139,7 @@ static bool add_all(struct outline *outline, const struct trail *trail)
 }
 
 /* Of the walk that is kept. NULL: it has none, as our own code has frame pointers, or it reads too much. */
-static struct shape *learn_shape(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY static struct shape *learn_shape(struct trail *trail, uintptr_t start)
 {
     uintptr_t sp = trail->frames[trail->count - 1].sp;
     uintptr_t at = trail->frames[trail->count - 1].returns_to - 1;
@@ -198,7 +198,7 @@ static uint64_t hash_of_walk(const struct trail *trail)
     return mixed_product(sum, GOLDEN_ODD);
 }
 
-static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
 {
     if (!gci_trail_walk(trail, start))
         return NULL;
@@ -210,7 +210,7 @@ static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
 
 HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
 
-void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
+READS_RAW_MEMORY void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
 {
     uintptr_t start = (uintptr_t)registers;
     if (UNLIKELY(!frames_is_known(start) && !gci_frames_learn_stack(start)))
