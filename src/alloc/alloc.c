@@ -519,7 +519,7 @@ void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
     void *block = NULL;
     if (bytes > SMALL_BYTES_MAX || budget_is_spent()) {
-        if (!budget_settle_none())
+        if (!budget_settle_none(gci_sample_hooks))
             return allocate_settled(bytes, kind);
         return allocate_chosen_small(bytes, kind);
     }
