@@ -53,7 +53,7 @@ ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintp
 READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape)
 {
     stack_word *word = word_at(shape->start);
-    uint64_t sum = shape->layout;
+    uint64_t sum = trail->owner_hash + shape->layout;
     const int16_t *distance = shape->distances;
     const int16_t *end = distance + shape->count;
     for (const uint64_t *key = trail->keys; distance < end; distance += SHAPE_STEP, key += SHAPE_STEP) {
@@ -165,24 +165,17 @@ static void make_keys(uint64_t keys[SHAPE_WORDS])
         keys[i] = mixed_product((i + 1) * GOLDEN_ODD, ~GOLDEN_ODD ^ i) | 1;
 }
 
-static void forget(struct trail *trail, bool results, bool code)
-{
-    if (results)
-        __builtin_memset(trail->results, 0, sizeof trail->results);
-    if (!code)
-        return;
-    __builtin_memset(trail->steps, 0, sizeof trail->steps);
-    __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
-}
-
 static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 {
     uintptr_t closed = word_load(&gci_frames_closed);
-    if (trail->owner == 0)
+    if (trail->owner == 0) {
         make_keys(trail->keys);
-    else
-        forget(trail, trail->owner != owner, trail->owner != owner || trail->closed != closed);
+    } else if (trail->closed != closed) {
+        __builtin_memset(trail->steps, 0, sizeof trail->steps);
+        __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
+    }
     trail->owner = owner;
+    trail->owner_hash = mixed_product(owner, GOLDEN_ODD);
     trail->stack_hi = gci_frames_stack_hi;
     trail->closed = closed;
     gci_trail_forget_walk(trail);
@@ -192,7 +185,7 @@ static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 static uint64_t hash_of_walk(const struct trail *trail)
 {
     size_t count = trail->count < TRAIL_ADDRESSES ? trail->count : TRAIL_ADDRESSES;
-    uint64_t sum = count;
+    uint64_t sum = trail->owner_hash + count;
     for (size_t i = 0; i < count; i++)
         sum += trail->frames[trail->count - 1 - i].returns_to * trail->keys[i];
     return mixed_product(sum, GOLDEN_ODD);

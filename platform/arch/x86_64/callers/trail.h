@@ -80,6 +80,7 @@ struct kept_result {
 
 struct trail {
     uint64_t owner;
+    uint64_t owner_hash; /* part of each result's */
     uintptr_t stack_hi;
     uintptr_t closed;
     bool is_whole; /* frames[0] is the last that a walk finds */
