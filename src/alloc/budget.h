@@ -42,8 +42,8 @@ ALWAYS_INLINE bool budget_is_spent(void)
     return gci_cache_self.budget - 1 >= BUDGET_MAX;
 }
 
-/* What gci_budget_settle does where a profiler looks at each request; false, and nothing done, where none does. The hooks are read
- * once for each request: they may be others in the next instruction. */
+/* What gci_budget_settle does where a profiler looks at each request; false, and nothing done, where none does. The hooks are
+ * read once for each request: they may be others in the next instruction. */
 ALWAYS_INLINE bool budget_settle_none(const struct sample_hooks *hooks)
 {
     if (LIKELY(hooks == NULL) || hooks->distance != NULL)

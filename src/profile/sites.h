@@ -94,8 +94,8 @@ struct site_stack {
     bool is_written; /* the profile's file has it; under the lock of the file */
 };
 
-/* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. One at a time; in a critical section
- * where there are others, who may be in the middle of a sample. */
+/* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. One at a time; in a critical
+ * section where there are others, who may be in the middle of a sample. */
 int gci_sites_init(struct heap *heap, uint32_t rows_limit);
 #define SITE_ROWS_MAX (UINT32_C(1) << 16)
 STATIC_ASSERT(SITE_ROWS_MAX <= UINT32_C(1) << (SITE_NAME_ROW_BITS - 1), "a row fits a name");
