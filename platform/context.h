@@ -64,7 +64,7 @@ struct trail;
 size_t gci_context_trail_bytes(void);
 
 /* Where the result for the callers of the calling function is kept: NULL in it, none yet. Returns NULL where the walk cannot be
- * told from others. Results of another `owner` than that of the call before are forgotten. Frames of our own code on top,
+ * told from others. Each `owner`, which is not 0, has its own results. Frames of our own code on top,
  * CONTEXT_OWN_FRAMES_MAX at most, do not count. Not in a signal handler while the trail is in use. */
 void **gci_context_trail_result(struct trail *trail, uint64_t owner);
 #define CONTEXT_OWN_FRAMES_MAX 16u

@@ -400,13 +400,15 @@ static void *clear_for_leaks(void *block, struct attempt *attempt)
 }
 
 /* Of an object of a class that has many slots, from a block of chosen ones; critical section. `window_offset` is what
- * size_class_window says. NULL where more is to be done. */
-ALWAYS_INLINE void *take_chosen_from_window(struct cache *sampled, size_t bytes, enum block_kind kind,
-                                            size_t window_offset, const struct sample *sample)
+ * size_class_window says. NULL where more is to be done. The cache is asked for only now: in a child of fork, which a handler may
+ * have made since the object was chosen, it is no longer the thread's. */
+ALWAYS_INLINE void *take_chosen_from_window(size_t bytes, enum block_kind kind, size_t window_offset,
+                                            const struct sample *sample)
 {
-    struct window *window = cache_window(sampled, kind, window_offset);
-    if (window_offset >= (size_t)CLASS_FEW_SLOTS * WINDOW_BYTES)
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (UNLIKELY(sampled == NULL) || window_offset >= (size_t)CLASS_FEW_SLOTS * WINDOW_BYTES)
         return NULL;
+    struct window *window = cache_window(sampled, kind, window_offset);
     if (UNLIKELY(*window->word == 0) &&
         !gci_refill_window(&gci_heap, sampled, kind, (unsigned)(window_offset / WINDOW_BYTES)))
         return NULL;
@@ -422,11 +424,8 @@ ALWAYS_INLINE void *take_chosen_from_window(struct cache *sampled, size_t bytes,
 /* NULL where more is to be done. */
 static void *take_chosen_from_own(const struct attempt *attempt)
 {
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    if (sampled == NULL)
-        return NULL;
     critical_enter_brief();
-    void *block = take_chosen_from_window(sampled, attempt->asked_bytes, attempt->kind,
+    void *block = take_chosen_from_window(attempt->asked_bytes, attempt->kind,
                                           (size_t)attempt->class_index * WINDOW_BYTES, attempt->sample);
     critical_leave_brief();
     return block;
@@ -496,13 +495,12 @@ static NOINLINE void *allocate_sample_plain(size_t bytes, enum block_kind kind, 
 static NOINLINE void *allocate_chosen_small(size_t bytes, enum block_kind kind)
 {
     struct sample sample;
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    if (bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || sampled == NULL || gci_options.mode == MODE_LEAKS)
+    if (bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || gci_cache_self.cache->sampled == NULL || gci_options.mode == MODE_LEAKS)
         return allocate_chosen_plain(bytes, kind);
     if (UNLIKELY(!choose(bytes, &sample)))
         return allocate_sample_plain(bytes, kind, NULL);
     critical_enter_brief();
-    void *block = take_chosen_from_window(sampled, bytes, kind, size_class_window(bytes), &sample);
+    void *block = take_chosen_from_window(bytes, kind, size_class_window(bytes), &sample);
     critical_leave_brief();
     return LIKELY(block != NULL) ? block : allocate_sample_plain(bytes, kind, &sample);
 }
@@ -519,7 +517,7 @@ void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
     void *block = NULL;
     if (bytes > SMALL_BYTES_MAX || budget_is_spent()) {
-        if (!budget_settle_none())
+        if (!budget_settle_none(gci_sample_hooks))
             return allocate_settled(bytes, kind);
         return allocate_chosen_small(bytes, kind);
     }

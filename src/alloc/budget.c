@@ -16,7 +16,7 @@ bool gci_budget_settle(size_t bytes)
         set_distance(BUDGET_MAX);
         return false;
     }
-    if (budget_settle_none())
+    if (budget_settle_none(hooks))
         return true;
     uint64_t distance = gci_cache_self.budget + bytes + gci_cache_self.reserve;
     uint32_t draw = u32_load(&gci_sample_draw);

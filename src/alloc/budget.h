@@ -42,10 +42,10 @@ ALWAYS_INLINE bool budget_is_spent(void)
     return gci_cache_self.budget - 1 >= BUDGET_MAX;
 }
 
-/* What gci_budget_settle does where a profiler looks at each request; false, and nothing done, where none does. */
-ALWAYS_INLINE bool budget_settle_none(void)
+/* What gci_budget_settle does where a profiler looks at each request; false, and nothing done, where none does. The hooks are
+ * read once for each request: they may be others in the next instruction. */
+ALWAYS_INLINE bool budget_settle_none(const struct sample_hooks *hooks)
 {
-    const struct sample_hooks *hooks = gci_sample_hooks;
     if (LIKELY(hooks == NULL) || hooks->distance != NULL)
         return false;
     gci_cache_self.reserve = 0;

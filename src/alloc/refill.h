@@ -8,6 +8,7 @@
 #include "heap/cache.h"
 #include "heap/release.h"
 #include "heap/sweep.h"
+#include "world/critical.h"
 
 enum refill_result {
     REFILL_DONE,        /* the window has a free slot */
@@ -47,11 +48,14 @@ ALWAYS_INLINE void refill_forget_reclaimed(struct heap *heap, uint32_t unit, uns
         heap->meta.scan[unit][index] = 0;
 }
 
-/* The same: what was frozen has been freed. */
+/* The same: what was frozen has been freed. Not while something is frozen. */
 ALWAYS_INLINE void refill_forget_frozen(struct heap *heap, uint32_t unit, unsigned index)
 {
-    if (UNLIKELY(block_at(heap, unit)->has_frozen))
-        gci_sweep_forget_frozen(heap, unit, index);
+    if (LIKELY(!block_at(heap, unit)->has_frozen))
+        return;
+    critical_enter_brief();
+    gci_sweep_forget_frozen(heap, unit, index);
+    critical_leave_brief();
 }
 
 ALWAYS_INLINE struct recent *refill_recent(struct cache *cache, enum block_kind kind, unsigned class_index)

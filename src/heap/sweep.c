@@ -31,7 +31,8 @@ static bool prepare_small(struct heap *heap, uint32_t unit)
     bool has_frozen = false;
     for (unsigned i = 0; i < size_class->words; i++) {
         uint64_t not_allocated = block_free_bits(block_at(heap, unit), i) | ~block_valid_bits(size_class, i);
-        gci_sweep_forget_frozen(heap, unit, i);
+        if (UNLIKELY(block_at(heap, unit)->has_frozen))
+            gci_sweep_forget_frozen(heap, unit, i);
         heap->meta.scan[unit][i] = not_allocated;
         heap->meta.mark[unit][i] = is_root ? ~UINT64_C(0) : not_allocated | frozen_bits(heap, unit, i);
         has_frozen |= (frozen_bits(heap, unit, i) & ~not_allocated) != 0;

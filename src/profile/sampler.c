@@ -65,9 +65,9 @@ uint64_t gci_sampler_now_ns(void)
     return gci_clock_ns() - gci_session.start_ns;
 }
 
-ALWAYS_INLINE uint64_t origin_of(const struct site_row *row, uint64_t ticks)
+ALWAYS_INLINE uint64_t origin_of(uint64_t name, uint64_t ticks)
 {
-    return row->name | units_of(ticks) << ORIGIN_TIME_SHIFT;
+    return name | units_of(ticks) << ORIGIN_TIME_SHIFT;
 }
 
 /* Of any origin, which may be of an earlier session. */
@@ -78,7 +78,7 @@ ALWAYS_INLINE struct site_row *row_of(uint64_t origin)
 
 ALWAYS_INLINE bool is_named(const struct site_row *row, uint64_t origin)
 {
-    return row->name == (origin & ((1u << SITE_NAME_BITS) - 1));
+    return word_load(&row->name) == (origin & ((1u << SITE_NAME_BITS) - 1));
 }
 
 struct site_row *gci_sampler_row(const struct sample *sample)
@@ -463,14 +463,17 @@ ALWAYS_INLINE bool begin_choice(uint64_t *ticks)
     return true;
 }
 
+/* Since the thread has found its row another session may have begun, by an order on this very thread: the row may be nobody's, or
+ * a stack's of that one. */
 ALWAYS_INLINE bool end_choice(const struct site_row *row, uint64_t ticks, float weight, struct sample *sample)
 {
     gci_sampler_leave();
-    if (UNLIKELY(row == NULL)) {
+    uint64_t name = LIKELY(row != NULL) ? word_load(&row->name) : 0;
+    if (UNLIKELY(!site_is_named_in(name, self.session))) {
         word_add(&gci_session.lost, 1);
         return false;
     }
-    sample->origin = origin_of(row, ticks);
+    sample->origin = origin_of(name, ticks);
     sample->weight = weight;
     return true;
 }
@@ -536,8 +539,9 @@ void gci_sampler_set_due(uint64_t after_ns)
 void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)
 {
     uint32_t number = gci_session.number + 1;
-    gci_session = (struct session){.number = number, .level = level, .rate_bytes = rate_bytes};
     forget_threads();
+    fence_full(); /* who reads the session's number gets one of its own, not one of before */
+    gci_session = (struct session){.number = number, .level = level, .rate_bytes = rate_bytes};
     gci_session.start_ns = gci_clock_ns();
     gci_session.start_ticks = gci_cpu_ticks();
     measure_pace();

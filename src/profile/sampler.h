@@ -15,7 +15,7 @@
 
 /* Of the profile that is on; set before the hooks are. */
 struct session {
-    uint32_t number; /* from 1; in every origin, modulo ORIGIN_SESSIONS */
+    uint32_t number; /* from 1; in every origin, as far as SITE_NAME_SESSION_BITS go */
     enum profile_level level;
     volatile shared_word rate_bytes;
     uint64_t start_ns;

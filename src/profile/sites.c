@@ -61,10 +61,12 @@ static bool take_tables(struct heap *heap, uint32_t limit)
            stack_slots != NULL;
 }
 
+/* Who is in the middle of a sample may have the lock, and add another row of the last session later. */
 static void empty_tables(void)
 {
+    gci_lock_acquire(&lock);
     for (uint32_t i = 0; i < u32_load(&row_count); i++)
-        gci_sites_rows[i].name = 0;
+        word_store(&gci_sites_rows[i].name, 0);
     for (uint32_t i = 0; i < slots_of(rows_limit); i++)
         u32_store(&row_slots[i], 0);
     for (uint32_t i = 0; i < slots_of(stacks_limit()); i++)
@@ -72,6 +74,7 @@ static void empty_tables(void)
     u32_store(&row_count, 0);
     u32_store(&stack_count, 0);
     addresses_used = 0;
+    gci_lock_release(&lock);
 }
 
 int gci_sites_init(struct heap *heap, uint32_t limit)
@@ -182,7 +185,7 @@ struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const 
                                 uint32_t session, uint32_t thread)
 {
     uint64_t hash = hash_of(addresses, depth);
-    uint64_t key = mixed_product(hash ^ thread, SEED);
+    uint64_t key = mixed_product(hash ^ SITE_OWNER(session, thread), SEED);
     struct site_row *row = find_row(key);
     return LIKELY(row != NULL) ? row : find_or_add(key, hash, addresses, depth, place, session, thread);
 }

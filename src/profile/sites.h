@@ -41,11 +41,17 @@ ALWAYS_INLINE uint64_t site_name(uint32_t index, uint64_t session)
     return (index + UINT64_C(1)) | session % (1u << SITE_NAME_SESSION_BITS) << SITE_NAME_ROW_BITS;
 }
 
+/* Whether it names a row of that session; 0 names none. */
+ALWAYS_INLINE bool site_is_named_in(uint64_t name, uint64_t session)
+{
+    return name - site_name(0, session) < UINT64_C(1) << (SITE_NAME_ROW_BITS - 1);
+}
+
 /* What is kept for a stack and thread. All that a sample asks for and changes, and its end where it does not grow old, is in
  * one cache line. */
 struct CACHE_ALIGNED site_row {
-    uint64_t owner; /* set before the row can be found, like `key` and `stack` */
-    uint64_t name;  /* 0: the row is of an earlier session */
+    uint64_t owner;            /* set before the row can be found, like `key` and `stack` */
+    volatile shared_word name; /* 0: the row is of an earlier session */
     struct site_own {
         volatile shared_word samples;
         volatile shared_word allocated_objects;
@@ -62,7 +68,7 @@ struct CACHE_ALIGNED site_row {
     } others;
     uint64_t peak_objects; /* these two: live at the peak (profile/moment.h) */
     uint64_t peak_bytes;
-    uint64_t key;   /* of stack and thread */
+    uint64_t key;   /* of stack, session and thread */
     uint32_t stack; /* number of its stack, from 1 */
 };
 
@@ -88,10 +94,11 @@ struct site_stack {
     bool is_written; /* the profile's file has it; under the lock of the file */
 };
 
-/* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. Nobody else is inside. */
+/* Room for so many rows, and half as many stacks; again: what there is, emptied. ENOMEM or 0. One at a time; in a critical
+ * section where there are others, who may be in the middle of a sample. */
 int gci_sites_init(struct heap *heap, uint32_t rows_limit);
 #define SITE_ROWS_MAX (UINT32_C(1) << 16)
-STATIC_ASSERT(SITE_ROWS_MAX < UINT32_C(1) << SITE_NAME_ROW_BITS, "a row fits a name");
+STATIC_ASSERT(SITE_ROWS_MAX <= UINT32_C(1) << (SITE_NAME_ROW_BITS - 1), "a row fits a name");
 
 /* The row of a stack, innermost first, on a thread of the session with that number; NULL: no room. */
 struct site_row *gci_sites_find(const uintptr_t *addresses, size_t depth, const struct site_place *place,

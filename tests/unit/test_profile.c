@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The profiler's parts: the arithmetic of sampling, records of chosen objects, tables of stacks. */
 #include <math.h>
+#include <signal.h>
+#include <ucontext.h>
 
+#include "alloc/budget.h"
 #include "heap/cache.h"
 #include "heap/large.h"
 #include "heap/special/sample.h"
@@ -11,6 +14,7 @@
 #include "profile/sites.h"
 #include "profile/writer.h"
 #include "support.h"
+#include "world/critical.h"
 
 /* ---- Arithmetic --------------------------------------------------------------------------------------------------- */
 
@@ -259,6 +263,8 @@ START_TEST(stacks_are_kept_once)
     struct site_row *unknown = gci_sites_find(NULL, 0, NULL, 1, 1);
     ck_assert(unknown != NULL && gci_sites_stack(unknown->stack)->depth == 0);
     ck_assert_uint_eq(gci_sites_row_count(), 3);
+    const struct site_row *late = gci_sites_find(NULL, 0, NULL, 2, 1); /* by who is still in an earlier session */
+    ck_assert(late != NULL && late != unknown && late->stack == unknown->stack);
     ck_assert_uint_eq(gci_sites_stack_count(), 2);
 }
 END_TEST
@@ -342,4 +348,114 @@ START_TEST(a_thread_that_the_session_does_not_know_is_nobody)
 }
 END_TEST
 
-MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody)
+/* Orders come by a signal, after any instruction that is in no critical section. */
+#define TRAP_FLAG 0x100
+static volatile unsigned instructions_left; /* until it comes */
+static void (*order)(void);
+
+static void on_trap(int signal, siginfo_t *info, void *data)
+{
+    ucontext_t *context = data;
+    (void)signal;
+    (void)info;
+    if (instructions_left > 1)
+        instructions_left--;
+    else if (!critical_is_inside()) {
+        context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+        instructions_left = 0;
+        order();
+    }
+}
+
+#define CHANGE_FLAGS(instruction)                                                                                      \
+    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " instruction "; popfq; lea 128(%%rsp), %%rsp"                   \
+                     :                                                                                                 \
+                     :                                                                                                 \
+                     : "memory", "cc")
+
+/* Each time it goes the same way, the last time with an order after so many instructions. False: it has fewer. */
+static bool request_with_order(void (*request)(void), unsigned instructions)
+{
+    instructions_left = instructions;
+    for (volatile int times = 4; times > 0; times--) {
+        if (times == 1)
+            CHANGE_FLAGS("orq $0x100, (%%rsp)");
+        request();
+        if (times == 1)
+            CHANGE_FLAGS("andq $~0x100, (%%rsp)");
+    }
+    return instructions_left == 0;
+}
+
+static void listen_for_traps(void)
+{
+    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+    ck_assert_int_eq(sigaction(SIGTRAP, &action, NULL), 0);
+}
+
+static void begin_full(void)
+{
+    gci_sampler_stop();
+    gci_sites_init(&gci_heap, ROWS);
+    gci_sampler_start(PROFILE_LEVEL_FULL, 1);
+    word_store(&gci_session.due_ticks, UINT64_MAX);
+}
+
+static void choose_and_be_born(void)
+{
+    struct sample sample;
+    if (!gci_sample_hooks->choose(24, &sample))
+        return;
+    critical_enter();
+    gci_sample_hooks->born(&sample, 24, BLOCK_BYTES);
+    critical_leave();
+}
+
+#define INSTRUCTIONS_MAX 2000u /* where none is inlined */
+
+/* Nothing of the last session gets into it. */
+START_TEST(a_session_may_begin_in_the_middle_of_a_choice)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    listen_for_traps();
+    order = begin_full;
+    unsigned instructions = 1;
+    uint64_t born = 0;
+    do {
+        begin_full();
+        if (!request_with_order(choose_and_be_born, instructions))
+            break;
+        for (uint32_t i = 0; i < gci_sites_row_count(); i++)
+            born += word_load(&gci_sites_row(i)->own.samples);
+    } while (++instructions < INSTRUCTIONS_MAX);
+    ck_assert_uint_gt(instructions, 100);
+    ck_assert_uint_lt(born, instructions);
+}
+END_TEST
+
+static void end_recording(void)
+{
+    gci_sample_hooks = NULL;
+}
+
+static void settle(void)
+{
+    gci_budget_settle(24);
+}
+
+START_TEST(recording_may_end_in_the_middle_of_a_request)
+{
+    static const struct sample_hooks all = {.distance = NULL};
+    listen_for_traps();
+    order = end_recording;
+    unsigned instructions = 1;
+    do
+        gci_sample_hooks = &all;
+    while (request_with_order(settle, instructions++));
+    ck_assert_uint_gt(instructions, 5);
+}
+END_TEST
+
+MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
+           a_session_may_begin_in_the_middle_of_a_choice, recording_may_end_in_the_middle_of_a_request)

@@ -110,6 +110,56 @@ static void call_all(void)
         end_with_call();
 }
 
+/* ---- The same words at other places ------------------------------------------------------------------------------- */
+
+struct next {
+    void (*call)(const struct next *rest);
+};
+
+/* A frame of a fixed size that calls the next function of a list. */
+#define FRAME_ON_THE_WAY(name, bytes)                                                                                  \
+    void name(const struct next *next) __attribute__((visibility("hidden")));                                          \
+    __asm__(".text\n\t"                                                                                                \
+            ".type " #name ", @function\n" #name ":\n\t"                                                               \
+            ".cfi_startproc\n\t"                                                                                       \
+            "endbr64\n\t"                                                                                              \
+            "subq $" #bytes ", %rsp\n\t"                                                                               \
+            ".cfi_adjust_cfa_offset " #bytes "\n\t"                                                                    \
+            "movq (%rdi), %rax\n\t"                                                                                    \
+            "addq $8, %rdi\n\t"                                                                                        \
+            "call *%rax\n\t"                                                                                           \
+            "addq $" #bytes ", %rsp\n\t"                                                                               \
+            ".cfi_adjust_cfa_offset -" #bytes "\n\t"                                                                   \
+            "ret\n\t"                                                                                                  \
+            ".cfi_endproc\n\t"                                                                                         \
+            ".size " #name ", . - " #name)
+
+FRAME_ON_THE_WAY(small_frame, 24);
+FRAME_ON_THE_WAY(other_small_frame, 24);
+FRAME_ON_THE_WAY(large_frame, 56); /* as much as both small ones and a return address */
+
+static void compare_at_end(const struct next *rest)
+{
+    (void)rest;
+    compare("the same words at other places");
+}
+
+static NOINLINE void call_list(const struct next *list)
+{
+    list->call(list + 1);
+    __asm__ volatile("" : : : "memory");
+}
+
+/* The third stack begins where the second did, and has the words of the first where that had its own. */
+static void find_same_words(void)
+{
+    static const struct next lists[][3] = {{{small_frame}, {compare_at_end}},
+                                           {{large_frame}, {compare_at_end}},
+                                           {{other_small_frame}, {small_frame}, {compare_at_end}}};
+    for (volatile int i = 0; i < 3; i++)
+        call_list(lists[i]);
+}
+
 /* ---- Stacks ------------------------------------------------------------------------------------------------------- */
 
 static void *in_thread(void *data)
@@ -405,6 +455,7 @@ int main(void)
     gci_context_callers_init();
     for (int i = 0; i < SAME_WALKS; i++)
         call_all();
+    find_same_words();
     wander_about();
     run_threads();
     run_coroutine();

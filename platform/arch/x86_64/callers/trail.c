@@ -3,7 +3,8 @@
  *
  * Most stacks have been walked before. The places of the words that a walk has read, a shape, are kept for where it began; where
  * they hold what they held then, the walk would be the same again. So all that a known stack takes is a hash of those words,
- * without a step and without a branch that depends on them (find_known). The result for each hash is kept, for a time.
+ * without a step and without a branch that depends on them (find_known). The result for each hash is kept, for a time. The places
+ * are in the hash as well: another stack may have the same words at others, and what lies there between them.
  *
  * All other stacks are walked (trail_walk.c), as far as they differ from the last one that was, and their shape is learnt.
  */
@@ -52,7 +53,7 @@ ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintp
 READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape)
 {
     stack_word *word = word_at(shape->start);
-    uint64_t sum = shape->count;
+    uint64_t sum = trail->owner_hash + shape->layout;
     const int16_t *distance = shape->distances;
     const int16_t *end = distance + shape->count;
     for (const uint64_t *key = trail->keys; distance < end; distance += SHAPE_STEP, key += SHAPE_STEP) {
@@ -82,7 +83,10 @@ READS_RAW_MEMORY ALWAYS_INLINE void **find_known(struct trail *trail, uintptr_t 
 /* A shape that grows. */
 struct outline {
     struct shape *shape;
+    const uint64_t *keys;
     stack_word *last;
+    uint64_t distances; /* their hash */
+    bool has_registers;
 };
 
 static bool add_word(struct outline *outline, stack_word *word)
@@ -91,15 +95,22 @@ static bool add_word(struct outline *outline, stack_word *word)
     intptr_t distance = word - outline->last;
     if (distance != (int16_t)distance || shape->count == SHAPE_WORDS)
         return false;
+    outline->distances += (uint64_t)distance * outline->keys[shape->count];
     shape->distances[shape->count++] = (int16_t)distance;
     outline->last = word;
     return true;
 }
 
+static bool add_register(struct outline *outline, stack_word *word)
+{
+    outline->has_registers = true;
+    return add_word(outline, word);
+}
+
 static bool add_frame(struct outline *outline, const struct kept_frame *frame, const struct kept_registers *registers)
 {
-    return ((frame->flags & CAME_RBP) == 0 || add_word(outline, registers->rbp_at)) &&
-           ((frame->flags & CAME_RBX) == 0 || add_word(outline, registers->rbx_at)) &&
+    return ((frame->flags & CAME_RBP) == 0 || add_register(outline, registers->rbp_at)) &&
+           ((frame->flags & CAME_RBX) == 0 || add_register(outline, registers->rbx_at)) &&
            add_word(outline, word_at(frame->sp - WORD_BYTES));
 }
 
@@ -107,8 +118,8 @@ static bool add_frame(struct outline *outline, const struct kept_frame *frame, c
 static bool add_first_registers(struct outline *outline, const struct own_way *way, uint32_t flags)
 {
     uintptr_t start = outline->shape->start;
-    return ((flags & NEEDS_RBP) == 0 || add_word(outline, word_at(start + way->rbp))) &&
-           ((flags & NEEDS_RBX) == 0 || add_word(outline, word_at(start + way->rbx)));
+    return ((flags & NEEDS_RBP) == 0 || add_register(outline, word_at(start + way->rbp))) &&
+           ((flags & NEEDS_RBX) == 0 || add_register(outline, word_at(start + way->rbx)));
 }
 
 static bool add_all(struct outline *outline, const struct trail *trail)
@@ -123,17 +134,19 @@ static bool add_all(struct outline *outline, const struct trail *trail)
             return false;
     while (outline->shape->count % SHAPE_STEP != 0)
         add_word(outline, outline->last);
+    uint64_t start = outline->has_registers ? outline->shape->start : 0;
+    outline->shape->layout = mixed_product((outline->distances + outline->shape->count) ^ start, GOLDEN_ODD);
     return true;
 }
 
 /* Of the walk that is kept. NULL: it has none, as our own code has frame pointers, or it reads too much. */
-static struct shape *learn_shape(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY static struct shape *learn_shape(struct trail *trail, uintptr_t start)
 {
     uintptr_t sp = trail->frames[trail->count - 1].sp;
     uintptr_t at = trail->frames[trail->count - 1].returns_to - 1;
     const struct own_way *way = &trail->ways[trail->last_way];
     struct shape *shape = shape_of(trail, start, at);
-    struct outline outline = {.shape = shape, .last = word_at(start)};
+    struct outline outline = {.shape = shape, .keys = trail->keys, .last = word_at(start)};
     shape->start = start;
     shape->at = at;
     shape->way = trail->last_way;
@@ -153,24 +166,17 @@ static void make_keys(uint64_t keys[SHAPE_WORDS])
         keys[i] = mixed_product((i + 1) * GOLDEN_ODD, ~GOLDEN_ODD ^ i) | 1;
 }
 
-static void forget(struct trail *trail, bool results, bool code)
-{
-    if (results)
-        __builtin_memset(trail->results, 0, sizeof trail->results);
-    if (!code)
-        return;
-    __builtin_memset(trail->steps, 0, sizeof trail->steps);
-    __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
-}
-
 static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 {
     uintptr_t closed = word_load(&gci_frames_closed);
-    if (trail->owner == 0)
+    if (trail->owner == 0) {
         make_keys(trail->keys);
-    else
-        forget(trail, trail->owner != owner, trail->owner != owner || trail->closed != closed);
+    } else if (trail->closed != closed) {
+        __builtin_memset(trail->steps, 0, sizeof trail->steps);
+        __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
+    }
     trail->owner = owner;
+    trail->owner_hash = mixed_product(owner, GOLDEN_ODD);
     trail->stack_hi = gci_frames_stack_hi;
     trail->closed = closed;
     gci_trail_forget_walk(trail);
@@ -180,13 +186,13 @@ static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 static uint64_t hash_of_walk(const struct trail *trail)
 {
     size_t count = trail->count < TRAIL_ADDRESSES ? trail->count : TRAIL_ADDRESSES;
-    uint64_t sum = count;
+    uint64_t sum = trail->owner_hash + count;
     for (size_t i = 0; i < count; i++)
         sum += trail->frames[trail->count - 1 - i].returns_to * trail->keys[i];
     return mixed_product(sum, GOLDEN_ODD);
 }
 
-static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
 {
     if (!gci_trail_walk(trail, start))
         return NULL;
@@ -198,7 +204,7 @@ static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
 
 HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
 
-void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
+READS_RAW_MEMORY void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
 {
     uintptr_t start = (uintptr_t)registers;
     if (UNLIKELY(!frames_is_known(start) && !gci_frames_learn_stack(start)))

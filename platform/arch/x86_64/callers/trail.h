@@ -64,6 +64,8 @@ struct shape {
     uintptr_t start; /* 0: no shape */
     uintptr_t at;
     uintptr_t hi; /* behind all words */
+    uint64_t
+        layout; /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
     uint32_t way;
     uint32_t count; /* a multiple of SHAPE_STEP */
     int16_t distances[SHAPE_WORDS];
@@ -78,6 +80,7 @@ struct kept_result {
 
 struct trail {
     uint64_t owner;
+    uint64_t owner_hash; /* part of each result's */
     uintptr_t stack_hi;
     uintptr_t closed;
     bool is_whole; /* frames[0] is the last that a walk finds */

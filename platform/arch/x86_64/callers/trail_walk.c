@@ -426,7 +426,7 @@ READS_RAW_MEMORY ALWAYS_INLINE bool renew_quickly(struct trail *trail, uintptr_t
     return true;
 }
 
-bool gci_trail_walk(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY bool gci_trail_walk(struct trail *trail, uintptr_t start)
 {
     return LIKELY(renew_quickly(trail, start)) || renew(trail, start);
 }
