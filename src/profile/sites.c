@@ -52,7 +52,8 @@ static void make_keys(void)
 static bool take_tables(struct heap *heap, uint32_t limit)
 {
     uint32_t stacks_wanted = limit / ROWS_A_STACK;
-    gci_sites_rows = gci_heap_take_meta(heap, limit * sizeof *gci_sites_rows);
+    struct site_row *rows = gci_heap_take_meta(heap, ((size_t)limit + 1) * sizeof *rows);
+    gci_sites_rows = rows == NULL ? NULL : rows + 1; /* the one in front is what an origin of 0 leads to */
     stacks = gci_heap_take_meta(heap, stacks_wanted * sizeof *stacks);
     addresses_of_all = gci_heap_take_meta(heap, (size_t)stacks_wanted * ADDRESSES_A_STACK * sizeof *addresses_of_all);
     row_slots = gci_heap_take_meta(heap, slots_of(limit) * sizeof *row_slots);

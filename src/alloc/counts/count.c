@@ -453,7 +453,7 @@ void gci_count_make_immortal(struct counted *counted)
         forget_busy(counted);
 }
 
-/* ---- Weak references --------------------------------------------------------------------------------------------- */
+/* ---- Weak references ----------------------------------------------------------------------------------------------- */
 
 /* False: nobody has a reference any more, and whoever had the last one is about to cut the entry. */
 static bool retain_if_alive(struct counted *counted)

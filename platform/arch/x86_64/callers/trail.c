@@ -65,19 +65,27 @@ READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const
     return mixed_product(sum, GOLDEN_ODD);
 }
 
-/* NULL: not known. That there was a stack once which reached as far does not mean that there still is. */
+/* Where the last way leads to. That there was a stack once which reached as far does not mean that there still is. */
+READS_RAW_MEMORY ALWAYS_INLINE const struct shape *find_shape(struct trail *trail, uintptr_t start)
+{
+    const struct own_way *way = &trail->ways[trail->last_way];
+    uintptr_t at = *word_at(start + way->sp - WORD_BYTES) - 1;
+    const struct shape *shape = shape_of(trail, start, at);
+    bool is_there = LIKELY(shape->start == start && shape->at == at && shape->way == way->number &&
+                           shape->hi <= gci_frames_stack_hi);
+    return is_there ? shape : NULL;
+}
+
+/* NULL: not known. A way may be the beginning of a longer one, which then is looked for. */
 READS_RAW_MEMORY ALWAYS_INLINE void **find_known(struct trail *trail, uintptr_t start)
 {
     if (UNLIKELY(!is_way(&trail->ways[trail->last_way], start, gci_frames_stack_hi)) &&
         !gci_trail_find_way(trail, start))
         return NULL;
-    const struct own_way *way = &trail->ways[trail->last_way];
-    uintptr_t at = *word_at(start + way->sp - WORD_BYTES) - 1;
-    const struct shape *shape = shape_of(trail, start, at);
-    if (UNLIKELY(shape->start != start || shape->at != at || shape->way != trail->last_way ||
-                 shape->hi > gci_frames_stack_hi))
-        return NULL;
-    return find_result(trail, hash_of(trail, shape));
+    const struct shape *shape = find_shape(trail, start);
+    if (UNLIKELY(shape == NULL) && gci_trail_find_way(trail, start))
+        shape = find_shape(trail, start);
+    return LIKELY(shape != NULL) ? find_result(trail, hash_of(trail, shape)) : NULL;
 }
 
 /* A shape that grows. */
@@ -122,12 +130,11 @@ static bool add_first_registers(struct outline *outline, const struct own_way *w
            ((flags & NEEDS_RBX) == 0 || add_register(outline, word_at(start + way->rbx)));
 }
 
-static bool add_all(struct outline *outline, const struct trail *trail)
+static bool add_all(struct outline *outline, const struct trail *trail, const struct own_way *way)
 {
     size_t outermost = trail->count > TRAIL_ADDRESSES ? trail->count - TRAIL_ADDRESSES : 0;
     const struct kept_frame *innermost = &trail->frames[trail->count - 1];
-    if (!add_first_registers(outline, &trail->ways[outline->shape->way], innermost->flags) ||
-        !add_word(outline, word_at(innermost->sp - WORD_BYTES)))
+    if (!add_first_registers(outline, way, innermost->flags) || !add_word(outline, word_at(innermost->sp - WORD_BYTES)))
         return false;
     for (size_t i = trail->count - 1; i-- > outermost;)
         if (!add_frame(outline, &trail->frames[i], &trail->registers[i]))
@@ -149,10 +156,10 @@ READS_RAW_MEMORY static struct shape *learn_shape(struct trail *trail, uintptr_t
     struct outline outline = {.shape = shape, .keys = trail->keys, .last = word_at(start)};
     shape->start = start;
     shape->at = at;
-    shape->way = trail->last_way;
+    shape->way = way->number;
     shape->count = 0;
     shape->hi = gci_frames_stack_hi;
-    if (is_way(way, start, gci_frames_stack_hi) && start + way->sp == sp && add_all(&outline, trail))
+    if (is_way(way, start, gci_frames_stack_hi) && start + way->sp == sp && add_all(&outline, trail, way))
         return shape;
     shape->start = 0;
     return NULL;

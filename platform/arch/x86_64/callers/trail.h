@@ -39,6 +39,7 @@ struct passed_frame {
 #define WAYS 8u /* malloc, calloc, realloc, new and what they do for small and for large blocks */
 #define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
 struct own_way {
+    uint32_t number; /* no other way of the trail's has or had */
     uint32_t count;
     uint32_t sp; /* of the first frame behind it, and where its registers are: distances; 0: no way yet */
     uint32_t rbp;
@@ -65,8 +66,8 @@ struct shape {
     uintptr_t at;
     uintptr_t hi; /* behind all words */
     uint64_t
-        layout; /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
-    uint32_t way;
+        layout;   /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
+    uint32_t way; /* its number */
     uint32_t count; /* a multiple of SHAPE_STEP */
     int16_t distances[SHAPE_WORDS];
 };
@@ -85,8 +86,8 @@ struct trail {
     uintptr_t closed;
     bool is_whole; /* frames[0] is the last that a walk finds */
     uint32_t last_way;
-    uint32_t oldest_way; /* the next to be replaced */
-    uintptr_t nowhere;   /* 0 */
+    uint32_t ways_learnt; /* the oldest is the next to be replaced */
+    uintptr_t nowhere;    /* 0 */
     size_t count;
     size_t passed_count;
     struct own_way ways[WAYS];
@@ -115,7 +116,7 @@ READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t 
     return true;
 }
 
-/* Whether one of the ways leads from there; it is the last one then. */
+/* Whether one of the ways leads out of our own code from there; it is the last one then. */
 bool gci_trail_find_way(struct trail *trail, uintptr_t start);
 
 /* The callers' frames are in trail->frames. False: the walk cannot be kept. */

@@ -110,16 +110,22 @@ READS_RAW_MEMORY static NOINLINE bool learn_way(struct trail *trail, uintptr_t s
     way.sp = (uint32_t)(pass->frame.sp - start);
     way.rbp = (uint32_t)((uintptr_t)pass->frame.rbp - start);
     way.rbx = (uint32_t)((uintptr_t)pass->frame.rbx - start);
-    trail->last_way = trail->oldest_way;
-    trail->oldest_way = (trail->oldest_way + 1) % WAYS;
+    trail->last_way = trail->ways_learnt % WAYS;
+    way.number = ++trail->ways_learnt;
     trail->ways[trail->last_way] = way;
     return true;
+}
+
+/* A way may be the beginning of a longer one. */
+READS_RAW_MEMORY static bool leads_out(const struct own_way *way, uintptr_t start, uintptr_t top)
+{
+    return is_way(way, start, top) && LIKELY(!gci_context_is_own_code(*word_at(start + way->sp - WORD_BYTES) - 1));
 }
 
 bool gci_trail_find_way(struct trail *trail, uintptr_t start)
 {
     for (uint32_t i = 0; i < WAYS; i++)
-        if (is_way(&trail->ways[i], start, gci_frames_stack_hi)) {
+        if (leads_out(&trail->ways[i], start, gci_frames_stack_hi)) {
             trail->last_way = i;
             return true;
         }
