@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that brings a malloc and nothing else, with gcalloc in front: it frees nothing that it has from there, and what it has
- * from others goes back there. */
+/* A program that brings a malloc and nothing else, with gcalloc in front: it frees nothing that it has from there, and what it
+ * has from others goes back there. */
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
