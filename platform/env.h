@@ -33,6 +33,9 @@ void gci_env_keep_error_stream(void);
  * the program where nobody reads the pipe or the limit of file sizes is passed. */
 bool gci_env_write(int file, const void *bytes, size_t count);
 
+/* In a sandbox (platform/vm.h: gci_vm_confine) nothing is called but what writes, so that signals come. */
+void gci_env_confine(bool is_confined);
+
 /* Where reports go: see gci_env_keep_error_stream. */
 int gci_env_error_stream(void);
 

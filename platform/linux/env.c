@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "platform/clock.h"
 #include "platform/linux/file.h"
@@ -57,9 +58,16 @@ uint64_t gci_env_random(void)
     return value;
 }
 
+static volatile u32_shared is_process_confined;
+
+void gci_env_confine(bool is_confined)
+{
+    u32_store(&is_process_confined, is_confined);
+}
+
 #define HARMFUL (UINT64_C(1) << (SIGPIPE - 1) | UINT64_C(1) << (SIGXFSZ - 1))
 
-/* Those that wait to be taken already, sent by others. Only what is blocked can; a sandbox may not expect the question. */
+/* Those that wait to be taken already, sent by others. Only what is blocked can. */
 static uint64_t waiting_signals(uint64_t blocked)
 {
     uint64_t waiting = 0;
@@ -68,19 +76,27 @@ static uint64_t waiting_signals(uint64_t blocked)
     return waiting;
 }
 
+/* Of a part that went out before the reader did, the kernel tells as of any other. */
+static bool may_have_sent(ssize_t written, size_t count, int error)
+{
+    return written >= 0 ? (size_t)written < count : error == EPIPE || error == EFBIG;
+}
+
 /* To a pipe that nobody reads, and past the limit of file sizes, the kernel does not only refuse to write: it sends the thread a
- * signal that ends the process, for a line that the program knows nothing of. */
+ * signal that ends the process, for a line that the program knows nothing of. In a sandbox that matters less than that the line
+ * is written, before the process ends for it anyway. */
 static ssize_t write_unharmed(int file, const void *bytes, size_t count)
 {
     const uint64_t harmful = HARMFUL;
     const struct timespec at_once = {0, 0};
     uint64_t before;
-    if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &harmful, &before, sizeof before) != 0)
+    if (u32_load(&is_process_confined) != 0 ||
+        syscall(SYS_rt_sigprocmask, SIG_BLOCK, &harmful, &before, sizeof before) != 0)
         return file_write(file, bytes, count);
     uint64_t sent = harmful & ~waiting_signals(before);
     ssize_t written = file_write(file, bytes, count);
     int error = errno;
-    if (written < 0)
+    if (may_have_sent(written, count, error))
         syscall(SYS_rt_sigtimedwait, &sent, NULL, &at_once, sizeof sent);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof before);
     errno = error;

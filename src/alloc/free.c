@@ -248,14 +248,17 @@ static void free_by_any_way(void *block, const char *function)
 
 void (*gci_free_elsewhere)(void *block);
 
-/* A block that is none of ours, where that is no mistake. */
+/* A block that is none of ours, where that is no mistake. The program's free may pass on to us what it does not know. */
 static bool leave_to_others(void *block)
 {
+    static __thread const void *left TLS_INITIAL_EXEC;
     if (heap_contains(&gci_heap, (uintptr_t)block))
         return false;
-    if (gci_free_elsewhere == NULL)
+    if (gci_free_elsewhere == NULL || left == block)
         return gci_misuse_is_tolerated(block);
+    left = block;
     gci_free_elsewhere(block);
+    left = NULL;
     return true;
 }
 

@@ -140,6 +140,7 @@ bool gci_init_confine(void)
     gci_region_grow_ahead(&gci_heap, AHEAD_BYTES);
     critical_leave();
     gci_vm_confine(true);
+    gci_env_confine(true);
     u32_store(&is_confined, 1);
     return true;
 }
@@ -153,6 +154,7 @@ void gci_init_end_confinement(void)
 {
     u32_store(&is_confined, 0);
     gci_vm_confine(false);
+    gci_env_confine(false);
     if (gci_stop_signal() != 0) {
         gci_look_serve_requests(gca_version());
         gci_env_show_beacon(gci_stop_signal(), gca_version());

@@ -93,19 +93,34 @@ static void free_elsewhere(void *block)
     AS_CALLED(free)(block);
 }
 
+static bool is_free_ours;
+
+static void note_return(void *block)
+{
+    (void)block;
+    is_free_ours = true;
+}
+
+/* A program that brings malloc and no free has no use for the rest either. */
 void gci_init_look_for_malloc(void)
 {
     void *block = AS_CALLED(malloc)(1);
-    if (block != NULL && !heap_contains(&gci_heap, (uintptr_t)block))
-        gci_free_elsewhere = free_elsewhere;
+    bool is_ours = block == NULL || heap_contains(&gci_heap, (uintptr_t)block);
+    gci_free_elsewhere = is_ours ? NULL : note_return;
     AS_CALLED(free)(block);
+    gci_free_elsewhere = is_ours || is_free_ours ? NULL : free_elsewhere;
     if (gci_free_elsewhere != NULL && gci_options.verbose)
         gci_env_report_string("this program has a malloc of its own, which it goes on to use");
 }
 
+/* As the C++ library asks: not for nothing, and for whole multiples of an alignment. */
 void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment)
 {
-    return alignment == 0 ? AS_CALLED(malloc)(bytes) : AS_CALLED(aligned_alloc)(alignment, bytes);
+    size_t asked = bytes == 0 ? 1 : bytes;
+    if (alignment == 0)
+        return AS_CALLED(malloc)(asked);
+    size_t whole = align_up(asked, alignment); /* 0 where there is no such number */
+    return whole == 0 ? NULL : AS_CALLED(aligned_alloc)(alignment, whole);
 }
 
 EXPORT void *reallocarray(void *block, size_t count, size_t bytes)

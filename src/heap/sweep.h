@@ -26,7 +26,7 @@ void gci_sweep_unfreeze(struct heap *heap); /* world stopped */
 bool gci_sweep_is_frozen(const struct heap *heap, uint32_t unit, uint32_t slot);
 
 /* Free slots of the word are going to be handed out again. Those that are freed into an open window, and taken from it again,
- * stay frozen until the next window. Owner. */
+ * are as frozen as before. Owner. */
 COLD void gci_sweep_forget_frozen(struct heap *heap, uint32_t unit, unsigned index);
 
 /* Counts what is marked and what is not. With `free_dead`, frees the rest and gives empty blocks back. */

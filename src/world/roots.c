@@ -178,7 +178,7 @@ static bool exclude_threads(const struct walk *walk)
 static bool exclude_ended_stacks(const struct walk *walk)
 {
     struct range stacks[ENDED_RANGES_MAX];
-    bool is_alone = gci_world_stopped_count() == 0 && !walk->is_interrupted;
+    bool is_alone = gci_world_is_alone() && !walk->is_interrupted;
     size_t count = gci_thread_ended_stacks(stacks, is_alone, read_word_block);
     for (size_t i = 0; i < count; i++)
         if (!table_add(&exclusions, stacks[i]))

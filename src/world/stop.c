@@ -35,6 +35,15 @@ uint32_t gci_world_stopped_count(void)
     return stopped_count;
 }
 
+bool gci_world_is_alone(void)
+{
+    uint32_t g = u32_load(&generation);
+    bool has_deaf = false;
+    for (const struct thread *thread = gci_thread_first(); thread != NULL; thread = thread->next)
+        has_deaf = has_deaf || (u32_load(&thread->id) != 0 && thread->seen_in == g && thread->is_deaf);
+    return stopped_count == 0 && !has_deaf;
+}
+
 static bool is_asked_for(uint32_t g)
 {
     return (g & 1) != 0;

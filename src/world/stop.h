@@ -51,6 +51,9 @@ uint32_t gci_world_generation(void);
 /* Threads that the last stop has stopped. */
 uint32_t gci_world_stopped_count(void);
 
+/* Whether it has met no other thread, neither one that it has stopped nor a deaf one that it has passed by, which may wake up. */
+bool gci_world_is_alone(void);
+
 /* Fork child: nobody is stopped. */
 void gci_world_reset(void);
 

@@ -213,7 +213,6 @@ static void run_in_thread(struct machine *machine)
     REQUIRE(pthread_join(thread, NULL) == 0);
 }
 
-/* The child goes on with the next operations, and the parent does the same ones. */
 /* The address sanitizer's own locks do not come through a fork: a thread that ends in the child waits for ever for one that was
  * held. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -224,6 +223,7 @@ static void run_in_thread(struct machine *machine)
 #define FORKS_HOLD_LOCKS 0
 #endif
 
+/* The child goes on with the next operations, and the parent does the same ones. */
 static void run_in_child(struct machine *machine)
 {
     size_t operations = next_byte(&machine->input);

@@ -149,6 +149,27 @@ static void test_strict(void)
     CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
+/* What is no block of ours is told of by a line, and ends the process, with no call before that but write. */
+static void test_strict_misuse(void)
+{
+    int ends[2];
+    char line[200] = {0};
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        void *volatile block = malloc(100);
+        free(block);
+        CHECK(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO && prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) == 0);
+        free(block);
+        syscall(SYS_exit, 0);
+    }
+    close(ends[1]);
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+    CHECK(read(ends[0], line, sizeof line - 1) > 0 && strstr(line, "double free") != NULL);
+    close(ends[0]);
+}
+
 static void test_refused(void)
 {
     struct sock_fprog none = {0, NULL};
@@ -164,9 +185,10 @@ static void test_refused(void)
 int main(int count, char **arguments)
 {
     const char *how = count > 1 ? arguments[1] : "prctl";
-    if (strcmp(how, "strict") == 0)
+    if (strcmp(how, "strict") == 0) {
         test_strict();
-    else if (strcmp(how, "refused") == 0)
+        test_strict_misuse();
+    } else if (strcmp(how, "refused") == 0)
         test_refused();
     else
         test_filter(how);

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -352,6 +354,36 @@ START_TEST(what_cannot_be_written_sends_no_signal)
 }
 END_TEST
 
+#define PIPE_BYTES 4096
+
+static void *close_when_full(void *end)
+{
+    int bytes = 0;
+    while (ioctl(*(int *)end, FIONREAD, &bytes) == 0 && bytes < PIPE_BYTES)
+        sched_yield();
+    close(*(int *)end);
+    return NULL;
+}
+
+/* The kernel tells of the part, and sends the signal all the same. */
+START_TEST(what_is_written_in_part_sends_no_signal)
+{
+    static const char bytes[3 * PIPE_BYTES];
+    int ends[2];
+    sigset_t before;
+    pthread_t thread;
+    ck_assert(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES), PIPE_BYTES);
+    ck_assert_int_eq(pthread_create(&thread, NULL, close_when_full, &ends[0]), 0);
+    ck_assert(!gci_env_write(ends[1], bytes, sizeof bytes) && errno == EPIPE);
+    pthread_join(thread, NULL);
+    check_signals(&before);
+    close(ends[1]);
+}
+END_TEST
+
 /* In a thread that blocks them, as ours do in a collection, one is left only where it was there before. */
 START_TEST(signals_of_the_program_stay)
 {
@@ -373,7 +405,8 @@ START_TEST(signals_of_the_program_stay)
 }
 END_TEST
 
-MAKE_SUITE(env, what_cannot_be_written_sends_no_signal, signals_of_the_program_stay)
+MAKE_SUITE(env, what_cannot_be_written_sends_no_signal, what_is_written_in_part_sends_no_signal,
+           signals_of_the_program_stay)
 MAKE_SUITE(group, the_tightest_of_nested_groups_counts, groups_of_the_first_version_count,
            without_groups_there_is_no_limit)
 MAKE_SUITE(pages, written_pages_are_found, unreadable_memory_is_survived, what_can_be_written_is_told_and_left_alone)

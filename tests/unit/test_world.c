@@ -242,6 +242,7 @@ START_TEST(a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap)
         sched_yield();
     for (uint64_t round = 0; round < 100; round++) {
         ck_assert(gci_world_stop(DEADLINE_NS));
+        ck_assert(!gci_world_is_alone());
         ck_assert_int_eq(write(wake_up[1], "", 1), 1);
         wait_a_little(round == 0 ? 20000000 : 100000);
         ck_assert_uint_eq(woken, round);

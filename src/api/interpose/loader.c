@@ -48,18 +48,18 @@ static void look_for_hiding(void)
     static uint64_t seen;
     static const struct import imports[] = {IMPORT("malloc", keep_malloc), IMPORT("calloc", keep_calloc),
                                             IMPORT("realloc", keep_realloc)};
-    static bool has_looked; /* the first time, other constructors of ours ask dlsym: there is one thread */
-    if (!has_looked) {
-        has_looked = true;
-        gci_init_look_for_malloc();
-    }
     if (gci_free_elsewhere == NULL) /* else what is allocated here meets a free that does not know it */
         gci_image_replace_imports(HIDING_LIBRARY, imports, sizeof imports / sizeof imports[0], &seen);
 }
 
-/* After those of init.c and of real.h; what it finds is used by main at the earliest. */
+static bool knows_malloc; /* there is one thread until then */
+
+/* After those of init.c and of real.h; what it finds is used by main at the earliest. A malloc of the program's may ask dlsym
+ * itself, and others of our constructors do. */
 __attribute__((constructor(103))) static void look_at_start(void)
 {
+    gci_init_look_for_malloc();
+    knows_malloc = true;
     look_for_hiding();
 }
 
@@ -90,7 +90,8 @@ void *gci_loader_choose_dlsym(uintptr_t arguments[2])
         found = dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
         __atomic_store_n(&next, found, __ATOMIC_RELAXED);
     }
-    look_for_hiding();
+    if (knows_malloc)
+        look_for_hiding();
     return found;
 }
 

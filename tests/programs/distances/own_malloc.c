@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A program that brings a malloc of its own, as browsers do, with gcalloc in front: every library has the program's, and what one
  * of them frees came from there. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,8 +17,16 @@ static _Alignas(16) char arena[ARENA_BYTES];
 static size_t used;
 static int strangers; /* blocks that were freed and are none of these */
 
+/* Gives nothing for nothing, and asks the loader for something the first time. */
 void *malloc(size_t bytes)
 {
+    static int has_asked;
+    if (!has_asked) {
+        has_asked = 1;
+        (void)dlsym(RTLD_NEXT, "pthread_create");
+    }
+    if (bytes == 0)
+        return NULL;
     size_t taken = __atomic_fetch_add(&used, (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, __ATOMIC_RELAXED);
     char *block = arena + taken + ALIGNMENT;
     if (bytes > ARENA_BYTES || taken + bytes + ALIGNMENT > ARENA_BYTES)
@@ -50,9 +59,19 @@ void *realloc(void *block, size_t bytes)
     return moved;
 }
 
+/* Strict, as the standard has it. */
+void *aligned_alloc(size_t alignment, size_t bytes)
+{
+    if (bytes == 0 || bytes % alignment != 0)
+        return NULL;
+    size_t block = (size_t)malloc(bytes + alignment);
+    return block == 0 ? NULL : (void *)((block + alignment) / alignment * alignment);
+}
+
 /* C++ libraries call these, and programs whose compiler has written malloc and free in their place share blocks with them. */
-void *_Znwm(size_t bytes); // NOLINT(bugprone-reserved-identifier)
-void _ZdlPv(void *block);  // NOLINT(bugprone-reserved-identifier)
+void *_Znwm(size_t bytes);                                  // NOLINT(bugprone-reserved-identifier)
+void _ZdlPv(void *block);                                   // NOLINT(bugprone-reserved-identifier)
+void *_ZnwmSt11align_val_t(size_t bytes, size_t alignment); // NOLINT(bugprone-reserved-identifier)
 
 static void mix_objects(void)
 {
@@ -62,6 +81,9 @@ static void mix_objects(void)
         _ZdlPv(_Znwm(i));
     }
     _ZdlPv(NULL);
+    free(_Znwm(0)); /* has to be something: without, this ends in an exception */
+    free(_ZnwmSt11align_val_t(0, 64));
+    free(_ZnwmSt11align_val_t(100, 64));
 }
 
 int main(void)
