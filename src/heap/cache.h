@@ -87,15 +87,19 @@ struct cache {
     volatile u32_shared may_release; /* frees have made some of its blocks worth a look; set by anybody */
     volatile u32_shared is_asked;    /* another thread has sent the owner a signal to do so */
     bool hands_out; /* collector: its thread may have been stopped with a slot whose address it did not have yet */
-    volatile u32_shared counts;    /* its thread is the owner of counted objects; set under the lock of alloc/counts/count.c */
-    struct inbox inbox;            /* outlives the thread, and so does the next */
-    volatile u32_shared errands;   /* alloc/counts/count.c: its thread has something to do before it makes a counted object */
-    volatile shared_word *busy_at; /* gci_count_self.busy: lock of alloc/counts/count.c; a killed thread's: the region's */
+    volatile u32_shared
+        counts;         /* its thread is the owner of counted objects; set under the lock of alloc/counts/count.c */
+    struct inbox inbox; /* outlives the thread, and so does the next */
+    volatile u32_shared
+        errands; /* alloc/counts/count.c: its thread has something to do before it makes a counted object */
     volatile shared_word
-        busy_with;             /* what that is, or was: set by its thread, and there when the thread no longer is */
-    uintptr_t busy_block;      /* the thread's control block, beside which busy_at points; set with it */
-    volatile shared_word left; /* counted objects that its thread has still to destroy (alloc/counts/destroy.h); a root */
-    struct trail *trail;       /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
+        *busy_at; /* gci_count_self.busy: lock of alloc/counts/count.c; a killed thread's: the region's */
+    volatile shared_word
+        busy_with;        /* what that is, or was: set by its thread, and there when the thread no longer is */
+    uintptr_t busy_block; /* the thread's control block, beside which busy_at points; set with it */
+    volatile shared_word
+        left;            /* counted objects that its thread has still to destroy (alloc/counts/destroy.h); a root */
+    struct trail *trail; /* the profiler's, of its thread (profile/sampler.c); NULL: none yet; outlives it */
 };
 
 /* `class_offset` is what size_class_window says. */
