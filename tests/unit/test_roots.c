@@ -340,6 +340,8 @@ START_TEST(slots_that_are_gone_are_no_links)
 END_TEST
 
 MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
-           the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_next_counted_object_destroys_what_was_set_aside,
-           the_immortal_need_no_pointer, whole_chains_of_ephemerons_are_followed,
-           what_an_ended_thread_has_destroyed_is_not_destroyed_again, slots_that_are_gone_are_no_links)
+           the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_immortal_need_no_pointer,
+           whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again)
+
+/* What these count must not be found by a collection that they have not asked for. */
+MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links)
