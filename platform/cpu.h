@@ -11,7 +11,7 @@
 #include "cpu_arch.h"
 
 /* gci_cpu_or(at, bits): *at |= bits in one step as seen by a signal on the same thread (not by other threads).
- * gci_cpu_add(at, value): *at += value, in one step as above.
+ * gci_cpu_add(at, value): *at += value, in one step as above. gci_cpu_count(at): ++*at, the same, of 32 bits.
  * gci_cpu_test(at, bits): whether any of them is set in *at.
  * gci_cpu_spend(at, amount): *at -= amount, modulo 2^64, in one step as above; whether *at was no more than that.
  * gci_cpu_ticks(): a counter that goes at a constant pace, for times where asking the clock costs too much.

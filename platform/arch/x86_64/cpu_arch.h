@@ -19,6 +19,11 @@ ALWAYS_INLINE void gci_cpu_add(volatile uint64_t *at, uint64_t value)
     __asm__ volatile("addq %1, %0" : "+m"(*at) : "er"(value) : "cc");
 }
 
+ALWAYS_INLINE void gci_cpu_count(volatile uint32_t *at)
+{
+    __asm__ volatile("incl %0" : "+m"(*at) : : "cc");
+}
+
 /* The compiler loads the word and keeps a copy of the bits; the processor needs neither. */
 ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
 {

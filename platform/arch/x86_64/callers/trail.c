@@ -17,6 +17,12 @@ size_t gci_context_trail_bytes(void)
     return sizeof(struct trail);
 }
 
+/* Odd numbers without a pattern: 2^64 divided by the generalised golden ratios of three and four dimensions. */
+#define HASH_FACTOR UINT64_C(0xd1b54a32d192ed03)
+#define HASH_LANE_1 UINT64_C(0xdb4f0b9175ae2165)
+#define HASH_LANE_2 UINT64_C(0xbbe0563303a4615f)
+#define HASH_LANE_3 UINT64_C(0xa0f2ec75a1fe1575)
+
 /* ---- Results ------------------------------------------------------------------------------------------------------ */
 
 static struct kept_result *set_of(struct trail *trail, uint64_t hash)
@@ -24,75 +30,94 @@ static struct kept_result *set_of(struct trail *trail, uint64_t hash)
     return trail->results[hash >> (64 - SETS_LOG2)];
 }
 
+/* 1 or 0, of which the compiler makes no branch. */
+ALWAYS_INLINE unsigned is_result(const struct kept_result *kept, uint64_t hash)
+{
+    unsigned is_it = kept->hash == hash;
+    __asm__("" : "+r"(is_it));
+    return is_it;
+}
+
 /* Where in the set it is cannot be foreseen, so no branch asks. */
 ALWAYS_INLINE void **find_result(struct trail *trail, uint64_t hash)
 {
     struct kept_result *set = set_of(trail, hash);
-    unsigned index = (set[1].hash == hash ? 1u : 0) | (set[2].hash == hash ? 2u : 0) | (set[3].hash == hash ? 3u : 0);
     STATIC_ASSERT(SET_RESULTS == 4, "all are compared");
-    return LIKELY(set[index].hash == hash) ? &set[index].result : NULL;
+    struct kept_result *kept =
+        &set[is_result(&set[1], hash) + 2 * is_result(&set[2], hash) + 3 * is_result(&set[3], hash)];
+    return LIKELY(kept->hash == hash) ? &kept->result : NULL;
 }
 
+/* In the place of any, where the set is full: the oldest would be the worst choice for a program that comes to more stacks of a
+ * set than it holds again and again in the same order. */
 static void **add_result(struct trail *trail, uint64_t hash)
 {
     struct kept_result *set = set_of(trail, hash);
-    __builtin_memmove(&set[1], &set[0], (SET_RESULTS - 1) * sizeof *set);
-    set[0] = (struct kept_result){.hash = hash, .result = NULL};
-    return &set[0].result;
+    struct kept_result *kept = &set[trail->results_replaced % SET_RESULTS];
+    for (unsigned i = 0; i < SET_RESULTS && kept->result != NULL; i++)
+        if (set[i].result == NULL)
+            kept = &set[i];
+    trail->results_replaced += kept->result != NULL;
+    *kept = (struct kept_result){.hash = hash, .result = NULL};
+    return &kept->result;
 }
 
 /* ---- Shapes ------------------------------------------------------------------------------------------------------- */
 
-ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintptr_t at)
+ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintptr_t returns_to)
 {
-    return &trail->shapes[mixed_product(start ^ at, GOLDEN_ODD) >> (64 - SHAPES_LOG2)];
+    return &trail->shapes[(start ^ returns_to ^ trail->last_way_hash) * GOLDEN_ODD >> (64 - SHAPES_LOG2)];
 }
 
-/* The sum of the products of the words and the keys (multilinear hashing; Carter and Wegman, 1979): sums that agree for
- * different words are as rare as numbers that agree by chance, but for the few lowest bits that all words share. */
-READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape)
+/* Words are hashed in lanes, so that no step waits for the last one: each lane is a polynomial, whose sums agree for different
+ * words as rarely as numbers do by chance, but for the few lowest bits that all words share. */
+#define LANES SHAPE_STEP
+struct lanes {
+    uint64_t sums[LANES];
+};
+
+ALWAYS_INLINE void hash_word(struct lanes *lanes, unsigned lane, uint64_t word)
 {
-    stack_word *word = word_at(shape->start);
-    uint64_t sum = trail->owner_hash + shape->layout;
-    const int16_t *distance = shape->distances;
-    const int16_t *end = distance + shape->count;
-    for (const uint64_t *key = trail->keys; distance < end; distance += SHAPE_STEP, key += SHAPE_STEP) {
-        sum += *(word += distance[0]) * key[0];
-        sum += *(word += distance[1]) * key[1];
-        sum += *(word += distance[2]) * key[2];
-        sum += *(word += distance[3]) * key[3];
-    }
-    return mixed_product(sum, GOLDEN_ODD);
+    lanes->sums[lane] = lanes->sums[lane] * HASH_FACTOR + word;
 }
 
-/* Where the last way leads to. That there was a stack once which reached as far does not mean that there still is. */
-READS_RAW_MEMORY ALWAYS_INLINE const struct shape *find_shape(struct trail *trail, uintptr_t start)
+ALWAYS_INLINE uint64_t hash_end(const struct lanes *lanes)
 {
-    const struct own_way *way = &trail->ways[trail->last_way];
-    uintptr_t at = *word_at(start + way->sp - WORD_BYTES) - 1;
-    const struct shape *shape = shape_of(trail, start, at);
-    bool is_there = LIKELY(shape->start == start && shape->at == at && shape->way == way->number &&
-                           shape->hi <= gci_frames_stack_hi);
-    return is_there ? shape : NULL;
+    STATIC_ASSERT(LANES == 4, "all are added up");
+    uint64_t low = lanes->sums[0] + lanes->sums[1] * HASH_LANE_1;
+    uint64_t high = lanes->sums[2] * HASH_LANE_2 + lanes->sums[3] * HASH_LANE_3;
+    return mixed_product(low + high, GOLDEN_ODD);
 }
 
-/* NULL: not known. A way may be the beginning of a longer one, which then is looked for. */
+READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape, uintptr_t start)
+{
+    stack_word *words = word_at(start);
+    const uint16_t *distance = shape->distances;
+    const uint16_t *end = distance + shape->count;
+    struct lanes lanes = {{trail->owner_hash + shape->layout, 0, 0, 0}};
+    do {
+        hash_word(&lanes, 0, words[distance[0]]);
+        hash_word(&lanes, 1, words[distance[1]]);
+        hash_word(&lanes, 2, words[distance[2]]);
+        hash_word(&lanes, 3, words[distance[3]]);
+        distance += SHAPE_STEP;
+    } while (distance < end);
+    return hash_end(&lanes);
+}
+
+/* Where the last way leads to. Another's shape does no harm: its words would have to be there as well. That there was a stack
+ * once which reached as far does not mean that there still is. */
 READS_RAW_MEMORY ALWAYS_INLINE void **find_known(struct trail *trail, uintptr_t start)
 {
-    if (UNLIKELY(!is_way(&trail->ways[trail->last_way], start, gci_frames_stack_hi)) &&
-        !gci_trail_find_way(trail, start))
+    const struct shape *shape = shape_of(trail, start, *word_at(start + trail->last_sp - WORD_BYTES));
+    if (UNLIKELY(shape->start != start || shape->hi > trail->stack_hi))
         return NULL;
-    const struct shape *shape = find_shape(trail, start);
-    if (UNLIKELY(shape == NULL) && gci_trail_find_way(trail, start))
-        shape = find_shape(trail, start);
-    return LIKELY(shape != NULL) ? find_result(trail, hash_of(trail, shape)) : NULL;
+    return find_result(trail, hash_of(trail, shape, start));
 }
 
 /* A shape that grows. */
 struct outline {
     struct shape *shape;
-    const uint64_t *keys;
-    stack_word *last;
     uint64_t distances; /* their hash */
     bool has_registers;
 };
@@ -100,12 +125,11 @@ struct outline {
 static bool add_word(struct outline *outline, stack_word *word)
 {
     struct shape *shape = outline->shape;
-    intptr_t distance = word - outline->last;
-    if (distance != (int16_t)distance || shape->count == SHAPE_WORDS)
+    intptr_t distance = word - word_at(shape->start);
+    if (distance != (uint16_t)distance || shape->count == SHAPE_WORDS)
         return false;
-    outline->distances += (uint64_t)distance * outline->keys[shape->count];
-    shape->distances[shape->count++] = (int16_t)distance;
-    outline->last = word;
+    outline->distances = outline->distances * HASH_FACTOR + (uint64_t)distance;
+    shape->distances[shape->count++] = (uint16_t)distance;
     return true;
 }
 
@@ -130,7 +154,15 @@ static bool add_first_registers(struct outline *outline, const struct own_way *w
            ((flags & NEEDS_RBX) == 0 || add_register(outline, word_at(start + way->rbx)));
 }
 
-static bool add_all(struct outline *outline, const struct trail *trail, const struct own_way *way)
+static bool add_way(struct outline *outline, const struct own_way *way)
+{
+    for (uint32_t i = 0; i < way->count; i++)
+        if (!add_word(outline, word_at(outline->shape->start + way->distances[i])))
+            return false;
+    return true;
+}
+
+static bool add_frames(struct outline *outline, const struct trail *trail, const struct own_way *way)
 {
     size_t outermost = trail->count > TRAIL_ADDRESSES ? trail->count - TRAIL_ADDRESSES : 0;
     const struct kept_frame *innermost = &trail->frames[trail->count - 1];
@@ -139,53 +171,50 @@ static bool add_all(struct outline *outline, const struct trail *trail, const st
     for (size_t i = trail->count - 1; i-- > outermost;)
         if (!add_frame(outline, &trail->frames[i], &trail->registers[i]))
             return false;
-    while (outline->shape->count % SHAPE_STEP != 0)
-        add_word(outline, outline->last);
-    uint64_t start = outline->has_registers ? outline->shape->start : 0;
-    outline->shape->layout = mixed_product((outline->distances + outline->shape->count) ^ start, GOLDEN_ODD);
     return true;
+}
+
+static void end_outline(struct outline *outline)
+{
+    struct shape *shape = outline->shape;
+    uint64_t start = outline->has_registers ? shape->start : 0;
+    shape->layout = mixed_product((outline->distances + shape->count) ^ start, GOLDEN_ODD);
+    for (; shape->count % SHAPE_STEP != 0; shape->count++)
+        shape->distances[shape->count] = shape->distances[shape->count - 1];
 }
 
 /* Of the walk that is kept. NULL: it has none, as our own code has frame pointers, or it reads too much. */
 READS_RAW_MEMORY static struct shape *learn_shape(struct trail *trail, uintptr_t start)
 {
     uintptr_t sp = trail->frames[trail->count - 1].sp;
-    uintptr_t at = trail->frames[trail->count - 1].returns_to - 1;
     const struct own_way *way = &trail->ways[trail->last_way];
-    struct shape *shape = shape_of(trail, start, at);
-    struct outline outline = {.shape = shape, .keys = trail->keys, .last = word_at(start)};
-    shape->start = start;
-    shape->at = at;
-    shape->way = way->number;
-    shape->count = 0;
-    shape->hi = gci_frames_stack_hi;
-    if (is_way(way, start, gci_frames_stack_hi) && start + way->sp == sp && add_all(&outline, trail, way))
+    struct shape *shape = shape_of(trail, start, trail->frames[trail->count - 1].returns_to);
+    struct outline outline = {.shape = shape};
+    *shape = (struct shape){.start = start, .hi = trail->stack_hi};
+    if (is_way(way, start, trail->stack_hi) && start + way->sp == sp && add_way(&outline, way) &&
+        add_frames(&outline, trail, way)) {
+        end_outline(&outline);
         return shape;
+    }
     shape->start = 0;
     return NULL;
 }
 
 /* ---- All together ------------------------------------------------------------------------------------------------- */
 
-static void make_keys(uint64_t keys[SHAPE_WORDS])
-{
-    for (unsigned i = 0; i < SHAPE_WORDS; i++)
-        keys[i] = mixed_product((i + 1) * GOLDEN_ODD, ~GOLDEN_ODD ^ i) | 1;
-}
-
-static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
+static void begin_anew(struct trail *trail, uint64_t owner)
 {
     uintptr_t closed = word_load(&gci_frames_closed);
-    if (trail->owner == 0) {
-        make_keys(trail->keys);
-    } else if (trail->closed != closed) {
+    if (trail->closed != closed) {
         __builtin_memset(trail->steps, 0, sizeof trail->steps);
         __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
     }
     trail->owner = owner;
     trail->owner_hash = mixed_product(owner, GOLDEN_ODD);
-    trail->stack_hi = gci_frames_stack_hi;
     trail->closed = closed;
+    trail->stack_lo = gci_frames_stack_lo;
+    trail->stack_hi = gci_frames_stack_hi;
+    gci_trail_use_way(trail, trail->last_way);
     gci_trail_forget_walk(trail);
 }
 
@@ -193,34 +222,49 @@ static NOINLINE void begin_anew(struct trail *trail, uint64_t owner)
 static uint64_t hash_of_walk(const struct trail *trail)
 {
     size_t count = trail->count < TRAIL_ADDRESSES ? trail->count : TRAIL_ADDRESSES;
-    uint64_t sum = trail->owner_hash + count;
+    struct lanes lanes = {{trail->owner_hash + count, 0, 0, 0}};
     for (size_t i = 0; i < count; i++)
-        sum += trail->frames[trail->count - 1 - i].returns_to * trail->keys[i];
-    return mixed_product(sum, GOLDEN_ODD);
+        hash_word(&lanes, i % LANES, trail->frames[trail->count - 1 - i].returns_to);
+    return hash_end(&lanes);
 }
 
-READS_RAW_MEMORY static NOINLINE void **walk_and_learn(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY static void **walk_and_learn(struct trail *trail, uintptr_t start)
 {
     if (!gci_trail_walk(trail, start))
         return NULL;
     const struct shape *shape = learn_shape(trail, start);
-    uint64_t hash = shape != NULL ? hash_of(trail, shape) : hash_of_walk(trail);
+    uint64_t hash = shape != NULL ? hash_of(trail, shape, start) : hash_of_walk(trail);
     void **result = find_result(trail, hash);
     return result != NULL ? result : add_result(trail, hash);
 }
 
+static bool is_of(const struct trail *trail, uint64_t owner)
+{
+    return trail->owner == owner && trail->closed == word_load(&gci_frames_closed);
+}
+
+/* A way may be the beginning of a longer one, which then is looked for. */
+static NOINLINE void **find_otherwise(struct trail *trail, uint64_t owner, uintptr_t start)
+{
+    if (!frames_is_known(start) && !gci_frames_learn_stack(start))
+        return NULL;
+    if (!is_of(trail, owner) || trail->stack_lo != gci_frames_stack_lo || trail->stack_hi != gci_frames_stack_hi)
+        begin_anew(trail, owner);
+    void **result = gci_trail_find_way(trail, start) ? find_known(trail, start) : NULL;
+    return result != NULL && *result != NULL ? result : walk_and_learn(trail, start);
+}
+
 HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
 
-READS_RAW_MEMORY void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
+void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
 {
     uintptr_t start = (uintptr_t)registers;
-    if (UNLIKELY(!frames_is_known(start) && !gci_frames_learn_stack(start)))
-        return NULL;
-    if (UNLIKELY(trail->owner != owner || trail->stack_hi != gci_frames_stack_hi ||
-                 trail->closed != word_load(&gci_frames_closed)))
-        begin_anew(trail, owner);
-    void **result = find_known(trail, start);
-    return LIKELY(result != NULL && *result != NULL) ? result : walk_and_learn(trail, start);
+    if (LIKELY(is_of(trail, owner) && start - trail->stack_lo < trail->room_bytes)) {
+        void **result = find_known(trail, start);
+        if (LIKELY(result != NULL && *result != NULL))
+            return result;
+    }
+    return find_otherwise(trail, owner, start);
 }
 
 size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit)

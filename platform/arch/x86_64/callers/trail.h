@@ -39,7 +39,6 @@ struct passed_frame {
 #define WAYS 8u /* malloc, calloc, realloc, new and what they do for small and for large blocks */
 #define WAY_WORDS (1 + CONTEXT_OWN_FRAMES_MAX) /* the function that asks, whose frame is never told, and its callers */
 struct own_way {
-    uint32_t number; /* no other way of the trail's has or had */
     uint32_t count;
     uint32_t sp; /* of the first frame behind it, and where its registers are: distances; 0: no way yet */
     uint32_t rbp;
@@ -55,22 +54,23 @@ struct known_step {
     uintptr_t bytes;
 };
 
-/* Of a walk that began in a frame at `at`, reached by that way from `start`: where the words lie that it has read, each by its
- * distance in words from the one before, the first from the start. Frames behind TRAIL_ADDRESSES do not count. */
-#define SHAPES_LOG2 9
-#define SHAPE_WORDS (2 * TRAIL_ADDRESSES) /* where each frame is found by rbp, which the one before has saved */
+/* Of a walk from `start`: where the words lie that it has read, those of the way through our own code among them, by their
+ * distances in words. Frames behind TRAIL_ADDRESSES do not count. */
+#define SHAPES_LOG2 10
+#define SHAPE_WORDS                                                                                                    \
+    (WAY_WORDS + 2 * TRAIL_ADDRESSES) /* where each frame is found by rbp, which the one before has saved */
 #define SHAPE_STEP 4u /* words that are hashed at a time; those that are missing are the last one again */
-STATIC_ASSERT(SHAPE_WORDS % SHAPE_STEP == 0, "a shape is whole steps");
+#define SHAPE_WORDS_MAX (SHAPE_WORDS + SHAPE_STEP - SHAPE_WORDS % SHAPE_STEP)
+#define SHAPE_BYTES 512u
 struct shape {
     uintptr_t start; /* 0: no shape */
-    uintptr_t at;
-    uintptr_t hi; /* behind all words */
+    uintptr_t hi;    /* behind all words */
     uint64_t
-        layout;   /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
-    uint32_t way; /* its number */
+        layout; /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
     uint32_t count; /* a multiple of SHAPE_STEP */
-    int16_t distances[SHAPE_WORDS];
-};
+    uint16_t distances[SHAPE_WORDS_MAX];
+} __attribute__((aligned(SHAPE_BYTES))); /* so that its place is a shift */
+STATIC_ASSERT(sizeof(struct shape) == SHAPE_BYTES, "nothing is wasted but the rest");
 
 #define SET_RESULTS 4u /* a cache line */
 #define SETS_LOG2 12
@@ -82,12 +82,18 @@ struct kept_result {
 struct trail {
     uint64_t owner;
     uint64_t owner_hash; /* part of each result's */
-    uintptr_t stack_hi;
     uintptr_t closed;
-    bool is_whole; /* frames[0] is the last that a walk finds */
+    uintptr_t stack_lo;
+    uintptr_t stack_hi;
+    uintptr_t room_bytes; /* from stack_lo on, where a walk may start that goes the last way; 0: there is none yet */
+    uint64_t last_way_hash;
+    uintptr_t last_sp; /* as in the last way */
+
     uint32_t last_way;
     uint32_t ways_learnt; /* the oldest is the next to be replaced */
-    uintptr_t nowhere;    /* 0 */
+    uint32_t results_replaced;
+    bool is_whole;     /* frames[0] is the last that a walk finds */
+    uintptr_t nowhere; /* 0 */
     size_t count;
     size_t passed_count;
     struct own_way ways[WAYS];
@@ -95,7 +101,6 @@ struct trail {
     struct kept_frame frames[FRAMES_KEPT + 1];   /* the one behind the last is never unchanged */
     struct kept_registers registers[FRAMES_KEPT];
     struct known_step steps[STEPS];
-    uint64_t keys[SHAPE_WORDS]; /* odd numbers without a pattern, one for each word of a shape */
     struct shape shapes[1u << SHAPES_LOG2];
     struct kept_result results[1u << SETS_LOG2][SET_RESULTS] CACHE_ALIGNED;
 };
@@ -115,6 +120,9 @@ READS_RAW_MEMORY ALWAYS_INLINE bool is_way(const struct own_way *way, uintptr_t 
             return false;
     return true;
 }
+
+/* The way with that index becomes the last one. */
+void gci_trail_use_way(struct trail *trail, uint32_t index);
 
 /* Whether one of the ways leads out of our own code from there; it is the last one then. */
 bool gci_trail_find_way(struct trail *trail, uintptr_t start);

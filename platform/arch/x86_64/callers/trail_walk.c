@@ -110,10 +110,20 @@ READS_RAW_MEMORY static NOINLINE bool learn_way(struct trail *trail, uintptr_t s
     way.sp = (uint32_t)(pass->frame.sp - start);
     way.rbp = (uint32_t)((uintptr_t)pass->frame.rbp - start);
     way.rbx = (uint32_t)((uintptr_t)pass->frame.rbx - start);
-    trail->last_way = trail->ways_learnt % WAYS;
-    way.number = ++trail->ways_learnt;
-    trail->ways[trail->last_way] = way;
+    uint32_t index = trail->ways_learnt++ % WAYS;
+    trail->ways[index] = way;
+    gci_trail_use_way(trail, index);
     return true;
+}
+
+void gci_trail_use_way(struct trail *trail, uint32_t index)
+{
+    const struct own_way *way = &trail->ways[index];
+    uintptr_t stack_bytes = trail->stack_hi - trail->stack_lo;
+    trail->last_way = index;
+    trail->last_sp = way->sp;
+    trail->room_bytes = way->sp != 0 && way->sp < stack_bytes ? stack_bytes - way->sp : 0;
+    trail->last_way_hash = index * GOLDEN_ODD;
 }
 
 /* A way may be the beginning of a longer one. */
@@ -126,7 +136,7 @@ bool gci_trail_find_way(struct trail *trail, uintptr_t start)
 {
     for (uint32_t i = 0; i < WAYS; i++)
         if (leads_out(&trail->ways[i], start, gci_frames_stack_hi)) {
-            trail->last_way = i;
+            gci_trail_use_way(trail, i);
             return true;
         }
     return false;
@@ -136,7 +146,7 @@ static NOINLINE bool try_ways(struct trail *trail, uintptr_t start, struct frame
 {
     for (uint32_t i = 0; i < WAYS; i++)
         if (follow(&trail->ways[i], start, pass)) {
-            trail->last_way = i;
+            gci_trail_use_way(trail, i);
             return true;
         }
     return learn_way(trail, start, pass);
