@@ -399,34 +399,27 @@ static void *clear_for_leaks(void *block, struct attempt *attempt)
     return __builtin_memset(block, 0, usable);
 }
 
-/* Of an object of a class that has many slots, from a block of chosen ones; critical section. `window_offset` is what
- * size_class_window says. NULL where more is to be done. The cache is asked for only now: in a child of fork, which a handler may
- * have made since the object was chosen, it is no longer the thread's. */
-ALWAYS_INLINE void *take_chosen_from_window(size_t bytes, enum block_kind kind, size_t window_offset,
-                                            const struct sample *sample)
+static struct sample *record_of(const void *block)
 {
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    if (UNLIKELY(sampled == NULL) || window_offset >= (size_t)CLASS_FEW_SLOTS * WINDOW_BYTES)
-        return NULL;
-    struct window *window = cache_window(sampled, kind, window_offset);
-    if (UNLIKELY(*window->word == 0) &&
-        !gci_refill_window(&gci_heap, sampled, kind, (unsigned)(window_offset / WINDOW_BYTES)))
-        return NULL;
-    void *block = take_if_any(window);
-    if (UNLIKELY(block == NULL))
-        return NULL;
     uint32_t unit = unit_of(block);
-    uint32_t slot = slot_of_offset((uint32_t)((uintptr_t)block % BLOCK_BYTES), gci_heap.meta.hot[unit].reciprocal);
-    sample_put_small(sample_at(&gci_heap, unit, slot), sample, bytes, (uintptr_t)block);
-    return block;
+    uint32_t offset = (uint32_t)((uintptr_t)block % BLOCK_BYTES);
+    return sample_at(&gci_heap, unit, slot_of_offset(offset, gci_heap.meta.hot[unit].reciprocal));
 }
 
-/* NULL where more is to be done. */
+/* Of an object of a class that has many slots, from a block of chosen ones. NULL where more is to be done. The cache is asked for
+ * only now: in a child of fork, which a handler may have made since the object was chosen, it is no longer the thread's. */
 static void *take_chosen_from_own(const struct attempt *attempt)
 {
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (UNLIKELY(sampled == NULL) || attempt->class_index >= CLASS_FEW_SLOTS)
+        return NULL;
+    void *block = NULL;
     critical_enter_brief();
-    void *block = take_chosen_from_window(attempt->asked_bytes, attempt->kind,
-                                          (size_t)attempt->class_index * WINDOW_BYTES, attempt->sample);
+    const struct window *window = &sampled->windows[attempt->kind][attempt->class_index];
+    if (*window->word != 0 || gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
+        block = take_if_any(window);
+    if (LIKELY(block != NULL))
+        sample_put_small(record_of(block), attempt->sample, attempt->asked_bytes, (uintptr_t)block);
     critical_leave_brief();
     return block;
 }
@@ -437,30 +430,26 @@ ALWAYS_INLINE bool choose(size_t bytes, struct sample *sample)
     return hooks != NULL && !critical_is_inside() && hooks->choose(bytes, sample);
 }
 
-/* Of what the budget has chosen; `sample` is NULL where the profiler has had second thoughts. `wanted_bytes` is what is
- * allocated; *is_clean, where somebody wants to know. */
-static NOINLINE void *allocate_sample(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
-                                      bool *is_clean, const struct sample *sample)
+/* Of what the budget has chosen, unless the profiler has second thoughts. `wanted_bytes` is what is allocated; *is_clean, where
+ * somebody wants to know. */
+static NOINLINE void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind,
+                                      bool *is_clean)
 {
-    void *block;
+    struct sample sample;
+    void *block = NULL;
+    if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
+        return NULL;
     struct attempt attempt = plan(alloc_with_end(wanted_bytes), alignment, kind);
-    attempt.sample = sample;
+    attempt.sample = choose(bytes, &sample) ? &sample : NULL;
     attempt.asked_bytes = bytes;
-    if (UNLIKELY(sample == NULL) || (block = take_chosen_from_own(&attempt)) == NULL)
+    if (LIKELY(attempt.sample != NULL))
+        block = take_chosen_from_own(&attempt);
+    if (block == NULL)
         block = allocate(&attempt);
     block = clear_for_leaks(block, &attempt);
     if (is_clean != NULL)
         *is_clean = attempt.is_clean;
     return block;
-}
-
-static void *allocate_chosen(size_t bytes, size_t wanted_bytes, size_t alignment, enum block_kind kind, bool *is_clean)
-{
-    struct sample sample;
-    if (is_impossible(wanted_bytes, alignment) || !gci_alloc_is_ready())
-        return NULL;
-    bool is_sample = choose(bytes, &sample);
-    return allocate_sample(bytes, wanted_bytes, alignment, kind, is_clean, is_sample ? &sample : NULL);
 }
 
 /* Whether the calling thread's own cache may be asked without more ado. */
@@ -486,44 +475,64 @@ static NOINLINE void *allocate_chosen_plain(size_t bytes, enum block_kind kind)
     return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
 }
 
-static NOINLINE void *allocate_sample_plain(size_t bytes, enum block_kind kind, const struct sample *sample)
+/* The profiler is told last of all, by a call that nothing comes after: no register is saved for it, and it keeps the block alive
+ * till then. */
+ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t bits,
+                                    const struct sample_hooks *hooks)
 {
-    return allocate_sample(bytes, bytes, GRANULE_BYTES, kind, NULL, sample);
+    void *block = window_take(window, bits);
+    return hooks->record(bytes, block, record_of(block));
 }
 
-/* The shortest way of a chosen request, which a profiler that chooses everything goes each time. */
-static NOINLINE void *allocate_chosen_small(size_t bytes, enum block_kind kind)
+static NOINLINE void *refill_and_record(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)
 {
-    struct sample sample;
-    if (bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || gci_cache_self.cache->sampled == NULL || gci_options.mode == MODE_LEAKS)
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    size_t offset = size_class_window(bytes);
+    const struct window *window = cache_window(sampled, kind, offset);
+    bool is_open = gci_refill_window(&gci_heap, sampled, kind, (unsigned)(offset / WINDOW_BYTES));
+    uint64_t bits = *window->word;
+    return LIKELY(is_open && bits != 0) ? take_and_record(bytes, window, bits, hooks)
+                                        : allocate_chosen_plain(bytes, kind);
+}
+
+/* Where a profiler chooses everything, most requests go this way. */
+static NOINLINE void *allocate_recorded(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)
+{
+    struct cache *sampled = gci_cache_self.cache->sampled;
+    if (UNLIKELY(bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || sampled == NULL || critical_is_inside() ||
+                 gci_options.mode == MODE_LEAKS))
         return allocate_chosen_plain(bytes, kind);
-    if (UNLIKELY(!choose(bytes, &sample)))
-        return allocate_sample_plain(bytes, kind, NULL);
-    critical_enter_brief();
-    void *block = take_chosen_from_window(bytes, kind, size_class_window(bytes), &sample);
-    critical_leave_brief();
-    return LIKELY(block != NULL) ? block : allocate_sample_plain(bytes, kind, &sample);
+    const struct window *window = cache_window(sampled, kind, size_class_window(bytes));
+    uint64_t bits = *window->word;
+    return LIKELY(bits != 0) ? take_and_record(bytes, window, bits, hooks) : refill_and_record(bytes, kind, hooks);
 }
 
 /* The request has spent the budget: the window has not been asked yet. */
 static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
     if (gci_budget_settle(bytes))
-        return allocate_chosen_small(bytes, kind);
+        return allocate_chosen_plain(bytes, kind);
     return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
-void *gci_alloc_slow(size_t bytes, enum block_kind kind)
+/* The window has nothing left. */
+static NOINLINE void *allocate_from_next(size_t bytes, enum block_kind kind)
 {
     void *block = NULL;
-    if (bytes > SMALL_BYTES_MAX || budget_is_spent()) {
-        if (!budget_settle_none(gci_sample_hooks))
-            return allocate_settled(bytes, kind);
-        return allocate_chosen_small(bytes, kind);
-    }
     if (LIKELY(may_use_own()))
         block = take_from_own(gci_cache_self.cache, kind, (unsigned)size_class_of(bytes));
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
+}
+
+/* Calls at the end, for none of which anything has to be saved here. */
+void *gci_alloc_slow(size_t bytes, enum block_kind kind)
+{
+    if (bytes <= SMALL_BYTES_MAX && !budget_is_spent())
+        return allocate_from_next(bytes, kind);
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    if (!budget_settle_none(hooks))
+        return allocate_settled(bytes, kind);
+    return allocate_recorded(bytes, kind, hooks);
 }
 
 void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)

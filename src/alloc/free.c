@@ -22,13 +22,10 @@ static uint64_t slot_bit(struct slot slot)
     return UINT64_C(1) << (slot.index % BITS_PER_WORD);
 }
 
-/* The short way to the slot that starts at `block` and that its owner has not freed. False where there is more to be
- * looked at: a large block, or a wrong address. */
-ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct slot *slot)
+/* The short way to the slot that starts at `offset`, which is below limit_bytes, and that its owner has not freed. False where
+ * there is more to be looked at: a large block, or a wrong address. */
+ALWAYS_INLINE bool find_slot_at(const struct heap *heap, uintptr_t offset, struct slot *slot)
 {
-    uintptr_t offset = (uintptr_t)block - heap->base;
-    if (offset >= word_load(&heap->limit_bytes))
-        return false;
     slot->unit = (uint32_t)(offset >> BLOCK_SHIFT);
     struct hot hot = heap->meta.hot[slot->unit];
     const struct block *descriptor = block_at(heap, slot->unit);
@@ -37,6 +34,12 @@ ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct 
     slot->index = (uint32_t)(product >> 32);
     return hot.use == UNIT_SMALL && (uint32_t)product < hot.reciprocal && offset_in_block < descriptor->slots_bytes &&
            !(descriptor->free[slot->index / BITS_PER_WORD] & slot_bit(*slot));
+}
+
+ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct slot *slot)
+{
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    return offset < word_load(&heap->limit_bytes) && find_slot_at(heap, offset, slot);
 }
 
 /* The calling thread's cache that owns the block, or NULL. */
@@ -141,13 +144,6 @@ static void forget_sample(struct heap *heap, struct slot slot, bool alone)
     critical_leave_brief();
 }
 
-ALWAYS_INLINE void forget_own_sample(struct heap *heap, struct slot slot, const void *block)
-{
-    critical_enter_brief();
-    sample_take_own(sample_at(heap, slot.unit, slot.index), (uintptr_t)block);
-    critical_leave_brief();
-}
-
 /* Nearly all slow frees: a small block of another thread, of this one among remote frees, or the last that a look at the
  * block waits for. False: there is more to be looked at, and nothing was done. */
 READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, const char *function)
@@ -164,12 +160,8 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
         return false;
     if (UNLIKELY(custody & HAS_SPECIAL))
         forget_special(heap, block);
-    if (UNLIKELY(custody & HAS_SAMPLES)) {
-        if (cache != NULL)
-            forget_own_sample(heap, slot, block);
-        else
-            forget_sample(heap, slot, false);
-    }
+    if (UNLIKELY(custody & HAS_SAMPLES))
+        forget_sample(heap, slot, cache != NULL);
     if (cache != NULL)
         free_own(heap, cache, slot);
     else
@@ -271,37 +263,33 @@ READS_OTHERS_BITS static NOINLINE void free_anyhow(void *block, const char *func
     KEEP_ALIVE(block);
 }
 
-/* Whether the block that the address lies in is one of the cache's that nobody else has looked at. */
-ALWAYS_INLINE bool is_wholly_own(const struct heap *heap, const struct cache *sampled, const void *block)
+/* Where a profiler chooses everything, most frees are of an object in a block of the cache's that nobody else has looked at. That
+ * it has a record says that it is one, and not free. The profiler is told last of all, by a call that nothing comes after: no
+ * register is saved for it, and it keeps the block alive till then. */
+static NOINLINE void free_while_recording(void *block, const char *function, const struct cache *sampled)
 {
+    struct heap *heap = &gci_heap;
+    const struct sample_hooks *hooks = gci_sample_hooks;
     uintptr_t offset = (uintptr_t)block - heap->base;
-    return offset < word_load(&heap->limit_bytes) &&
-           u32_load(&block_at(heap, (uint32_t)(offset >> BLOCK_SHIFT))->custody) == (sampled->id | HAS_SAMPLES);
-}
-
-/* Of an object in such a block: where a profiler chooses everything, most frees are. False: there is more to be looked at. */
-ALWAYS_INLINE bool free_chosen(struct heap *heap, struct cache *sampled, const void *block)
-{
-    struct slot slot;
-    if (UNLIKELY(!find_slot(heap, block, &slot)))
-        return false;
-    struct block *descriptor = block_at(heap, slot.unit);
-    forget_own_sample(heap, slot, block);
-    if (UNLIKELY(descriptor->countdown <= 1)) {
-        free_last(heap, sampled, slot);
-        return true;
-    }
+    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
+    if (UNLIKELY(offset >= word_load(&heap->limit_bytes)) || UNLIKELY(hooks == NULL))
+        goto anyhow;
+    struct block *descriptor = block_at(heap, unit);
+    uint64_t product = (uint64_t)(uint32_t)(offset & (BLOCK_BYTES - 1)) * heap->meta.hot[unit].reciprocal;
+    if (u32_load(&descriptor->custody) != (sampled->id | HAS_SAMPLES) ||
+        UNLIKELY((uint32_t)product >= heap->meta.hot[unit].reciprocal) || UNLIKELY(descriptor->countdown <= 1))
+        goto anyhow;
+    struct sample *record = sample_at(heap, unit, (uint32_t)(product >> 32));
+    uint64_t origin = word_load(&record->origin);
+    if (UNLIKELY(origin == 0))
+        goto anyhow;
+    word_store(&record->origin, 0);
     descriptor->countdown--;
-    gci_cpu_or(&descriptor->free[slot.index / BITS_PER_WORD], slot_bit(slot));
-    return true;
-}
-
-static NOINLINE void free_while_recording(struct cache *sampled, void *block, const char *function)
-{
-    if (is_wholly_own(&gci_heap, sampled, block) && LIKELY(free_chosen(&gci_heap, sampled, block)))
-        KEEP_ALIVE(block);
-    else
-        free_anyhow(block, function);
+    gci_cpu_or(&descriptor->free[product >> 38], UINT64_C(1) << (product >> 32 & 63));
+    hooks->freed(origin, record->bytes, (uintptr_t)block, record->weight);
+    return;
+anyhow:
+    free_anyhow(block, function);
 }
 
 /* Two calls at the end, for neither of which anything has to be saved here. */
@@ -311,7 +299,7 @@ void gci_free_slow(void *block, const char *function)
     if (LIKELY(sampled == NULL))
         free_anyhow(block, function);
     else
-        free_while_recording(sampled, block, function);
+        free_while_recording(block, function, sampled);
 }
 
 /* Of a slot that is in the program's hands; 0 where more is to be looked at: an object with a record, too. */

@@ -151,9 +151,10 @@ struct profile_figures {
     uint64_t reclaimed_bytes;
     uint64_t live_objects; /* neither */
     uint64_t live_bytes;
-    uint64_t temporary_objects;            /* freed before the thread's next allocation of a sample's distance */
-    uint64_t lifetimes[PROFILE_LIFETIMES]; /* objects that are gone, by their age then */
-    uint64_t ages[PROFILE_LIFETIMES];      /* objects that live, by their age now; at DUMP and EXIT, else 0 */
+    uint64_t temporary_objects; /* freed before the thread's next allocation of a sample's distance */
+    uint64_t
+        lifetimes[PROFILE_LIFETIMES]; /* objects that are gone, by their age then, as far as a part of them tells */
+    uint64_t ages[PROFILE_LIFETIMES]; /* objects that live, by their age now; at DUMP and EXIT, else 0 */
 };
 
 enum profile_leak_kind {

@@ -8,6 +8,7 @@
 #include "platform/clock.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "profile/age.h"
 #include "profile/sampler.h"
 
 /* ---- Header and end ----------------------------------------------------------------------------------------------- */
@@ -16,7 +17,7 @@
 
 void gci_moment_header(struct writer *writer, const char *version)
 {
-    uint64_t now_ns = gci_sampler_now_ns();
+    uint64_t now_ns = gci_age_now_ns();
     struct profile_header header = {.magic = PROFILE_MAGIC,
                                     .version = PROFILE_VERSION,
                                     .process = gci_process_id(),
@@ -34,7 +35,7 @@ void gci_moment_header(struct writer *writer, const char *version)
 
 void gci_moment_end(struct writer *writer)
 {
-    struct profile_end end = {.time_ns = gci_sampler_now_ns(),
+    struct profile_end end = {.time_ns = gci_age_now_ns(),
                               .peak_bytes = gci_session.peak_bytes,
                               .peak_time_ns = gci_session.peak_ns,
                               .lost = word_load(&gci_session.lost)};
@@ -47,7 +48,7 @@ void gci_moment_end(struct writer *writer)
 void gci_moment_usage(struct writer *writer)
 {
     uint64_t parts = 0;
-    struct profile_usage usage = {.time_ns = gci_sampler_now_ns(),
+    struct profile_usage usage = {.time_ns = gci_age_now_ns(),
                                   .heap_bytes = region_used_bytes(&gci_heap),
                                   .resident_bytes = gci_vm_resident_bytes()};
     uint32_t count = gci_sites_row_count();
@@ -75,24 +76,35 @@ struct rows {
     uint64_t now_ns;
 };
 
+/* A part of those that are gone is timed, and stands for all. */
+static void gather_lifetimes(struct profile_figures *to, const struct site_rest *rest, uint64_t gone)
+{
+    uint64_t timed = 0;
+    for (unsigned i = 0; i < PROFILE_LIFETIMES; i++)
+        timed += word_load(&rest->lifetimes[i]);
+    for (unsigned i = 0; i < PROFILE_LIFETIMES && timed != 0; i++) {
+        double parts = (double)word_load(&rest->lifetimes[i]) * (double)gone / (double)timed;
+        to->lifetimes[i] = site_whole_objects((uint64_t)parts);
+    }
+}
+
 /* The live figures are what follows from the others, so that a row agrees with itself. */
 static void gather_row(struct profile_figures *to, const struct site_row *row)
 {
-    uint64_t gone = 0;
-    for (unsigned i = 0; i < PROFILE_LIFETIMES; i++) {
-        uint64_t parts = word_load(&row->own.lifetimes[i]) + word_load(&row->others.lifetimes[i]);
-        to->lifetimes[i] = site_whole_objects(parts);
-        gone += parts;
-    }
-    to->stack = row->stack;
+    const struct site_rest *rest = gci_sites_rest(row);
+    const struct site_others *others = &rest->others;
+    uint64_t gone =
+        word_load(&row->own.freed_objects) + word_load(&others->freed_objects) + word_load(&others->reclaimed_objects);
+    gather_lifetimes(to, rest, gone);
+    to->stack = rest->stack;
     to->thread = site_thread(row);
     to->samples = word_load(&row->own.samples);
     to->allocated_objects = site_whole_objects(word_load(&row->own.allocated_objects));
     to->allocated_bytes = word_load(&row->own.allocated_bytes);
-    to->reclaimed_objects = site_whole_objects(word_load(&row->others.reclaimed_objects));
-    to->reclaimed_bytes = word_load(&row->others.reclaimed_bytes);
+    to->reclaimed_objects = site_whole_objects(word_load(&others->reclaimed_objects));
+    to->reclaimed_bytes = word_load(&others->reclaimed_bytes);
     to->freed_objects = site_whole_objects(gone) - to->reclaimed_objects;
-    to->freed_bytes = word_load(&row->own.freed_bytes) + word_load(&row->others.freed_bytes);
+    to->freed_bytes = word_load(&row->own.freed_bytes) + word_load(&others->freed_bytes);
     to->temporary_objects = site_whole_objects(word_load(&row->own.temporary_objects));
     uint64_t gone_objects = to->freed_objects + to->reclaimed_objects;
     uint64_t gone_bytes = to->freed_bytes + to->reclaimed_bytes;
@@ -102,11 +114,11 @@ static void gather_row(struct profile_figures *to, const struct site_row *row)
 
 static void gather_peak_row(struct profile_figures *to, const struct site_row *row)
 {
-    to->stack = row->stack;
+    to->stack = gci_sites_rest(row)->stack;
     to->thread = site_thread(row);
     to->samples = word_load(&row->own.samples);
-    to->live_objects = site_whole_objects(row->peak_objects);
-    to->live_bytes = row->peak_bytes;
+    to->live_objects = site_whole_objects(gci_sites_rest(row)->peak_objects);
+    to->live_bytes = gci_sites_rest(row)->peak_bytes;
 }
 
 static void note_age(const struct sample *sample, uint32_t unit, uint32_t slot, void *data)
@@ -118,8 +130,8 @@ static void note_age(const struct sample *sample, uint32_t unit, uint32_t slot, 
     (void)slot;
     if (index >= rows->count)
         return;
-    uint64_t born_ns = gci_sampler_born_ns(sample);
-    unsigned age = gci_sampler_age_class(rows->now_ns > born_ns ? rows->now_ns - born_ns : 0);
+    uint64_t born_ns = gci_age_born_ns(word_load(&sample->origin));
+    unsigned age = gci_age_class(rows->now_ns > born_ns ? rows->now_ns - born_ns : 0);
     rows->figures[index].ages[age] += gci_sampler_objects(sample); /* in parts, for now */
 }
 
@@ -169,7 +181,7 @@ static void gather(struct rows *rows)
 
 void gci_moment_write(struct writer *writer, enum profile_reason reason)
 {
-    struct rows rows = {.count = gci_sites_row_count(), .reason = reason, .now_ns = gci_sampler_now_ns()};
+    struct rows rows = {.count = gci_sites_row_count(), .reason = reason, .now_ns = gci_age_now_ns()};
     struct profile_moment moment = {.time_ns = reason == PROFILE_PEAK ? gci_session.peak_ns : rows.now_ns,
                                     .reason = reason,
                                     .rate_bytes = word_load(&gci_session.rate_bytes)};

@@ -9,6 +9,7 @@
 #include "platform/stop.h"
 #include "platform/sync.h"
 #include "platform/thread.h"
+#include "profile/age.h"
 #include "profile/look/graph_file.h"
 #include "profile/look/sizes.h"
 #include "profile/moment.h"
@@ -229,7 +230,7 @@ static void set_due(uint64_t now_ns)
 
 static void do_due(void)
 {
-    uint64_t now_ns = gci_sampler_now_ns();
+    uint64_t now_ns = gci_age_now_ns();
     if (needs_file)
         begin_own_file();
     gci_moment_usage(&writer);
@@ -260,7 +261,7 @@ void gci_profile_note_cycle(const struct cycle_report *report)
     if (u32_load(&is_on) == 0 || report->is_given_up)
         return;
     uint64_t blocked = lock_file();
-    struct profile_cycle cycle = {.time_ns = gci_sampler_now_ns(),
+    struct profile_cycle cycle = {.time_ns = gci_age_now_ns(),
                                   .pause_ns = report->pause_ns,
                                   .mark_ns = report->roots_ns + report->mark_ns,
                                   .sweep_ns = report->sweep_ns,

@@ -5,11 +5,11 @@
 #include "alloc/budget.h"
 #include "base/bits.h"
 #include "heap/cache.h"
-#include "platform/clock.h"
 #include "platform/context.h"
 #include "platform/cpu.h"
 #include "platform/env.h"
 #include "platform/thread.h"
+#include "profile/age.h"
 #include "profile/draw.h"
 #include "world/critical.h"
 
@@ -24,7 +24,12 @@ struct sampling {
     uintptr_t last_hidden;   /* its last sample's address until that is freed, complemented, as these are roots */
     int64_t live_bytes;      /* not yet in the session's */
     int64_t live_step;       /* nor told before they are so many, more or less */
+    int32_t untimed;         /* births until the next that is timed */
+    bool is_idle;            /* so little is going on that each birth is timed */
+    uint64_t ticks;          /* of the last birth that was; */
+    uint64_t time;           /* as in an origin of others */
     uint32_t session;        /* that these belong to */
+    uint32_t seen;           /* its number too; 0: before the next birth it is to be asked whether something is due */
     uint32_t number;         /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
@@ -32,43 +37,7 @@ struct sampling {
 static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = NO_ROWS};
 __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 
-/* ---- Time --------------------------------------------------------------------------------------------------------- */
-
-#define NS_PER_MS 1000000u
-
-/* An origin: name of the row, time of birth in units of 2^14 ticks. The longest time, 2^54 ticks, is some months; what is born
- * later is as old as that. */
-#define ORIGIN_TIME_SHIFT SITE_NAME_BITS
-#define ORIGIN_TIME_MAX ((UINT64_C(1) << (64 - ORIGIN_TIME_SHIFT)) - 1)
-#define TIME_UNIT_SHIFT 14u
-
-ALWAYS_INLINE uint64_t ticks_now(void)
-{
-    return gci_cpu_ticks() - gci_session.start_ticks;
-}
-
-ALWAYS_INLINE uint64_t units_of(uint64_t ticks)
-{
-    uint64_t units = ticks >> TIME_UNIT_SHIFT;
-    return units < ORIGIN_TIME_MAX ? units : ORIGIN_TIME_MAX;
-}
-
-static uint64_t units_to_ns(uint64_t units)
-{
-    uint64_t ticks = units << TIME_UNIT_SHIFT;
-    uint64_t pace = word_load(&gci_session.tick_ns_2_32);
-    return (ticks >> 32) * pace + ((ticks & UINT32_MAX) * pace >> 32);
-}
-
-uint64_t gci_sampler_now_ns(void)
-{
-    return gci_clock_ns() - gci_session.start_ns;
-}
-
-ALWAYS_INLINE uint64_t origin_of(uint64_t name, uint64_t ticks)
-{
-    return name | units_of(ticks) << ORIGIN_TIME_SHIFT;
-}
+/* ---- Rows of origins -------------------------------------------------------------------------------------------- */
 
 /* Of any origin, which may be of an earlier session. */
 ALWAYS_INLINE struct site_row *row_of(uint64_t origin)
@@ -85,31 +54,6 @@ struct site_row *gci_sampler_row(const struct sample *sample)
 {
     uint64_t origin = word_load(&sample->origin);
     return origin != 0 && is_named(row_of(origin), origin) ? row_of(origin) : NULL;
-}
-
-uint64_t gci_sampler_born_ns(const struct sample *sample)
-{
-    return units_to_ns(word_load(&sample->origin) >> ORIGIN_TIME_SHIFT);
-}
-
-unsigned gci_sampler_age_class(uint64_t age_ns)
-{
-    if (age_ns <= NS_PER_MS)
-        return 0;
-    unsigned index = highest_bit((age_ns - 1) / NS_PER_MS) / 2 + 1;
-    return index < PROFILE_LIFETIMES ? index : PROFILE_LIFETIMES - 1;
-}
-
-static NOINLINE unsigned age_class_of_old(uint64_t units)
-{
-    return gci_sampler_age_class(units_to_ns(units));
-}
-
-/* Less than no time has passed where processors do not agree. */
-ALWAYS_INLINE unsigned age_class_of(uint64_t origin)
-{
-    int64_t age = (int64_t)(units_of(ticks_now()) - (origin >> ORIGIN_TIME_SHIFT));
-    return LIKELY(age < (int64_t)word_load(&gci_session.young_units)) ? 0 : age_class_of_old((uint64_t)age);
 }
 
 /* ---- Threads ------------------------------------------------------------------------------------------------------ */
@@ -164,6 +108,8 @@ static NOINLINE void join(void)
     if (self.random == 0)
         self.random = gci_env_random() | 1;
     self.session = gci_session.number;
+    self.is_idle = true;
+    self.untimed = 0;
     self.number = number_thread();
     self.owner = self.number != 0 ? SITE_OWNER(self.session, self.number) : NO_ROWS;
     self.live_bytes = 0;
@@ -187,33 +133,19 @@ void gci_sampler_leave(void)
 
 #define WHOLE 1.0f
 
-/* By its bits, which takes no more than a comparison. */
-ALWAYS_INLINE bool is_whole(const struct sample *sample)
+ALWAYS_INLINE bool is_whole(float weight)
 {
-    const float whole = WHOLE;
-    uint32_t bits;
-    uint32_t bits_of_whole;
-    __builtin_memcpy(&bits, &sample->weight, sizeof bits);
-    __builtin_memcpy(&bits_of_whole, &whole, sizeof bits_of_whole);
-    return bits == bits_of_whole;
+    return weight == WHOLE; // NOLINT(clang-diagnostic-float-equal): it was set so, or not
 }
 
 uint64_t gci_sampler_objects(const struct sample *sample)
 {
-    return is_whole(sample) ? SITE_OBJECT : (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
+    return is_whole(sample->weight) ? SITE_OBJECT : (uint64_t)(sample->weight * (float)SITE_OBJECT + 0.5f);
 }
 
 uint64_t gci_sampler_bytes(const struct sample *sample, size_t bytes)
 {
-    return is_whole(sample) ? bytes : (uint64_t)((double)sample->weight * (double)bytes + 0.5);
-}
-
-static uint64_t sum_lifetimes(const struct site_row *row)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < PROFILE_LIFETIMES; i++)
-        sum += word_load(&row->own.lifetimes[i]) + word_load(&row->others.lifetimes[i]);
-    return sum;
+    return is_whole(sample->weight) ? bytes : (uint64_t)((double)sample->weight * (double)bytes + 0.5);
 }
 
 static uint64_t less(uint64_t from, uint64_t taken)
@@ -223,9 +155,12 @@ static uint64_t less(uint64_t from, uint64_t taken)
 
 struct site_live gci_sampler_live(const struct site_row *row)
 {
-    uint64_t gone_bytes = word_load(&row->own.freed_bytes) + word_load(&row->others.freed_bytes) +
-                          word_load(&row->others.reclaimed_bytes);
-    return (struct site_live){.objects = less(word_load(&row->own.allocated_objects), sum_lifetimes(row)),
+    const struct site_others *others = &gci_sites_rest(row)->others;
+    uint64_t gone_objects =
+        word_load(&row->own.freed_objects) + word_load(&others->freed_objects) + word_load(&others->reclaimed_objects);
+    uint64_t gone_bytes =
+        word_load(&row->own.freed_bytes) + word_load(&others->freed_bytes) + word_load(&others->reclaimed_bytes);
+    return (struct site_live){.objects = less(word_load(&row->own.allocated_objects), gone_objects),
                               .bytes = less(word_load(&row->own.allocated_bytes), gone_bytes)};
 }
 
@@ -246,10 +181,10 @@ bool gci_sampler_take_peak(void)
     gci_session.peak_most = word_load(&gci_session.live_most);
     gci_session.peak_ns = word_load(&gci_session.live_most_ns);
     for (uint32_t i = 0; i < count; i++) {
-        struct site_row *row = gci_sites_row(i);
+        const struct site_row *row = gci_sites_row(i);
         struct site_live live = gci_sampler_live(row);
-        row->peak_objects = live.objects;
-        row->peak_bytes = live.bytes;
+        gci_sites_rest(row)->peak_objects = live.objects;
+        gci_sites_rest(row)->peak_bytes = live.bytes;
         bytes += live.bytes;
     }
     gci_session.peak_bytes = bytes;
@@ -275,18 +210,22 @@ static NOINLINE void tell_live(void)
     self.live_step = (int64_t)(word_load(&gci_session.live_most) / LIVE_STEP_SHARE) + LIVE_STEP_BYTES;
     if ((int64_t)live > (int64_t)word_load(&gci_session.live_most)) {
         word_raise(&gci_session.live_most, live);
-        word_store(&gci_session.live_most_ns, gci_sampler_now_ns());
+        word_store(&gci_session.live_most_ns, gci_age_now_ns());
     } else if (UNLIKELY((int64_t)live >= 0 && is_past_peak(live))) {
         gci_sampler_take_peak();
     }
 }
 
-ALWAYS_INLINE void change_live(int64_t bytes)
+static void tell_live_if_due(void)
 {
-    int64_t step = self.live_step;
-    self.live_bytes += bytes;
-    if (UNLIKELY((uint64_t)(self.live_bytes + step) > (uint64_t)(2 * step)))
+    if ((uint64_t)(self.live_bytes + self.live_step) > (uint64_t)(2 * self.live_step))
         tell_live();
+}
+
+static void change_live(int64_t bytes)
+{
+    self.live_bytes += bytes;
+    tell_live_if_due();
 }
 
 /* A row of the calling thread, which the record is of. */
@@ -303,15 +242,21 @@ ALWAYS_INLINE void count_born(struct site_row *row, uint64_t objects, uint64_t b
     gci_cpu_add(&row->own.allocated_bytes, bytes);
 }
 
-ALWAYS_INLINE void count_own_free(struct site_row *row, uint64_t objects, uint64_t bytes, unsigned age,
-                                  uintptr_t address)
+ALWAYS_INLINE void count_own_free(struct site_row *row, uint64_t objects, uint64_t bytes, uintptr_t address)
 {
+    gci_cpu_add(&row->own.freed_objects, objects);
     gci_cpu_add(&row->own.freed_bytes, bytes);
-    gci_cpu_add(&row->own.lifetimes[age], objects);
     if (self.last_hidden == ~address) {
         gci_cpu_add(&row->own.temporary_objects, objects);
         self.last_hidden = 0;
     }
+}
+
+static NOINLINE void count_lifetime(const struct site_row *row, uint64_t origin, uint64_t objects)
+{
+    if (age_timing(origin) != AGE_UNTIMED)
+        word_add(&gci_sites_rest(row)->lifetimes[gci_age_class_now(origin)],
+                 age_timing(origin) == AGE_TIMED_FOR_MANY ? AGE_TIMED_EVERY * objects : objects);
 }
 
 static NOINLINE void born_anywhere(const struct sample *sample, size_t bytes)
@@ -332,18 +277,11 @@ static NOINLINE void born_anywhere(const struct sample *sample, size_t bytes)
 
 static void on_born(const struct sample *sample, size_t bytes, uintptr_t address)
 {
-    uint64_t origin = word_load(&sample->origin);
-    struct site_row *row = row_of(origin);
     self.last_hidden = ~address;
-    if (UNLIKELY(!is_own(row, origin) || !is_whole(sample))) {
-        born_anywhere(sample, bytes);
-        return;
-    }
-    count_born(row, SITE_OBJECT, bytes);
-    change_live((int64_t)bytes);
+    born_anywhere(sample, bytes);
 }
 
-static NOINLINE void gone_anyhow(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
+static NOINLINE void on_gone(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
 {
     uint64_t origin = word_load(&sample->origin);
     struct site_row *row = gci_sampler_row(sample);
@@ -351,31 +289,50 @@ static NOINLINE void gone_anyhow(const struct sample *sample, size_t bytes, uint
         return;
     uint64_t objects = gci_sampler_objects(sample);
     uint64_t bytes_meant = gci_sampler_bytes(sample, bytes);
-    unsigned age = age_class_of(origin);
     change_live(-(int64_t)bytes_meant);
+    count_lifetime(row, origin, objects);
     if (end == SAMPLE_FREED && is_own(row, origin)) {
-        count_own_free(row, objects, bytes_meant, age, address);
+        count_own_free(row, objects, bytes_meant, address);
         return;
     }
-    word_add(&row->others.lifetimes[age], objects);
-    if (end == SAMPLE_RECLAIMED) {
-        word_add(&row->others.reclaimed_objects, objects);
-        word_add(&row->others.reclaimed_bytes, bytes_meant);
-    } else {
-        word_add(&row->others.freed_bytes, bytes_meant);
-    }
+    struct site_others *others = &gci_sites_rest(row)->others;
+    word_add(end == SAMPLE_FREED ? &others->freed_objects : &others->reclaimed_objects, objects);
+    word_add(end == SAMPLE_FREED ? &others->freed_bytes : &others->reclaimed_bytes, bytes_meant);
 }
 
-static void on_gone(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end)
+static NOINLINE void on_freed(uint64_t origin, size_t bytes, uintptr_t address, float weight)
 {
-    uint64_t origin = word_load(&sample->origin);
+    const struct sample sample = {.origin = origin, .weight = weight};
+    critical_enter_brief();
+    on_gone(&sample, bytes, address, SAMPLE_FREED);
+    critical_leave_brief();
+}
+
+static NOINLINE void end_timed_free(const struct site_row *row, uint64_t origin)
+{
+    count_lifetime(row, origin, SITE_OBJECT);
+    tell_live_if_due();
+    critical_leave_brief();
+}
+
+/* Where all are chosen, what this session has chosen stands for itself. All that is rare is a call at the end, for which no
+ * register is saved. */
+static void on_freed_of_all(uint64_t origin, size_t bytes, uintptr_t address, float weight)
+{
     struct site_row *row = row_of(origin);
-    if (UNLIKELY(end != SAMPLE_FREED || !is_own(row, origin) || !is_whole(sample))) {
-        gone_anyhow(sample, bytes, address, end);
+    critical_enter_brief();
+    if (UNLIKELY(!is_own(row, origin))) {
+        critical_leave_brief();
+        on_freed(origin, bytes, address, weight);
         return;
     }
-    count_own_free(row, SITE_OBJECT, bytes, age_class_of(origin), address);
-    change_live(-(int64_t)bytes);
+    count_own_free(row, SITE_OBJECT, bytes, address);
+    self.live_bytes -= (int64_t)bytes;
+    if (UNLIKELY(age_timing(origin) != AGE_UNTIMED)) {
+        end_timed_free(row, origin);
+        return;
+    }
+    critical_leave_brief();
 }
 
 /* ---- Choosing ----------------------------------------------------------------------------------------------------- */
@@ -401,15 +358,14 @@ static NOINLINE struct site_row *find_row(void)
 #define TRAILED_CACHES_MAX 128u
 static volatile u32_shared trailed_caches;
 
-static NOINLINE struct trail *take_trail(struct cache *cache)
+static void take_trail(struct cache *cache)
 {
     if (cache == &gci_cache_empty || u32_load(&trailed_caches) >= TRAILED_CACHES_MAX)
-        return NULL;
+        return;
     u32_add(&trailed_caches, 1);
     critical_enter();
     cache->trail = gci_heap_take_meta(&gci_heap, gci_context_trail_bytes());
     critical_leave();
-    return cache->trail;
 }
 
 STATIC_ASSERT(SITE_FRAMES_MAX <= TRAIL_ADDRESSES, "a trail has the whole stack of a row");
@@ -421,51 +377,85 @@ static NOINLINE struct site_row *find_row_of_trail(const struct trail *trail)
     return gci_sites_find(addresses, count, gci_sampler_place, self.session, self.number);
 }
 
+static NOINLINE struct site_row *find_row_slowly(void **result)
+{
+    struct cache *cache = gci_cache_self.cache;
+    if (cache->trail == NULL)
+        take_trail(cache);
+    if (result == NULL)
+        return find_row();
+    return *result = find_row_of_trail(cache->trail);
+}
+
 /* Where every object is chosen, most stacks were seen not long ago. Trails name rows, and these are of one thread and session: a
  * cache goes from thread to thread and takes its trail along. */
 ALWAYS_INLINE struct site_row *find_row_of_any(void)
 {
-    struct cache *cache = gci_cache_self.cache;
-    struct trail *trail = cache->trail;
-    if (UNLIKELY(trail == NULL))
-        trail = take_trail(cache);
+    struct trail *trail = gci_cache_self.cache->trail;
     void **result = LIKELY(trail != NULL && self.owner != NO_ROWS) ? gci_context_trail_result(trail, self.owner) : NULL;
-    if (UNLIKELY(result == NULL))
-        return find_row();
-    if (UNLIKELY(*result == NULL))
-        *result = find_row_of_trail(trail);
-    return *result;
+    struct site_row *row = LIKELY(result != NULL) ? *result : NULL;
+    return LIKELY(row != NULL) ? row : find_row_slowly(result);
 }
 
-/* Work that has become due, and the thread's place in the session; the ticks from then on: the session may be another, as
- * who writes does what was ordered meanwhile. */
-static NOINLINE uint64_t catch_up(uint64_t ticks)
+/* Does what has become due, and finds the thread's place in the session, which may be another then, as who writes does what was
+ * ordered meanwhile. */
+static NOINLINE void catch_up(void)
 {
-    if (ticks >= word_load(&gci_session.due_ticks)) {
+    if (age_now_ticks() >= word_load(&gci_session.due_ticks))
         gci_sampler_work();
-        ticks = ticks_now();
-    }
     if (self.session != gci_session.number)
         join();
-    return ticks;
+    self.seen = self.session;
+}
+
+static int32_t draw_untimed(void)
+{
+    return (int32_t)((gci_draw_next(&self.random) >> 32) * (2 * AGE_TIMED_EVERY - 1) >> 32);
+}
+
+/* A thread with fewer than AGE_TIMED_EVERY births in so many ticks, some tenth of a millisecond, does not have many. */
+#define IDLE_TICKS (UINT64_C(1) << 18)
+
+static NOINLINE uint64_t time_birth(void)
+{
+    uint64_t ticks = age_now_ticks();
+    enum age_timing timing = self.is_idle ? AGE_TIMED : AGE_TIMED_FOR_MANY;
+    self.is_idle = ticks - self.ticks > IDLE_TICKS;
+    self.untimed = self.is_idle ? 0 : draw_untimed();
+    self.ticks = ticks;
+    self.time = age_birth(ticks, AGE_UNTIMED);
+    if (self.is_idle || ticks >= word_load(&gci_session.due_ticks))
+        self.seen = 0;
+    critical_enter_brief();
+    tell_live_if_due();
+    critical_leave_brief();
+    return age_birth(ticks, timing);
+}
+
+/* Of the next birth, at level full. */
+ALWAYS_INLINE uint64_t birth_time(void)
+{
+    return UNLIKELY(--self.untimed < 0) ? time_birth() : self.time;
 }
 
 /* False: a sample inside a sample. */
-ALWAYS_INLINE bool begin_choice(uint64_t *ticks)
+ALWAYS_INLINE bool begin_choice(void)
 {
-    if (UNLIKELY(!gci_sampler_enter())) {
-        word_add(&gci_session.lost, 1);
-        return false;
-    }
-    *ticks = ticks_now();
-    if (UNLIKELY(*ticks >= word_load(&gci_session.due_ticks) || self.session != gci_session.number))
-        *ticks = catch_up(*ticks);
-    return true;
+    if (LIKELY(gci_sampler_enter()))
+        return true;
+    word_add(&gci_session.lost, 1);
+    return false;
+}
+
+ALWAYS_INLINE void put(struct sample *sample, uint64_t name, uint64_t time, float weight)
+{
+    sample->weight = weight;
+    word_store_release(&sample->origin, name | time);
 }
 
 /* Since the thread has found its row another session may have begun, by an order on this very thread: the row may be nobody's, or
  * a stack's of that one. */
-ALWAYS_INLINE bool end_choice(const struct site_row *row, uint64_t ticks, float weight, struct sample *sample)
+static bool end_choice(const struct site_row *row, uint64_t time, float weight, struct sample *sample)
 {
     gci_sampler_leave();
     uint64_t name = LIKELY(row != NULL) ? word_load(&row->name) : 0;
@@ -473,25 +463,60 @@ ALWAYS_INLINE bool end_choice(const struct site_row *row, uint64_t ticks, float 
         word_add(&gci_session.lost, 1);
         return false;
     }
-    sample->origin = origin_of(name, ticks);
-    sample->weight = weight;
+    put(sample, name, time, weight);
     return true;
 }
 
+/* What does not come by the shortest way is rare: it is timed, and looks each time whether something is due. */
 static bool on_choose(size_t bytes, struct sample *sample)
 {
-    uint64_t ticks;
-    if (!begin_choice(&ticks))
+    if (!begin_choice())
         return false;
+    catch_up();
     float weight = bytes == 0 ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
-    return end_choice(find_row(), ticks, weight, sample);
+    return end_choice(find_row(), age_birth(age_now_ticks(), AGE_TIMED), weight, sample);
 }
 
 static bool on_choose_any(size_t bytes, struct sample *sample)
 {
-    uint64_t ticks;
     (void)bytes;
-    return begin_choice(&ticks) && end_choice(find_row_of_any(), ticks, WHOLE, sample);
+    if (!begin_choice())
+        return false;
+    catch_up();
+    return end_choice(find_row_of_any(), age_birth(age_now_ticks(), AGE_TIMED), WHOLE, sample);
+}
+
+static NOINLINE void record_anyhow(const struct site_row *row, uint64_t time, struct sample *record)
+{
+    if (end_choice(row, time, WHOLE, record))
+        born_anywhere(record, record->bytes);
+}
+
+/* In the critical section no other session can begin. A row of the thread's that has a name is one of this. */
+static void *on_record(size_t bytes, void *block, struct sample *record)
+{
+    uint64_t name;
+    if (!begin_choice())
+        return block;
+    if (UNLIKELY(self.seen != gci_session.number))
+        catch_up();
+    record->bytes = (uint32_t)bytes;
+    struct site_row *row = find_row_of_any();
+    uint64_t time = birth_time();
+    critical_enter_brief();
+    if (LIKELY(row != NULL && row->owner == self.owner) && LIKELY((name = word_load(&row->name)) != 0)) {
+        gci_sampler_leave();
+        self.last_hidden = ~(uintptr_t)block;
+        if (UNLIKELY(word_load(&row->own.allocated_objects) < (uint64_t)AGE_TIMED_FIRST * SITE_OBJECT))
+            time = age_birth(age_now_ticks(), AGE_TIMED);
+        put(record, name, time, WHOLE);
+        count_born(row, SITE_OBJECT, record->bytes);
+        self.live_bytes += record->bytes;
+    } else {
+        record_anyhow(row, time, record);
+    }
+    critical_leave_brief();
+    return block;
 }
 
 static uint64_t on_distance(void)
@@ -502,38 +527,15 @@ static uint64_t on_distance(void)
     return gci_draw_distance(&self.random, self.rate_bytes);
 }
 
-static const struct sample_hooks hooks_of_chance = {on_distance, on_choose, on_born, on_gone};
-static const struct sample_hooks hooks_of_all = {NULL, on_choose_any, on_born, on_gone};
+static const struct sample_hooks hooks_of_chance = {on_distance, on_choose, on_born, on_gone, NULL, on_freed};
+static const struct sample_hooks hooks_of_all = {NULL, on_choose_any, on_born, on_gone, on_record, on_freed_of_all};
 
 /* ---- Sessions ----------------------------------------------------------------------------------------------------- */
 
-/* Long enough to know the pace of the ticks to a part in some hundreds, for the first milliseconds. */
-#define PACE_NS 20000u
-
-/* Nanoseconds of a tick, times 2^32. */
-static uint64_t learn_pace(void)
-{
-    uint64_t ns = gci_sampler_now_ns();
-    uint64_t ticks = ticks_now();
-    uint64_t pace = ticks == 0 ? 0 : (uint64_t)((double)ns / (double)ticks * 4294967296.0);
-    if (pace == 0)
-        pace = UINT64_C(1) << 32;
-    word_store(&gci_session.tick_ns_2_32, pace);
-    word_store(&gci_session.young_units, ((uint64_t)NS_PER_MS << 32) / pace >> TIME_UNIT_SHIFT);
-    return pace;
-}
-
-static void measure_pace(void)
-{
-    while (gci_sampler_now_ns() < PACE_NS)
-        ;
-    learn_pace();
-}
-
 void gci_sampler_set_due(uint64_t after_ns)
 {
-    double ticks = (double)after_ns * 4294967296.0 / (double)learn_pace();
-    word_store(&gci_session.due_ticks, ticks_now() + (uint64_t)ticks);
+    double ticks = (double)after_ns * 4294967296.0 / (double)gci_age_learn_pace();
+    word_store(&gci_session.due_ticks, age_now_ticks() + (uint64_t)ticks);
 }
 
 void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)
@@ -542,9 +544,7 @@ void gci_sampler_start(enum profile_level level, uint64_t rate_bytes)
     forget_threads();
     fence_full(); /* who reads the session's number gets one of its own, not one of before */
     gci_session = (struct session){.number = number, .level = level, .rate_bytes = rate_bytes};
-    gci_session.start_ns = gci_clock_ns();
-    gci_session.start_ticks = gci_cpu_ticks();
-    measure_pace();
+    gci_age_start();
     gci_context_callers_init();
     fence_full();
     gci_sample_hooks = level == PROFILE_LEVEL_FULL ? &hooks_of_all : &hooks_of_chance;

@@ -2,9 +2,8 @@
 /* What the profiler does when an object is chosen, is born and goes: the hooks of heap/special/sample.h.
  *
  * choose: stack → row (sites.h) → a record; at level full by a trail (platform/context.h). born: into the
- * row of the thread. gone: out of the row that the record names. An origin is the row, the session and the time of birth;
+ * row of the thread. gone: out of the row that the record names. An origin is the row, the session and the time of birth (age.h);
  * records of an earlier session are not counted any more.
- * Time is counted in processor ticks, which cost a third of a clock; the session knows how long one takes.
  * A sample inside a sample (a signal handler, a walker that allocates) is dropped and counted as lost.
  */
 #ifndef GCI_PROFILE_SAMPLER_H
@@ -18,8 +17,6 @@ struct session {
     uint32_t number; /* from 1; in every origin, as far as SITE_NAME_SESSION_BITS go */
     enum profile_level level;
     volatile shared_word rate_bytes;
-    uint64_t start_ns;
-    uint64_t start_ticks;
     volatile shared_word lost;
 
     volatile shared_word live_bytes; /* as of the last word of each thread */
@@ -29,9 +26,7 @@ struct session {
     uint64_t peak_bytes;
     uint64_t peak_ns;
 
-    volatile shared_word due_ticks;    /* when there is something to be written */
-    volatile shared_word tick_ns_2_32; /* nanoseconds of a tick, times 2^32 */
-    volatile shared_word young_units;  /* ages below are surely of the first class (sampler.c: units) */
+    volatile shared_word due_ticks; /* when there is something to be written */
 };
 extern struct session gci_session;
 
@@ -47,15 +42,11 @@ void gci_sampler_stop(void);
 /* For all threads from their next sample on. */
 void gci_sampler_set_rate(uint64_t rate_bytes);
 
-uint64_t gci_sampler_now_ns(void); /* since the session's start */
-
-/* The pace of the ticks is learnt anew, and better the later; work is due after that time. */
+/* Work is due after that time; a busy thread may find out some births later. */
 void gci_sampler_set_due(uint64_t after_ns);
 
-/* Of a record: its row, NULL when it is of an earlier session; when the object was allocated. */
+/* Of a record: its row, NULL when it is of an earlier session. */
 struct site_row *gci_sampler_row(const struct sample *sample);
-uint64_t gci_sampler_born_ns(const struct sample *sample);
-unsigned gci_sampler_age_class(uint64_t age_ns); /* index of profile_figures.ages */
 
 /* Objects of a record in parts of SITE_OBJECT, and bytes that it stands for. */
 uint64_t gci_sampler_objects(const struct sample *sample);

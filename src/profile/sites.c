@@ -9,7 +9,7 @@
 #include "profile/draw.h"
 #include "world/critical.h"
 
-/* With all there are, rows take 20 MiB, stacks 2 MiB, their addresses 20 MiB, the tables 1 MiB. */
+/* With all there are, rows take 16 MiB, stacks 2 MiB, their addresses 20 MiB, the tables 1 MiB. */
 #define ROWS_A_STACK 2
 #define ADDRESSES_A_STACK 80
 #define SLOTS_A_ROW 2
@@ -18,6 +18,7 @@
 /* Written under the lock; what the counts promise is complete. */
 static struct lock lock;
 struct site_row *gci_sites_rows;
+struct site_rest *gci_sites_rests;
 static struct site_stack *stacks;
 static uintptr_t *addresses_of_all;
 static volatile u32_shared *row_slots;   /* index + 1 of a row; 0: empty */
@@ -54,12 +55,13 @@ static bool take_tables(struct heap *heap, uint32_t limit)
     uint32_t stacks_wanted = limit / ROWS_A_STACK;
     struct site_row *rows = gci_heap_take_meta(heap, ((size_t)limit + 1) * sizeof *rows);
     gci_sites_rows = rows == NULL ? NULL : rows + 1; /* the one in front is what an origin of 0 leads to */
+    gci_sites_rests = gci_heap_take_meta(heap, (size_t)limit * sizeof *gci_sites_rests);
     stacks = gci_heap_take_meta(heap, stacks_wanted * sizeof *stacks);
     addresses_of_all = gci_heap_take_meta(heap, (size_t)stacks_wanted * ADDRESSES_A_STACK * sizeof *addresses_of_all);
     row_slots = gci_heap_take_meta(heap, slots_of(limit) * sizeof *row_slots);
     stack_slots = gci_heap_take_meta(heap, slots_of(stacks_wanted) * sizeof *stack_slots);
-    return gci_sites_rows != NULL && stacks != NULL && addresses_of_all != NULL && row_slots != NULL &&
-           stack_slots != NULL;
+    return gci_sites_rows != NULL && gci_sites_rests != NULL && stacks != NULL && addresses_of_all != NULL &&
+           row_slots != NULL && stack_slots != NULL;
 }
 
 /* Who is in the middle of a sample may have the lock, and add another row of the last session later. */
@@ -113,7 +115,7 @@ static struct site_row *find_row(uint64_t key)
         uint32_t found = u32_load_acquire(&row_slots[slot]);
         if (found == 0)
             return NULL;
-        if (LIKELY(gci_sites_rows[found - 1].key == key))
+        if (LIKELY(gci_sites_rests[found - 1].key == key))
             return &gci_sites_rows[found - 1];
     }
 }
@@ -156,10 +158,9 @@ static struct site_row *add_row(uint64_t key, uint32_t stack, uint32_t session, 
     uint32_t count = u32_load(&row_count);
     if (stack == 0 || count == rows_limit)
         return NULL;
+    gci_sites_rests[count] = (struct site_rest){.key = key, .stack = stack};
     gci_sites_rows[count] = (struct site_row){.owner = thread != 0 ? SITE_OWNER(session, thread) : SITE_OWNER_SEVERAL,
-                                              .name = site_name(count, session),
-                                              .key = key,
-                                              .stack = stack};
+                                              .name = site_name(count, session)};
     u32_store_release(&row_count, count + 1);
     publish(row_slots, slots_of(rows_limit) - 1, key, count + 1);
     return &gci_sites_rows[count];

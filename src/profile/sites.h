@@ -6,7 +6,7 @@
  * taken away: when the tables are full, what does not fit is counted as lost. All of it is memory of the heap's own
  * structures (heap/heap.h: gci_heap_take_meta), never a root, and stays when a profile has ended.
  *
- * Figures: `own` belongs to the thread of the row, which alone writes it, with plain steps in critical sections; `others`, and
+ * Figures: `own` belongs to the thread of the row, which alone writes it, with plain steps in critical sections; all others, and
  * `own` of thread 0, which means several, are changed atomically. Objects are counted in parts of 1 / SITE_OBJECT, as a sample
  * may stand for a fraction more than a whole number of them.
  */
@@ -47,32 +47,35 @@ ALWAYS_INLINE bool site_is_named_in(uint64_t name, uint64_t session)
     return name - site_name(0, session) < UINT64_C(1) << (SITE_NAME_ROW_BITS - 1);
 }
 
-/* What is kept for a stack and thread. All that a sample asks for and changes, and its end where it does not grow old, is in
- * one cache line. */
+/* What is kept for a stack and thread. All that a sample and its end ask for and change is in one cache line. */
 struct CACHE_ALIGNED site_row {
-    uint64_t owner;            /* set before the row can be found, like `key` and `stack` */
+    uint64_t owner;            /* set before the row can be found */
     volatile shared_word name; /* 0: the row is of an earlier session */
     struct site_own {
         volatile shared_word samples;
         volatile shared_word allocated_objects;
         volatile shared_word allocated_bytes;
+        volatile shared_word freed_objects;
         volatile shared_word freed_bytes;
         volatile shared_word temporary_objects;
-        volatile shared_word lifetimes[PROFILE_LIFETIMES]; /* of what this thread has freed */
     } own;
+};
+STATIC_ASSERT(sizeof(struct site_row) == CACHE_LINE_BYTES, "lines that are in use lie side by side");
+
+/* The rest of a row. */
+struct site_rest {
+    uint64_t key;                                      /* of stack, session and thread; before the row can be found */
+    uint32_t stack;                                    /* number of its stack, from 1; the same */
+    volatile shared_word lifetimes[PROFILE_LIFETIMES]; /* of those that are gone and were timed */
     struct site_others {
+        volatile shared_word freed_objects;
         volatile shared_word freed_bytes;
         volatile shared_word reclaimed_objects;
         volatile shared_word reclaimed_bytes;
-        volatile shared_word lifetimes[PROFILE_LIFETIMES]; /* of what others have freed, and the collector reclaimed */
     } others;
     uint64_t peak_objects; /* these two: live at the peak (profile/moment.h) */
     uint64_t peak_bytes;
-    uint64_t key;   /* of stack, session and thread */
-    uint32_t stack; /* number of its stack, from 1 */
 };
-
-STATIC_ASSERT(offsetof(struct site_row, own.lifetimes[1]) == CACHE_LINE_BYTES, "the first ages are in the first line");
 
 ALWAYS_INLINE uint32_t site_thread(const struct site_row *row) /* 0: several */
 {
@@ -109,6 +112,17 @@ extern struct site_row *gci_sites_rows HIDDEN;
 ALWAYS_INLINE struct site_row *gci_sites_row(uint32_t index)
 {
     return &gci_sites_rows[index];
+}
+
+ALWAYS_INLINE uint32_t site_index(const struct site_row *row)
+{
+    return (uint32_t)(row - gci_sites_rows);
+}
+
+extern struct site_rest *gci_sites_rests HIDDEN; /* of the rows, in the same order */
+ALWAYS_INLINE struct site_rest *gci_sites_rest(const struct site_row *row)
+{
+    return &gci_sites_rests[site_index(row)];
 }
 
 uint32_t gci_sites_stack_count(void);

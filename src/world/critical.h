@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "platform/cpu.h"
 
 /* The calling thread's, read by the stop handler on the same thread: volatile is all the ordering that takes. */
 struct critical {
@@ -45,7 +46,7 @@ static inline void critical_leave(void)
 /* The same for a few instructions without a system call: errno needs no care. */
 static inline void critical_enter_brief(void)
 {
-    gci_critical.depth++;
+    gci_cpu_count(&gci_critical.depth);
     __asm__ volatile("" : : : "memory");
 }
 

@@ -105,6 +105,21 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(sums["live_bytes"], 50 * sizes[4])
         self.assertEqual(profile.end[3], 0, "samples were lost")
 
+    def test_lifetimes(self):
+        """Each sixteenth birth is timed and stands for the others; in all there are as many lifetimes as objects that are gone."""
+        self.run_program("lives", mode="free")
+        profile = self.read()
+        for function, gone, oldest_first in (("live_briefly", 20000, 0), ("live_on", 18000, 2)):
+            rows = [row for row in profile.last("EXIT").rows
+                    if function in [self.name_of(profile, address) for address in profile.stacks[row["stack"]]]]
+            lifetimes = [sum(classes) for classes in zip(*(row["lifetimes"] for row in rows))]
+            self.assertEqual(sum(row["freed_objects"] for row in rows), gone)
+            self.assertLessEqual(abs(sum(lifetimes) - gone), 12 * len(rows), function)
+            self.assertGreater(sum(lifetimes[oldest_first:]), 0.9 * gone, (function, lifetimes))
+            self.assertTrue(oldest_first > 0 or lifetimes[0] > 0.9 * gone, (function, lifetimes))
+            ages = [sum(classes) for classes in zip(*(row["ages"] for row in rows))]
+            self.assertEqual((sum(ages[:3]), sum(ages)), (0, 20000 - gone), (function, ages))
+
     def test_sizes(self):
         """All objects of the heap by the size of their slots, at any level."""
         for level in ("full", "sample"):

@@ -147,6 +147,47 @@ static void exact(void)
     from_threads();
 }
 
+#define LIVES 20000
+#define LIFE_NS 8000000
+
+static void wait_ns(long ns)
+{
+    const struct timespec time = {0, ns};
+    nanosleep(&time, NULL);
+}
+
+/* LIVES blocks of each live for no time, and for longer than LIFE_NS; a tenth of those lives on. */
+static NOINLINE void live_briefly(void)
+{
+    for (int i = 0; i < LIVES; i++) {
+        void *volatile block = malloc(40);
+        free(block);
+    }
+}
+
+static NOINLINE void live_on(void)
+{
+    enum { BATCH = 5000 };
+    static void *blocks[BATCH];
+    for (int done = 0; done < LIVES; done += BATCH) {
+        for (int i = 0; i < BATCH; i++)
+            blocks[i] = malloc(56);
+        wait_ns(LIFE_NS);
+        for (int i = 0; i < BATCH; i++)
+            if (i % 10 == 0)
+                kept[kept_count++] = blocks[i];
+            else
+                free(blocks[i]);
+    }
+}
+
+static void lives(void)
+{
+    live_briefly();
+    live_on();
+    wait_ns(8 * LIFE_NS); /* all that is left is as old */
+}
+
 static void reclaimed(void)
 {
     drop();
@@ -344,6 +385,8 @@ int main(int count, char **words)
     const char *what = count > 1 ? words[1] : "";
     if (strcmp(what, "exact") == 0)
         exact();
+    else if (strcmp(what, "lives") == 0)
+        lives();
     else if (strcmp(what, "reclaimed") == 0)
         reclaimed();
     else if (strcmp(what, "forks") == 0)

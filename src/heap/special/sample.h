@@ -25,8 +25,8 @@ STATIC_ASSERT(sizeof(struct sample) == GRANULE_BYTES, "a record for each granule
 
 enum sample_end { SAMPLE_FREED, SAMPLE_RECLAIMED };
 
-/* What the profiler does; NULL while there is no profile. All but `choose` are called in critical sections or by the sweep, and
- * take no lock. */
+/* What the profiler does; NULL while there is no profile. `born` and `gone` are called in critical sections or by the sweep, the
+ * others in none. Only `choose` and `record` take locks. */
 struct sample_hooks {
     /* Bytes that the calling thread may ask for until its next sample. NULL: all are chosen. */
     uint64_t (*distance)(void);
@@ -35,6 +35,14 @@ struct sample_hooks {
     bool (*choose)(size_t bytes, struct sample *sample);
     void (*born)(const struct sample *sample, size_t bytes, uintptr_t address);
     void (*gone)(const struct sample *sample, size_t bytes, uintptr_t address, enum sample_end end);
+
+    /* The short ways, for small objects in blocks of chosen ones. */
+
+    /* Where all are chosen: chooses, writes the record and tells of the birth at once, for `block`, which is allocated; returns
+     * it. NULL where `distance` is not. */
+    void *(*record)(size_t bytes, void *block, struct sample *record);
+    /* The object at `address` has been freed by the thread whose cache it belongs to. What its record held; origin is not 0. */
+    void (*freed)(uint64_t origin, size_t bytes, uintptr_t address, float weight);
 };
 
 extern const struct sample_hooks *volatile gci_sample_hooks HIDDEN;
@@ -82,18 +90,6 @@ ALWAYS_INLINE void sample_put_small(struct sample *record, const struct sample *
     word_store_release(&record->origin, word_load(&sample->origin));
     if (LIKELY(hooks != NULL))
         hooks->born(sample, bytes, address);
-}
-
-/* As gci_sample_take for a small object at `address` that its block's owner frees: no copy, as nobody else looks at the
- * record. */
-ALWAYS_INLINE void sample_take_own(struct sample *record, uintptr_t address)
-{
-    const struct sample_hooks *hooks = gci_sample_hooks;
-    if (word_load(&record->origin) == 0)
-        return;
-    if (LIKELY(hooks != NULL))
-        hooks->gone(record, record->bytes, address, SAMPLE_FREED);
-    word_store(&record->origin, 0);
 }
 
 /* What is known of an object that is allocated: NULL where there is nothing. The caller keeps the object from going. */

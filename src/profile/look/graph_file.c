@@ -3,6 +3,7 @@
 #include "profile/look/graph_file.h"
 
 #include "collect/snapshot.h"
+#include "profile/age.h"
 #include "profile/look/leak_groups.h"
 #include "profile/look/origin.h"
 #include "profile/sampler.h"
@@ -19,7 +20,7 @@ int gci_graph_file_add_leaks(struct writer *writer, const struct roots_caller *c
 {
     struct leak_groups found;
     int failure = gci_leak_groups_find(&found, caller);
-    uint64_t now_ns = gci_sampler_now_ns();
+    uint64_t now_ns = gci_age_now_ns();
     for (size_t i = 0; i < found.count; i++) {
         const struct leak_group *group = &found.groups[i];
         const struct profile_leak leak = {.stack = group->stack,
@@ -39,15 +40,16 @@ int gci_graph_file_add_leaks(struct writer *writer, const struct roots_caller *c
 /* A record for each row: those of one stack belong together. */
 void gci_graph_file_add_collected(struct writer *writer)
 {
-    uint64_t now_ns = gci_sampler_now_ns();
+    uint64_t now_ns = gci_age_now_ns();
     for (uint32_t i = 0; i < gci_sites_row_count(); i++) {
         const struct site_row *row = gci_sites_row(i);
-        const struct profile_leak leak = {.stack = row->stack,
-                                          .kind = PROFILE_LEAK_DIRECT,
-                                          .objects = site_whole_objects(word_load(&row->others.reclaimed_objects)),
-                                          .bytes = word_load(&row->others.reclaimed_bytes),
-                                          .time_ns = now_ns,
-                                          .is_collected = 1};
+        const struct profile_leak leak = {
+            .stack = gci_sites_rest(row)->stack,
+            .kind = PROFILE_LEAK_DIRECT,
+            .objects = site_whole_objects(word_load(&gci_sites_rest(row)->others.reclaimed_objects)),
+            .bytes = word_load(&gci_sites_rest(row)->others.reclaimed_bytes),
+            .time_ns = now_ns,
+            .is_collected = 1};
         if (leak.objects != 0)
             add_leak(writer, &leak);
     }

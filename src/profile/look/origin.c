@@ -4,6 +4,7 @@
 
 #include "heap/special/counted.h"
 #include "heap/special/sample.h"
+#include "profile/age.h"
 #include "profile/sampler.h"
 
 /* A record of an earlier session still knows the size. */
@@ -15,9 +16,9 @@ struct origin gci_origin_find(const struct object *object)
         return (struct origin){.bytes = object->bytes - header_bytes};
     const struct site_row *row = gci_sampler_row(sample);
     uint64_t bytes = gci_sample_bytes(&gci_heap, object->unit, sample);
-    return (struct origin){.stack = row != NULL ? row->stack : 0,
+    return (struct origin){.stack = row != NULL ? gci_sites_rest(row)->stack : 0,
                            .bytes = bytes > header_bytes ? bytes - header_bytes : 0,
-                           .time_ns = row != NULL ? gci_sampler_born_ns(sample) : 0};
+                           .time_ns = row != NULL ? gci_age_born_ns(word_load(&sample->origin)) : 0};
 }
 
 void gci_origin_each_frame(uint32_t stack, void (*visit)(uintptr_t address, void *data), void *data)
