@@ -21,7 +21,7 @@ extern const char gci_init_malloc_link HIDDEN;
 /* Parses the environment; prints one line for each bad value or unknown name. api/options.c */
 void gci_options_from_environment(void);
 
-/* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/hidden.c */
+/* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/programs/hidden.c */
 void gci_hidden_choose_mode(void);
 
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
@@ -38,11 +38,6 @@ void gci_profile_take_signal(void);
 bool gci_init_confine(void);
 void gci_init_end_confinement(void);
 bool gci_init_is_confined(void);
-
-/* Finds whether the process's malloc is ours; where the program has brought its own, gci_free_elsewhere is set, and memory comes
- * from there. Where malloc is replaced only. api/malloc.c */
-void gci_init_look_for_malloc(void);
-void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment); /* 0: any alignment that malloc gives */
 
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);
