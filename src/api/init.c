@@ -14,6 +14,7 @@
 #include "alloc/retire.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
+#include "api/programs/sanitizer.h"
 #include "base/attributes.h"
 #include "base/options.h"
 #include "collect/cycle.h"
@@ -184,15 +185,17 @@ static void end_thread(void)
     gci_retire_thread();
 }
 
+static bool has_started; /* there is one thread until then */
+
 /* glibc passes constructors what main gets. The shared libraries are linked so that this one runs before any other: a
  * thread that another library's constructor starts inherits a mask in which the stop signal is open. */
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **environment)
 {
     (void)argc;
     (void)argv;
-    if (is_shadowed() || !gci_alloc_is_ready())
-        return; /* nothing of this library will be called, or nothing can be done */
     gci_env_use(environment);
+    if (is_shadowed() || (gci_sanitizer_lets_start != NULL && !gci_sanitizer_lets_start()) || !gci_alloc_is_ready())
+        return; /* nothing of this library will be called, or nothing can be done */
     gci_options_from_environment();
     gci_hidden_choose_mode();
     gci_thread_exit_init(end_thread);
@@ -207,10 +210,18 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_profile_start_by_options();
     gci_profile_take_signal();
     gci_env_use(NULL);
+    has_started = true;
+}
+
+bool gci_init_has_started(void)
+{
+    return has_started;
 }
 
 __attribute__((destructor(101))) static void finish(void)
 {
+    if (!has_started)
+        return;
     gci_runner_at_exit();
     gci_stats_at_exit();
 }

@@ -24,6 +24,9 @@ void gci_options_from_environment(void);
 /* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/programs/hidden.c */
 void gci_hidden_choose_mode(void);
 
+/* Whether the constructor has done its work: there are programs in which it does nothing. */
+bool gci_init_has_started(void);
+
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
 bool gci_init_apply_options(void);
 

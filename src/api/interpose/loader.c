@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "api/family.h"
+#include "api/init.h"
 #include "api/interpose/real.h"
 #include "api/programs/own_malloc.h"
 #include "platform/context.h"
@@ -60,13 +61,15 @@ static void look_for_hiding(void)
     static uint64_t seen;
     static const struct import imports[] = {IMPORT("malloc", keep_malloc), IMPORT("calloc", keep_calloc),
                                             IMPORT("realloc", keep_realloc)};
+    if (!gci_init_has_started())
+        return; /* too early, or a program in which nothing is ours */
     gci_image_replace_imports(HIDING_LIBRARY, imports, sizeof imports / sizeof imports[0], &seen);
 }
 
 /* After those of init.c and of real.h; what it finds is used by main at the earliest. */
 __attribute__((constructor(103))) static void look_at_start(void)
 {
-    gci_own_malloc_look();
+    gci_own_malloc_tell();
     look_for_hiding();
 }
 

@@ -47,7 +47,12 @@ void gci_own_malloc_look(void)
     if (!is_there)
         return;
     gci_free_elsewhere = free_elsewhere;
-    if (gci_options.verbose)
+}
+
+void gci_own_malloc_tell(void)
+{
+    bool is_asked = gci_options.mode == MODE_LEAKS || gci_options.profile != 0;
+    if (is_there && (gci_options.verbose || is_asked))
         gci_env_report_string("this program has a malloc of its own, which it goes on to use");
 }
 

@@ -23,6 +23,9 @@ void gci_own_malloc_look(void);
 
 bool gci_own_malloc_is_there(void);
 
+/* Once the options are known: a line for those who ask, for what is told of leaks or of memory has nothing of its blocks. */
+void gci_own_malloc_tell(void);
+
 /* Which sort. Asks the program's malloc the first time: only where a malloc in the C library's place would be called as well. */
 enum own_malloc gci_own_malloc_kind(void);
 
