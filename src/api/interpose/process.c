@@ -5,7 +5,8 @@
  * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
  *
  * Sandboxes: a filter of seccomp may end the process at the calls of a collection, and nobody can ask it, as asking is a call.
- * So collections end before one is installed. What cannot be installed (libraries probe so) changes nothing.
+ * So collections end before one is installed, if it cannot be read from its program that it lets them through. What cannot be
+ * installed (libraries probe so) changes nothing.
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -18,9 +19,11 @@
 #include "alloc/alloc.h"
 #include "api/init.h"
 #include "api/interpose/real.h"
+#include "base/options.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
 #include "platform/context.h"
+#include "platform/env.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/critical.h"
@@ -73,10 +76,21 @@ EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struc
 
 /* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
-/* Makes the call, which is prctl or seccomp. */
-static long enter_sandbox(bool is_strict, long number, uintptr_t first, uintptr_t second, uintptr_t third)
+/* Where another filter is there already, the calls that reading this one takes might be its end. */
+static bool is_harmless(const void *filter)
 {
-    bool is_ours = gci_alloc_is_ready() && gci_init_confine();
+    if (filter == NULL || gci_init_is_confined() || !gci_env_filter_permits(filter))
+        return false;
+    if (gci_options.verbose)
+        gci_env_report_string("the process enters a sandbox (seccomp) that permits all calls of ours: nothing changes");
+    return true;
+}
+
+/* Makes the call, which is prctl or seccomp; filter NULL: the strict mode. */
+static long enter_sandbox(const void *filter, long number, uintptr_t first, uintptr_t second, uintptr_t third)
+{
+    bool is_strict = filter == NULL;
+    bool is_ours = gci_alloc_is_ready() && !is_harmless(filter) && gci_init_confine();
     long result = gci_context_call_system(number, first, second, third, 0, 0, 0);
     int saved = errno;
     if (result < 0 && is_ours)
@@ -85,6 +99,11 @@ static long enter_sandbox(bool is_strict, long number, uintptr_t first, uintptr_
         gci_vm_cut_off_thread();
     errno = saved;
     return result;
+}
+
+static const void *as_filter(uintptr_t word)
+{
+    return (const void *)word; // NOLINT(performance-no-int-to-ptr)
 }
 
 EXPORT int prctl(int option, ...)
@@ -98,7 +117,7 @@ EXPORT int prctl(int option, ...)
     va_end(list);
     bool is_strict = option == PR_SET_SECCOMP && first == SECCOMP_MODE_STRICT;
     if (is_strict || (option == PR_SET_SECCOMP && first == SECCOMP_MODE_FILTER && second != 0))
-        return (int)enter_sandbox(is_strict, SYS_prctl, PR_SET_SECCOMP, first, second);
+        return (int)enter_sandbox(is_strict ? NULL : as_filter(second), SYS_prctl, PR_SET_SECCOMP, first, second);
     return (int)gci_context_call_system(SYS_prctl, option, first, second, third, fourth, 0);
 }
 
@@ -108,7 +127,7 @@ long gci_process_seccomp(long number, unsigned operation, unsigned flags, void *
 {
     bool is_strict = operation == SECCOMP_SET_MODE_STRICT && flags == 0 && filter == NULL;
     if (is_strict || (operation == SECCOMP_SET_MODE_FILTER && filter != NULL))
-        return enter_sandbox(is_strict, number, operation, flags, (uintptr_t)filter);
+        return enter_sandbox(is_strict ? NULL : filter, number, operation, flags, (uintptr_t)filter);
     return gci_context_call_system(number, operation, flags, filter, 0, 0, 0);
 }
 
