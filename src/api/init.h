@@ -36,12 +36,6 @@ void gci_profile_start_by_options(void);
 /* From here on the signal that the options name begins and ends profiles. */
 void gci_profile_take_signal(void);
 
-/* Around a call after which the system may end the process for calls that it does not expect: from then on the library makes
- * none but those about memory, and nothing is collected. False: it is so already, or the process is not ours to change. */
-bool gci_init_confine(void);
-void gci_init_end_confinement(void);
-bool gci_init_is_confined(void);
-
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);
 

@@ -17,13 +17,11 @@
 #include <unistd.h>
 
 #include "alloc/alloc.h"
-#include "api/init.h"
 #include "api/interpose/real.h"
-#include "base/options.h"
+#include "api/programs/sandbox.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
 #include "platform/context.h"
-#include "platform/env.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "world/critical.h"
@@ -76,25 +74,15 @@ EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struc
 
 /* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
-/* Where another filter is there already, the calls that reading this one takes might be its end. */
-static bool is_harmless(const void *filter)
-{
-    if (filter == NULL || gci_init_is_confined() || !gci_env_filter_permits(filter))
-        return false;
-    if (gci_options.verbose)
-        gci_env_report_string("the process enters a sandbox (seccomp) that permits all calls of ours: nothing changes");
-    return true;
-}
-
 /* Makes the call, which is prctl or seccomp; filter NULL: the strict mode. */
 static long enter_sandbox(const void *filter, long number, uintptr_t first, uintptr_t second, uintptr_t third)
 {
     bool is_strict = filter == NULL;
-    bool is_ours = gci_alloc_is_ready() && !is_harmless(filter) && gci_init_confine();
+    bool is_ours = gci_alloc_is_ready() && !gci_sandbox_is_harmless(filter) && gci_sandbox_enter();
     long result = gci_context_call_system(number, first, second, third, 0, 0, 0);
     int saved = errno;
     if (result < 0 && is_ours)
-        gci_init_end_confinement();
+        gci_sandbox_leave();
     if (result == 0 && is_ours && is_strict)
         gci_vm_cut_off_thread();
     errno = saved;
