@@ -16,17 +16,34 @@
 #include "api/init.h"
 #include "api/interpose/real.h"
 #include "api/programs/own_malloc.h"
+#include "base/options.h"
+#include "collect/cycle.h"
 #include "platform/context.h"
+#include "platform/env.h"
 #include "platform/image.h"
 
 #define HIDING_LIBRARY "libfontconfig.so"
 
 const char gci_loader_link = 1; /* see api/malloc.c */
 
+/* Where the program's malloc puts something in front of blocks of ours, hiding libraries have such as would be collected. */
+static COLD void end_collections(void)
+{
+    static volatile u32_shared have_ended;
+    if (u32_exchange(&have_ended, 1) != 0)
+        return;
+    gci_cycle_disable();
+    if (gci_options.verbose)
+        gci_env_report_string(
+            "fontconfig is known to hide pointers, and has the program's malloc: nothing is collected");
+}
+
 /* Else what is allocated here would meet a free that does not know it. */
 static bool may_keep(void)
 {
     enum own_malloc kind = gci_own_malloc_kind();
+    if (UNLIKELY(kind == OWN_HEADED))
+        end_collections();
     return LIKELY(kind == OWN_NONE || kind == OWN_PASSES_ON);
 }
 

@@ -67,6 +67,8 @@ static enum own_malloc find_kind(void)
     uintptr_t address = (uintptr_t)block;
     struct object object = gci_resolve(&gci_heap, address);
     free(block);
+    if (block == NULL)
+        return OWN_NONE; /* no memory: who asks next asks again */
     if (!heap_contains(&gci_heap, address))
         return OWN_ELSEWHERE;
     return object.start == address ? OWN_PASSES_ON : OWN_HEADED;
