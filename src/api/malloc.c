@@ -76,16 +76,13 @@ EXPORT void *realloc(void *block, size_t bytes)
     return reallocate(block, bytes, "realloc");
 }
 
-/* The one that the process has, which is the program's where that brings its own. */
-void *called_realloc(void *block, size_t bytes) __asm__("realloc");
-
 EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
     if (!multiply_sizes(count, bytes, &total))
         return family_no_memory();
     if (UNLIKELY(gci_own_malloc_is_there()))
-        return called_realloc(block, total);
+        return gci_own_malloc_resize(block, total);
     return reallocate(block, total, "reallocarray");
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Implementation of own_malloc.h. malloc, free and aligned_alloc are here whatever the process has under these names.
+/* Implementation of own_malloc.h. malloc, free, realloc and aligned_alloc are here whatever the process has under these names.
  *
  * Addresses tell whether malloc is ours, all but those of executables that are not position-independent: there functions have
  * an address in the executable, where the loader's table names what is only wanted.
@@ -92,6 +92,11 @@ void *gci_own_malloc_new(size_t bytes, size_t alignment)
         return malloc(asked);
     size_t whole = align_up(asked, alignment); /* 0 where there is no such number */
     return whole == 0 ? NULL : aligned_alloc(alignment, whole);
+}
+
+void *gci_own_malloc_resize(void *block, size_t bytes)
+{
+    return realloc(block, bytes);
 }
 
 size_t gci_own_malloc_usable(const void *block)

@@ -32,6 +32,9 @@ enum own_malloc gci_own_malloc_kind(void);
 /* Memory from there, as the C++ library asks for it; alignment 0: any that malloc gives. */
 void *gci_own_malloc_new(size_t bytes, size_t alignment);
 
+/* The process's realloc. */
+void *gci_own_malloc_resize(void *block, size_t bytes);
+
 /* How many bytes a block of there can take: what it has of our block, or 0 where nobody knows. */
 size_t gci_own_malloc_usable(const void *block);
 
