@@ -112,6 +112,11 @@ static bool is_shadowed(void)
     return malloc_link == NULL && called != own;
 }
 
+static bool can_start(void)
+{
+    return (gci_sanitizer_lets_start == NULL || gci_sanitizer_lets_start()) && gci_alloc_is_ready();
+}
+
 static void end_thread(void)
 {
     gci_signals_thread_ends();
@@ -126,9 +131,9 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 {
     (void)argc;
     (void)argv;
-    gci_env_use(environment);
-    if (is_shadowed() || (gci_sanitizer_lets_start != NULL && !gci_sanitizer_lets_start()) || !gci_alloc_is_ready())
+    if (is_shadowed() || !can_start())
         return; /* nothing of this library will be called, or nothing can be done */
+    gci_env_use(environment);
     gci_options_from_environment();
     gci_hidden_choose_mode();
     gci_thread_exit_init(end_thread);

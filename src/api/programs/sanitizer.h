@@ -6,9 +6,8 @@
 
 #include <stdbool.h>
 
-/* At the beginning of our constructor, with the environment at hand. False, after a line: nothing of this library may be used, as
- * the sanitizer's functions stand in front of the C library's and are not ready yet. Ends a program that cannot run. Where malloc
- * is replaced only. */
+/* At the beginning of our constructor. False, after a line: nothing of this library may be used, as the sanitizer's functions
+ * stand in front of the C library's and are not ready yet. Ends a program that cannot run. Where malloc is replaced only. */
 bool gci_sanitizer_lets_start(void) __attribute__((weak));
 
 #endif
