@@ -12,7 +12,7 @@
 #define CANNOT_RUN 126 /* as shells say, and `gcalloc run` */
 
 /* Their first functions, where the process has them. */
-#define RUNTIME(function) extern const char function[] __attribute__((weak))
+#define RUNTIME(function) extern void function(void) __attribute__((weak))
 RUNTIME(__asan_init);
 RUNTIME(__msan_init);
 RUNTIME(__tsan_init);
@@ -30,9 +30,9 @@ static void report(const char *sanitizer, const char *rest)
 }
 
 /* Their account of memory is that of their own malloc. */
-static void end_if(const char *runtime, const char *sanitizer)
+static void end_if(bool is_there, const char *sanitizer)
 {
-    if (runtime == NULL)
+    if (!is_there)
         return;
     report(sanitizer, "which needs its own malloc: run it without gcalloc");
     gci_context_call_system(SYS_exit_group, CANNOT_RUN); /* the C library's _exit is one of those functions */
@@ -45,9 +45,9 @@ bool gci_sanitizer_lets_start(void)
         return true; /* it is this library that is built with one */
     bool is_ours = !gci_own_malloc_is_there();
     if (is_ours) {
-        end_if(__asan_init, "address");
-        end_if(__msan_init, "memory");
-        end_if(__tsan_init, "thread");
+        end_if(__asan_init != NULL, "address");
+        end_if(__msan_init != NULL, "memory");
+        end_if(__tsan_init != NULL, "thread");
     }
     if (is_ours && __lsan_init != NULL)
         report("leak", "which knows no block of gcalloc's and finds no leak: `gcalloc leaks` does");
