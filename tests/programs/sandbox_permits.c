@@ -21,7 +21,7 @@
 
 #define MIB ((size_t)1 << 20)
 #define THREADS 3
-#define ROUNDS 25
+#define ROUNDS 15
 #define PAUSE_US 150000 /* several times what memory has to be unused for in this test */
 
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
