@@ -36,6 +36,10 @@ bool gci_env_write(int file, const void *bytes, size_t count);
 /* In a sandbox (platform/vm.h: gci_vm_confine) nothing is called but what writes, so that signals come. */
 void gci_env_confine(bool is_confined);
 
+/* Whether a filter that the process is about to install (on Linux the struct sock_fprog of seccomp) lets all calls through that
+ * this library may ever make, whatever their arguments are. False where that is not certain. */
+bool gci_env_filter_permits(const void *filter);
+
 /* Where reports go: see gci_env_keep_error_stream. */
 int gci_env_error_stream(void);
 

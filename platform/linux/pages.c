@@ -18,6 +18,7 @@
 
 #include "base/bits.h"
 #include "platform/linux/file.h"
+#include "platform/linux/sandbox/calls.h"
 #include "platform/vm.h"
 
 struct scan_region {
@@ -41,7 +42,7 @@ struct scan_request {
     uint64_t return_mask;
 };
 
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_request)
+STATIC_ASSERT(sizeof(struct scan_request) == SCAN_REQUEST_BYTES, "the size is part of the request's number");
 #define PAGE_IS_FILE (UINT64_C(1) << 2)
 #define PAGE_IS_PRESENT (UINT64_C(1) << 3)
 #define PAGE_IS_SWAPPED (UINT64_C(1) << 4)

@@ -20,7 +20,9 @@
 #include "base/attributes.h"
 #include "base/bits.h"
 #include "base/text.h"
+#include "platform/context.h"
 #include "platform/linux/file.h"
+#include "platform/linux/sandbox/calls.h"
 
 /* What getdents64(2) fills in; glibc has no name for it. */
 struct directory_entry {
@@ -341,17 +343,16 @@ int gci_thread_start(void (*run)(void), void (*ended)(void))
 
 /* ---- Workers ------------------------------------------------------------------------------------------------------ */
 
-/* On clone(2). The kernel clears the thread's id and wakes who waits for it when it has left its stack. */
+/* On clone(2), with the caller's thread-local storage. The kernel clears the thread's id and wakes who waits for it when it has
+ * left its stack. */
 #define STACK_ALIGNMENT 16
 
 bool gci_worker_start(struct worker *worker, struct range stack, int (*run)(void *data), void *data)
 {
     int saved = errno;
-    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_PARENT_SETTID |
-                CLONE_CHILD_CLEARTID;
     void *top = (void *)align_down(stack.hi, STACK_ALIGNMENT); // NOLINT(performance-no-int-to-ptr)
-    bool done =
-        !SANITIZER_KNOWS_THREADS && clone(run, top, flags, data, &worker->thread_id, NULL, &worker->thread_id) > 0;
+    bool done = !SANITIZER_KNOWS_THREADS && clone(run, top, CLONE_THREAD_FLAGS, data, &worker->thread_id,
+                                                  context_thread_pointer(), &worker->thread_id) > 0;
     errno = saved;
     return done;
 }

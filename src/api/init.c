@@ -14,20 +14,18 @@
 #include "alloc/retire.h"
 #include "alloc/torture.h"
 #include "api/interpose/real.h"
+#include "api/programs/sanitizer.h"
 #include "base/attributes.h"
 #include "base/options.h"
 #include "collect/cycle.h"
-#include "heap/region.h"
 #include "platform/env.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
 #include "profile/look/request.h"
 #include "profile/profile.h"
-#include "world/critical.h"
 #include "world/delay.h"
 #include "world/idle.h"
-#include "world/request.h"
 #include "world/stop.h"
 
 const char gci_init_link = 1; /* see api/family.h */
@@ -102,70 +100,6 @@ bool gci_init_apply_options(void)
     return false;
 }
 
-/* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
-
-/* So much memory can be had without any call, more than sandboxed helpers use. It takes no memory until it is used, and what a
- * dump of memory has to walk over besides. */
-#define AHEAD_BYTES ((size_t)64 << 20)
-
-static bool had_ticks;
-static volatile u32_shared is_confined;
-
-static bool tells_at_exit(void)
-{
-    bool has_leaks = gci_options.mode == MODE_LEAKS && gci_options.leaks_report;
-    return has_leaks || gci_options.stats || gci_options.stats_file[0] != '\0';
-}
-
-/* A file that says otherwise, or nothing where something was asked for, would mislead: those lines come always. */
-static void report_sandbox(bool had_profile)
-{
-    if (had_profile)
-        gci_env_report_string("the process enters a sandbox (seccomp): its profile ends here");
-    if (tells_at_exit())
-        gci_env_report_string("the process enters a sandbox (seccomp): nothing will be told at its exit");
-    if (gci_options.verbose)
-        gci_env_report_string("the process enters a sandbox (seccomp): nothing is collected from now on");
-}
-
-bool gci_init_confine(void)
-{
-    if (!gci_cycle_end())
-        return false;
-    report_sandbox(gci_profile_stop() == 0);
-    had_ticks = gci_idle_end();
-    gci_request_init(NULL);
-    gci_env_hide_beacon();
-    critical_enter();
-    gci_region_grow_ahead(&gci_heap, AHEAD_BYTES);
-    critical_leave();
-    gci_vm_confine(true);
-    gci_env_confine(true);
-    u32_store(&is_confined, 1);
-    return true;
-}
-
-bool gci_init_is_confined(void)
-{
-    return u32_load(&is_confined) != 0;
-}
-
-void gci_init_end_confinement(void)
-{
-    u32_store(&is_confined, 0);
-    gci_vm_confine(false);
-    gci_env_confine(false);
-    if (gci_stop_signal() != 0) {
-        gci_look_serve_requests(gca_version());
-        gci_env_show_beacon(gci_stop_signal(), gca_version());
-    }
-    if (had_ticks)
-        gci_idle_init();
-    gci_cycle_begin_again();
-    if (gci_options.verbose)
-        gci_env_report_string("the sandbox (seccomp) was refused: what is garbage is collected again");
-}
-
 /* ---- Start and end ------------------------------------------------------------------------------------------------ */
 
 /* Whether libgcalloc.so stands in front of this libgcalloc_core.so, as `gcalloc run` puts it: all calls go there. */
@@ -178,11 +112,18 @@ static bool is_shadowed(void)
     return malloc_link == NULL && called != own;
 }
 
+static bool can_start(void)
+{
+    return (gci_sanitizer_lets_start == NULL || gci_sanitizer_lets_start()) && gci_alloc_is_ready();
+}
+
 static void end_thread(void)
 {
     gci_signals_thread_ends();
     gci_retire_thread();
 }
+
+static bool has_started; /* there is one thread until then */
 
 /* glibc passes constructors what main gets. The shared libraries are linked so that this one runs before any other: a
  * thread that another library's constructor starts inherits a mask in which the stop signal is open. */
@@ -190,7 +131,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 {
     (void)argc;
     (void)argv;
-    if (is_shadowed() || !gci_alloc_is_ready())
+    if (is_shadowed() || !can_start())
         return; /* nothing of this library will be called, or nothing can be done */
     gci_env_use(environment);
     gci_options_from_environment();
@@ -207,10 +148,18 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
     gci_profile_start_by_options();
     gci_profile_take_signal();
     gci_env_use(NULL);
+    has_started = true;
+}
+
+bool gci_init_has_started(void)
+{
+    return has_started;
 }
 
 __attribute__((destructor(101))) static void finish(void)
 {
+    if (!has_started)
+        return;
     gci_runner_at_exit();
     gci_stats_at_exit();
 }

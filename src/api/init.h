@@ -21,8 +21,11 @@ extern const char gci_init_malloc_link HIDDEN;
 /* Parses the environment; prints one line for each bad value or unknown name. api/options.c */
 void gci_options_from_environment(void);
 
-/* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/hidden.c */
+/* Chooses mode free in programs that are known to hide pointers, unless the environment names a mode. api/programs/hidden.c */
 void gci_hidden_choose_mode(void);
+
+/* Whether the constructor has done its work: there are programs in which it does nothing. */
+bool gci_init_has_started(void);
 
 /* What an option's new value asks for; runs after start and after each gca_option_set. False: it cannot be had. */
 bool gci_init_apply_options(void);
@@ -32,17 +35,6 @@ void gci_profile_start_by_options(void);
 
 /* From here on the signal that the options name begins and ends profiles. */
 void gci_profile_take_signal(void);
-
-/* Around a call after which the system may end the process for calls that it does not expect: from then on the library makes
- * none but those about memory, and nothing is collected. False: it is so already, or the process is not ours to change. */
-bool gci_init_confine(void);
-void gci_init_end_confinement(void);
-bool gci_init_is_confined(void);
-
-/* Finds whether the process's malloc is ours; where the program has brought its own, gci_free_elsewhere is set, and memory comes
- * from there. Where malloc is replaced only. api/malloc.c */
-void gci_init_look_for_malloc(void);
-void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment); /* 0: any alignment that malloc gives */
 
 /* What has to stop threads needs the signal, which mode free does without until then. False: none is free. */
 bool gci_init_take_signal(void);

@@ -11,6 +11,7 @@
 
 #include "api/family.h"
 #include "api/init.h"
+#include "api/programs/own_malloc.h"
 #include "base/options.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
@@ -75,61 +76,13 @@ EXPORT void *realloc(void *block, size_t bytes)
     return reallocate(block, bytes, "realloc");
 }
 
-/* ---- Programs with a malloc of their own --------------------------------------------------------------------------
- * A browser's executable brings the family, and libraries have that one instead of ours. What it lacks is still ours: that
- * works by its malloc, as the same functions of the C and C++ libraries do. Addresses do not tell: in executables that are not
- * position-independent, functions have another. A block does. */
-
-/* The function of that name that the process has. */
-#define AS_CALLED(function)                                                                                            \
-    __extension__({                                                                                                    \
-        __typeof__(&(function)) called = (function);                                                                   \
-        __asm__("" : "+r"(called));                                                                                    \
-        called;                                                                                                        \
-    })
-
-static void free_elsewhere(void *block)
-{
-    AS_CALLED(free)(block);
-}
-
-static bool is_free_ours;
-
-static void note_return(void *block)
-{
-    (void)block;
-    is_free_ours = true;
-}
-
-/* A program that brings malloc and no free has no use for the rest either. */
-void gci_init_look_for_malloc(void)
-{
-    void *block = AS_CALLED(malloc)(1);
-    bool is_ours = block == NULL || heap_contains(&gci_heap, (uintptr_t)block);
-    gci_free_elsewhere = is_ours ? NULL : note_return;
-    AS_CALLED(free)(block);
-    gci_free_elsewhere = is_ours || is_free_ours ? NULL : free_elsewhere;
-    if (gci_free_elsewhere != NULL && gci_options.verbose)
-        gci_env_report_string("this program has a malloc of its own, which it goes on to use");
-}
-
-/* As the C++ library asks: not for nothing, and for whole multiples of an alignment. */
-void *gci_init_allocate_elsewhere(size_t bytes, size_t alignment)
-{
-    size_t asked = bytes == 0 ? 1 : bytes;
-    if (alignment == 0)
-        return AS_CALLED(malloc)(asked);
-    size_t whole = align_up(asked, alignment); /* 0 where there is no such number */
-    return whole == 0 ? NULL : AS_CALLED(aligned_alloc)(alignment, whole);
-}
-
 EXPORT void *reallocarray(void *block, size_t count, size_t bytes)
 {
     size_t total;
     if (!multiply_sizes(count, bytes, &total))
         return family_no_memory();
-    if (UNLIKELY(gci_free_elsewhere != NULL))
-        return AS_CALLED(realloc)(block, total);
+    if (UNLIKELY(gci_own_malloc_is_there()))
+        return gci_own_malloc_resize(block, total);
     return reallocate(block, total, "reallocarray");
 }
 
@@ -160,7 +113,10 @@ EXPORT void *pvalloc(size_t bytes)
 
 EXPORT size_t malloc_usable_size(void *block)
 {
-    return block == NULL ? 0 : gci_usable_bytes(block, "malloc_usable_size");
+    if (block == NULL)
+        return 0;
+    return UNLIKELY(gci_own_malloc_is_there()) ? gci_own_malloc_usable(block)
+                                               : gci_usable_bytes(block, "malloc_usable_size");
 }
 
 /* ---- Figures and tuning ------------------------------------------------------------------------------------------- */
@@ -248,3 +204,8 @@ void *__libc_memalign(size_t alignment, size_t bytes) ALIAS(memalign);    // NOL
 void *__libc_valloc(size_t bytes) ALIAS(valloc);                          // NOLINT(bugprone-reserved-identifier)
 void *__libc_pvalloc(size_t bytes) ALIAS(pvalloc);                        // NOLINT(bugprone-reserved-identifier)
 int __posix_memalign(void **b, size_t a, size_t n) ALIAS(posix_memalign); // NOLINT(bugprone-reserved-identifier)
+
+/* ---- For api/programs/own_malloc.c -------------------------------------------------------------------------------- */
+
+void *gci_malloc_here(size_t bytes) HIDDEN_ALIAS(malloc);
+void gci_free_here(void *block) HIDDEN_ALIAS(free);

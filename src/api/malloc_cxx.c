@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "api/family.h"
-#include "api/init.h"
+#include "api/programs/own_malloc.h"
 #include "platform/env.h"
 
 typedef void (*new_handler)(void);
@@ -16,16 +16,17 @@ typedef void (*new_handler)(void);
 extern new_handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
 extern void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 
-/* Where the program has brought a malloc of its own no thread has a window for the fast way. */
+/* Where the program's own malloc has other memory than ours, no thread has a window for the fast way. Where it takes ours,
+ * objects are ours as they are: operator delete could not tell those of the program's malloc from others. */
 static COLD void *new_slow(size_t bytes, enum block_kind kind)
 {
-    return gci_free_elsewhere == NULL ? gci_alloc_slow(bytes, kind) : gci_init_allocate_elsewhere(bytes, 0);
+    return gci_own_malloc_kind() == OWN_ELSEWHERE ? gci_own_malloc_new(bytes, 0) : gci_alloc_slow(bytes, kind);
 }
 
 static void *new_aligned(size_t bytes, size_t alignment)
 {
-    if (UNLIKELY(gci_free_elsewhere != NULL))
-        return gci_init_allocate_elsewhere(bytes, alignment);
+    if (UNLIKELY(gci_own_malloc_kind() == OWN_ELSEWHERE))
+        return gci_own_malloc_new(bytes, alignment);
     return gci_alloc_aligned(bytes, alignment, KIND_SCANNED);
 }
 

@@ -18,8 +18,10 @@
 /* Another name for a function of the same file; with its attributes, where the compiler checks that both have them. */
 #if __has_attribute(copy)
 #define ALIAS(name) __attribute__((alias(#name), visibility("default"), copy(name)))
+#define HIDDEN_ALIAS(name) __attribute__((alias(#name), visibility("hidden"), copy(name)))
 #else
 #define ALIAS(name) __attribute__((alias(#name), visibility("default")))
+#define HIDDEN_ALIAS(name) __attribute__((alias(#name), visibility("hidden")))
 #endif
 
 #define TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))

@@ -223,20 +223,37 @@ class Installed(unittest.TestCase):
         path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
         return run("dpkg", f"--root={self.root}", "--force-depends", *words, PATH=path)
 
-    def test_install_and_remove(self):
-        self.root = os.path.join(scratch, "root")
-        for folder in ("updates", "info"):
-            os.makedirs(os.path.join(self.root, "var/lib/dpkg", folder))
-        with open(os.path.join(self.root, "var/lib/dpkg/status"), "w"):
-            pass
+    def listing(self):
+        """All that is on disk but dpkg's own accounts."""
+        found = set()
+        for folder, folders, names in os.walk(self.root):
+            if folder == os.path.join(self.root, "var/lib/dpkg"):
+                folders[:], names = ["info"], []
+            found.update(os.path.relpath(os.path.join(folder, name), self.root) for name in (*folders, *names))
+        return found - {"var/lib/dpkg/info/format"}
+
+    def install(self):
         self.dpkg("-i", *packages.values())
         for name in NAMES:
             self.assertIn("Status: install ok installed", self.dpkg("-s", name))
             self.assertEqual(self.dpkg("-V", name), "")
-        self.assertEqual(run(os.path.join(self.root, "usr/bin/gcalloc"), "run", "echo", "runs"), "runs\n")
-        self.dpkg("-P", *NAMES)
-        left = [os.path.join(folder, name) for folder, _, names in os.walk(os.path.join(self.root, "usr")) for name in names]
-        self.assertEqual(left, [])
+
+    def test_install_and_remove(self):
+        self.root = os.path.join(scratch, "root")
+        for folder in ("updates", "info", "triggers"):
+            os.makedirs(os.path.join(self.root, "var/lib/dpkg", folder))
+        with open(os.path.join(self.root, "var/lib/dpkg/status"), "w"):
+            pass
+        before = self.listing()
+        for ways in (("-r", "-P"), ("-P",)):  # removed and then purged; purged at once
+            with self.subTest(ways[0]):
+                self.install()
+                self.assertGreater(self.listing(), before)
+                self.assertEqual(run(os.path.join(self.root, "usr/bin/gcalloc"), "run", "echo", "runs"), "runs\n")
+                for way in ways:
+                    self.dpkg(way, *NAMES)
+                    self.assertEqual(self.listing(), before)
+                self.assertEqual(self.dpkg("--get-selections"), "")
 
 
 if __name__ == "__main__":

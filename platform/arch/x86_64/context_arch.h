@@ -2,6 +2,17 @@
 #ifndef GCI_PLATFORM_ARCH_CONTEXT_H
 #define GCI_PLATFORM_ARCH_CONTEXT_H
 
+/* As filters of system calls name this processor. */
+#define CONTEXT_AUDIT_ARCH AUDIT_ARCH_X86_64
+
+/* Where the thread-local storage of the calling thread is, as the system calls for threads take it. */
+static inline void *context_thread_pointer(void)
+{
+    void *pointer;
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+}
+
 /* A function without a frame of the compiler's: nothing but these instructions. At the call the stack is aligned to 16 bytes, and
  * the two argument registers lie in memory in this order. */
 #define CONTEXT_FORWARD(choose, result, name, first_type, second_type)                                                 \

@@ -5,7 +5,8 @@
  * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
  *
  * Sandboxes: a filter of seccomp may end the process at the calls of a collection, and nobody can ask it, as asking is a call.
- * So collections end before one is installed. What cannot be installed (libraries probe so) changes nothing.
+ * So collections end before one is installed, if it cannot be read from its program that it lets them through. What cannot be
+ * installed (libraries probe so) changes nothing.
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -16,8 +17,8 @@
 #include <unistd.h>
 
 #include "alloc/alloc.h"
-#include "api/init.h"
 #include "api/interpose/real.h"
+#include "api/programs/sandbox.h"
 #include "collect/cycle.h"
 #include "heap/region.h"
 #include "platform/context.h"
@@ -73,18 +74,24 @@ EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struc
 
 /* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
-/* Makes the call, which is prctl or seccomp. */
-static long enter_sandbox(bool is_strict, long number, uintptr_t first, uintptr_t second, uintptr_t third)
+/* Makes the call, which is prctl or seccomp; filter NULL: the strict mode. */
+static long enter_sandbox(const void *filter, long number, uintptr_t first, uintptr_t second, uintptr_t third)
 {
-    bool is_ours = gci_alloc_is_ready() && gci_init_confine();
+    bool is_strict = filter == NULL;
+    bool is_ours = gci_alloc_is_ready() && !gci_sandbox_is_harmless(filter) && gci_sandbox_enter();
     long result = gci_context_call_system(number, first, second, third, 0, 0, 0);
     int saved = errno;
     if (result < 0 && is_ours)
-        gci_init_end_confinement();
+        gci_sandbox_leave();
     if (result == 0 && is_ours && is_strict)
         gci_vm_cut_off_thread();
     errno = saved;
     return result;
+}
+
+static const void *as_filter(uintptr_t word)
+{
+    return (const void *)word; // NOLINT(performance-no-int-to-ptr)
 }
 
 EXPORT int prctl(int option, ...)
@@ -98,7 +105,7 @@ EXPORT int prctl(int option, ...)
     va_end(list);
     bool is_strict = option == PR_SET_SECCOMP && first == SECCOMP_MODE_STRICT;
     if (is_strict || (option == PR_SET_SECCOMP && first == SECCOMP_MODE_FILTER && second != 0))
-        return (int)enter_sandbox(is_strict, SYS_prctl, PR_SET_SECCOMP, first, second);
+        return (int)enter_sandbox(is_strict ? NULL : as_filter(second), SYS_prctl, PR_SET_SECCOMP, first, second);
     return (int)gci_context_call_system(SYS_prctl, option, first, second, third, fourth, 0);
 }
 
@@ -108,7 +115,7 @@ long gci_process_seccomp(long number, unsigned operation, unsigned flags, void *
 {
     bool is_strict = operation == SECCOMP_SET_MODE_STRICT && flags == 0 && filter == NULL;
     if (is_strict || (operation == SECCOMP_SET_MODE_FILTER && filter != NULL))
-        return enter_sandbox(is_strict, number, operation, flags, (uintptr_t)filter);
+        return enter_sandbox(is_strict ? NULL : filter, number, operation, flags, (uintptr_t)filter);
     return gci_context_call_system(number, operation, flags, filter, 0, 0, 0);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/init.h"
+#include "api/programs/sandbox.h"
 #include "base/options.h"
 #include "platform/context.h"
 #include "platform/env.h"
@@ -87,7 +88,7 @@ static NOINLINE void at_exit(void *unused)
     bool has_leaked = false;
     (void)unused;
     gci_profile_at_exit(caller, gci_options.profile_graph != 0);
-    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report || gci_init_is_confined())
+    if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report || gci_sandbox_is_entered())
         return;
     int failure = EAGAIN;
     for (int i = 0; i < STOPS_MAX && failure == EAGAIN; i++)

@@ -3,6 +3,7 @@
 #include <gcalloc.h>
 
 #include "api/init.h"
+#include "api/programs/sandbox.h"
 #include "base/options.h"
 #include "collect/cycle.h"
 #include "heap/block.h"
@@ -181,7 +182,7 @@ void gci_stats_init(void)
 void gci_stats_at_exit(void)
 {
     bool wants_record = gci_options.stats_file[0] != '\0';
-    bool is_silent = gci_init_is_confined(); /* then there is nobody to ask who this process is */
+    bool is_silent = gci_sandbox_is_entered(); /* then there is nobody to ask who this process is */
     bool wants_table = !is_silent && gci_options.stats && gci_process_id() == started_process;
     struct census leaks = {0};
     if (is_silent || (!wants_table && !wants_record))

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "distances.h"
+#include "../distances/distances.h"
 
 #define ARENA_BYTES ((size_t)64 << 20) /* nothing is used twice */
 #define ALIGNMENT ((size_t)16)
