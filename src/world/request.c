@@ -6,12 +6,14 @@
 #include "platform/context.h"
 #include "platform/thread.h"
 #include "world/critical.h"
+#include "world/idle.h"
 #include "world/thread.h"
 
 static request_fn serve_request; /* NULL: nobody serves */
 static uint32_t process;         /* not a child of vfork */
 static volatile u32_shared is_due;
 static volatile u32_shared orders;
+static volatile u32_shared waits_for_tick;
 
 void gci_request_init(request_fn serve)
 {
@@ -33,6 +35,19 @@ void gci_request_note_order(void)
     if (serve_request != NULL && gci_process_id() == process)
         u32_add(&orders, 1);
     gci_request_note();
+}
+
+/* A tick that came for another reason is as good: who serves knows the time, and says again when. */
+void gci_request_after(uint64_t nanoseconds)
+{
+    u32_store(&waits_for_tick, 1);
+    gci_idle_expect(nanoseconds);
+}
+
+void gci_request_note_tick(void)
+{
+    if (u32_load(&waits_for_tick) != 0 && u32_exchange(&waits_for_tick, 0) != 0)
+        gci_request_note();
 }
 
 uint32_t gci_request_orders(void)
@@ -103,4 +118,5 @@ void gci_request_reset(void)
     process = gci_process_id();
     u32_store(&is_due, 0);
     u32_store(&orders, 0);
+    u32_store(&waits_for_tick, 0);
 }

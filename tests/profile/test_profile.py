@@ -177,6 +177,30 @@ class ProfileTest(unittest.TestCase):
         self.assertGreater(len(profile.mappings), 2)
         self.assertGreaterEqual(len([moment for moment in profile.moments if moment.reason == "TIMER"]), 1)
 
+    def test_ends_without_exit(self):
+        """The functions that end a process at once end its profile, leaks and all; of exit nothing is left to do."""
+        for how in ("_exit", "_Exit", "quick_exit", "beside", "in_handler", "exec_fails", "vfork"):
+            with self.subTest(how):
+                self.run_program("ends", how, name=how)
+                profile = self.read(how)
+                self.assertTrue(profile.knows_leaks)
+                self.expect(profile, "from_malloc", COUNT, 24, 0)
+                leaks = [(leak.kind, leak.objects, leak.bytes) for leak in profile.leaks]
+                self.assertEqual(sorted(leaks), [(1, COUNT, 40 * COUNT), (2, COUNT, 60 * COUNT)])
+
+    def test_ends_without_its_end(self):
+        """Figures are there up to the exec, and up to the last second of a process that did nothing any more."""
+        for how, code, options in (("exec", 0, {}), ("idle", -signal.SIGKILL, {}),
+                                   ("idle", -signal.SIGKILL, {"mode": "free"})):
+            with self.subTest(how, **options):
+                name = how + options.get("mode", "")
+                self.run_program("ends", how, name=name, code=code, **options)
+                profile = self.read(name, is_whole=False)
+                self.assertFalse(profile.knows_leaks)
+                moment = profile.moments[-1]
+                self.assertEqual(self.by_function(profile, moment, "from_malloc")["live_objects"], COUNT)
+                self.assertEqual(self.by_function(profile, moment, "leak")["live_objects"], 2 * COUNT)
+
     def test_full_disk(self):
         done = self.run_program("full_disk", mode="free")
         self.assertEqual(done.stdout, "goes on\n")
@@ -344,6 +368,7 @@ class ProfileTest(unittest.TestCase):
     def test_by_hand(self):
         self.run_program("by_hand", self.folder.name, level=None, mode="free")
         whole, dump, second = self.read("hand0"), self.read("hand1"), self.read("hand2")
+        self.assertFalse(whole.knows_leaks or dump.knows_leaks, "nobody has looked for leaks")
         self.assertEqual(self.by_function(whole, whole.last("EXIT"), "from_malloc"), {})
         self.expect(whole, "from_calloc", 2 * COUNT, 150, 0)
         sums = self.by_function(dump, dump.last("DUMP"), "from_calloc")

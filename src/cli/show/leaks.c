@@ -252,10 +252,11 @@ static void print_sum(const struct groups *groups, int rank, const char *what)
 static void print_text(const struct leaks *leaks, const struct profile *profile, const struct groups *groups)
 {
     if (groups->count == 0)
-        puts("no leaks");
+        puts(profile->knows_leaks ? "no leaks" : "leaks are not known");
     else
-        printf("leaked: %s in %s object%s\n", gci_print_bytes(groups->bytes).text,
-               gci_print_count(groups->objects).text, gci_print_plural(groups->objects));
+        printf("leaked: %s in %s object%s%s\n", gci_print_bytes(groups->bytes).text,
+               gci_print_count(groups->objects).text, gci_print_plural(groups->objects),
+               profile->knows_leaks ? "" : ", and not all is known");
     print_sum(groups, 0, "direct");
     print_sum(groups, 1, "indirect");
     print_sum(groups, 2, "collected");
@@ -294,6 +295,7 @@ static void print_hint(const char *process, const struct profile *profile, const
 static void print_json(const struct profile *profile, const struct groups *groups)
 {
     gci_json_open(NULL, '{');
+    gci_json_flag("known", profile->knows_leaks);
     gci_json_number("total_bytes", groups->bytes);
     gci_json_number("total_objects", groups->objects);
     gci_json_open("leaks", '[');
@@ -329,7 +331,9 @@ static int show(const struct leaks *leaks, const struct profile *profile)
         print_hint(leaks->view.words[0], profile, &groups);
     free(groups.groups);
     free(groups.alike);
-    return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
+    if (leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0)
+        return EXIT_LEAKS;
+    return profile->knows_leaks ? 0 : EXIT_OWN_FAILURE;
 }
 
 /* ---- Programs ---- */
@@ -369,10 +373,13 @@ static struct profile *read_recorded(const struct leaks *leaks)
     char *path = gci_profiled_path(&leaks->profiled);
     struct profile *profile = NULL;
     if (access(path, F_OK) == 0)
-        profile = gci_profile_read(path, leaks->view.no_symbols);
+        profile = gci_profile_follow(path, leaks->view.no_symbols);
     else
         gci_message_fail(0, leaks->profiled.launch.words[0],
                          "left no profile: did it start another program in its place?");
+    if (profile && !profile->knows_leaks)
+        gci_message_fail(0, leaks->profiled.launch.words[0],
+                         "ended without a look for leaks: it was killed, or bypassed the C library");
     free(path);
     return profile;
 }
@@ -387,7 +394,7 @@ static int show_program(struct leaks *leaks)
     }
     gci_profile_forget(profile);
     gci_scratch_remove(leaks->directory);
-    if (profile && code == 0 && leaks->profiled.status != 0)
+    if (profile && code != EXIT_LEAKS && leaks->profiled.status != 0)
         return gci_child_pass_on(leaks->profiled.status);
     return code;
 }
@@ -395,6 +402,8 @@ static int show_program(struct leaks *leaks)
 static int show_file(const struct leaks *leaks)
 {
     struct profile *profile = gci_view_read(&leaks->view, leaks->view.words[0]);
+    if (profile && profile->is_complete && !profile->knows_leaks)
+        gci_message_fail(0, leaks->view.words[0], "nobody has looked for leaks: it was ended before the process");
     int code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
     gci_profile_forget(profile);
     return code;
