@@ -526,19 +526,21 @@ bool gci_profile_has_begun_file(void)
     return u32_load(&is_on) != 0 && writer.file != NULL && !needs_file;
 }
 
-/* The next sample has work to do then, so that it is expected whatever comes after this. */
-static void note_now(bool when_due)
+/* After a moment the next sample has work to do, so that another is expected whatever comes. */
+static void note(enum profile_note what)
 {
     uint64_t now_ns = gci_sampler_now_ns();
-    if (when_due && now_ns < moment_ns) {
+    if (what == PROFILE_NOTE_MODULES) {
+        gci_writer_mappings(&writer);
+    } else if (what == PROFILE_NOTE_WHEN_DUE && now_ns < moment_ns) {
         expect_moment(now_ns);
-        return;
+    } else {
+        do_due(now_ns, true);
+        gci_sampler_set_due(0);
     }
-    do_due(now_ns, true);
-    gci_sampler_set_due(0);
 }
 
-int gci_profile_try_note(bool is_serving)
+int gci_profile_try_note(enum profile_note what)
 {
     struct file_try try;
     if (!gci_profile_has_begun_file())
@@ -546,8 +548,8 @@ int gci_profile_try_note(bool is_serving)
     if (critical_is_inside() || !try_file(&try, false))
         return EINPROGRESS;
     if (gci_profile_has_begun_file())
-        note_now(is_serving);
-    end_try(&try, is_serving);
+        note(what);
+    end_try(&try, what == PROFILE_NOTE_WHEN_DUE);
     return 0;
 }
 

@@ -57,10 +57,15 @@ int gci_profile_try_stop(const struct profile_extra *extra);
 /* Whether a profile is on whose file is there: not that of a fork child which has had nothing to say yet. At any time. */
 bool gci_profile_has_begun_file(void);
 
-/* What is known now goes into the profile's file: of a process that may be another program next, or that does nothing, where no
- * sample comes to write it. A handler that serves does so when a moment is due. ESRCH: there is no such file; EINPROGRESS:
- * another has the lock of the file, or the caller is in a critical section. */
-int gci_profile_try_note(bool is_serving);
+enum profile_note {
+    PROFILE_NOTE_ALL,      /* the process may be another program next */
+    PROFILE_NOTE_WHEN_DUE, /* it may do nothing, so that no sample comes to write a moment; by a handler that serves */
+    PROFILE_NOTE_MODULES   /* one may go */
+};
+
+/* What is known now goes into the profile's file. ESRCH: there is no such file; EINPROGRESS: another has the lock of the file, or
+ * the caller is in a critical section. */
+int gci_profile_try_note(enum profile_note what);
 
 /* Of the file of the profile that is on, or was the last; "": there is none. Until the next one begins. */
 const char *gci_profile_path(void);

@@ -77,6 +77,10 @@ class Record(RecordTest):
         self.assertEqual(self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments").returncode, 0)
         self.assertEqual((self.files(), os.path.getsize(path)), (["mine.gcprof"], os.path.getsize(self.made)))
 
+    def test_no_name(self):
+        self.assert_fails(self.run_it("record", "-o", "", self.probe, "arguments"), 125,
+                          "gcalloc: '': a file's name cannot be empty")
+
     def test_old_file_stays_when_nothing_new_comes(self):
         self.write("here/mine.gcprof", "old")
         done = self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments", FAKE_PROFILE=None)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Profiles of a program whose allocations are known: counts by function, what becomes of the file in bad times.
 
-PROFILE_TEST_PROGRAM is the program."""
+PROFILE_TEST_PROGRAM is the program, PROFILE_TEST_MODULE what it opens."""
 import math
 import os
 import shutil
@@ -14,6 +14,7 @@ import unittest
 import profile_file
 
 PROGRAM = os.environ["PROFILE_TEST_PROGRAM"]
+MODULE = os.environ["PROFILE_TEST_MODULE"]
 COUNT = 1000
 MIB = 1 << 20
 ESTIMATED_BYTES = 16 * MIB
@@ -200,6 +201,17 @@ class ProfileTest(unittest.TestCase):
                 moment = profile.moments[-1]
                 self.assertEqual(self.by_function(profile, moment, "from_malloc")["live_objects"], COUNT)
                 self.assertEqual(self.by_function(profile, moment, "leak")["live_objects"], 2 * COUNT)
+
+    def test_module_that_is_gone(self):
+        """It was there between two moments: what it allocated is still its own, by its build id."""
+        for mode in ("gc", "free"):
+            self.run_program("module", MODULE, mode=mode, name=mode)
+            profile = self.read(mode)
+            mappings = [mapping for mapping in profile.mappings if mapping[4] == os.path.realpath(MODULE)]
+            self.assertTrue(mappings and all(len(mapping[3]) == 40 for mapping in mappings))
+            rows = [row for row in profile.last("EXIT").rows if row["allocated_bytes"] == 77 * row["allocated_objects"] and
+                    any(start <= profile.stacks[row["stack"]][0] - 1 < end for start, end, *_ in mappings)]
+            self.assertEqual(sum(row["live_objects"] for row in rows), 50)
 
     def test_full_disk(self):
         done = self.run_program("full_disk", mode="free")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* workload WHAT [FILE]: allocates known numbers of blocks in functions of known names; test_profile.py counts them. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <gcalloc/profile.h>
 #include <pthread.h>
@@ -252,6 +253,21 @@ static void ends(const char *how)
         _exit(0);
 }
 
+/* The module is gone when the next moment is written. */
+static void use_module(const char *path)
+{
+    for (int i = 0; i < 50; i++) {
+        void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        void *symbol = module == NULL ? NULL : dlsym(module, "module_allocates");
+        void *(*allocate)(void);
+        memcpy(&allocate, &symbol, sizeof allocate);
+        if (symbol == NULL)
+            exit(11);
+        keep(allocate());
+        dlclose(module);
+    }
+}
+
 static void full_disk(void)
 {
     struct rlimit limit = {6000, 6000};
@@ -428,6 +444,8 @@ int main(int count, char **words)
         estimated();
     else if (strcmp(what, "ends") == 0 && count > 2)
         ends(words[2]);
+    else if (strcmp(what, "module") == 0 && count > 2)
+        use_module(words[2]);
     else if (strcmp(what, "by_hand") == 0 && count > 2)
         by_hand(words[2]);
     else

@@ -36,6 +36,7 @@ DECLARE_NEXT(dlclose)
 EXPORT int dlclose(void *library)
 {
     __typeof__(&dlclose) next = next_dlclose();
+    gci_profile_try_note(PROFILE_NOTE_MODULES); /* its addresses have names as long as it is known where it was */
     int result = next != NULL ? next(library) : -1;
     gci_context_forget_closed();
     return result;
@@ -131,7 +132,7 @@ DECLARE_NEXT(execveat)
 #define WITHOUT_COLLECTIONS(call)                                                                                      \
     bool holds = gci_cycle_hold_off();                                                                                 \
     if (holds)                                                                                                         \
-        gci_profile_try_note(false);                                                                                   \
+        gci_profile_try_note(PROFILE_NOTE_ALL);                                                                        \
     int result = call;                                                                                                 \
     if (holds)                                                                                                         \
         gci_cycle_let_on();                                                                                            \

@@ -146,7 +146,7 @@ static void work(void *caller)
         return;
     do_orders(caller);
     answer(caller);
-    if (gci_profile_try_note(true) == EINPROGRESS)
+    if (gci_profile_try_note(PROFILE_NOTE_WHEN_DUE) == EINPROGRESS)
         gci_request_after(AGAIN_NS);
 }
 
