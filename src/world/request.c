@@ -21,10 +21,15 @@ void gci_request_init(request_fn serve)
     serve_request = serve;
 }
 
+bool gci_request_is_of_this_process(void)
+{
+    return serve_request != NULL && gci_process_id() == process;
+}
+
 /* The barrier orders this before the attempt on the collector's lock; see gci_cycle_unlock. */
 void gci_request_note(void)
 {
-    if (serve_request == NULL || gci_process_id() != process)
+    if (!gci_request_is_of_this_process())
         return;
     u32_store(&is_due, 1);
     fence_full();
@@ -32,7 +37,7 @@ void gci_request_note(void)
 
 void gci_request_note_order(void)
 {
-    if (serve_request != NULL && gci_process_id() == process)
+    if (gci_request_is_of_this_process())
         u32_add(&orders, 1);
     gci_request_note();
 }

@@ -195,6 +195,8 @@ void gci_look_end_profile(const struct roots_caller *caller, bool with_graph)
 {
     static const volatile u32_shared nobody;
     struct ending ending = {.caller = caller, .with_graph = with_graph};
+    if (!gci_request_is_of_this_process())
+        return;
     for (int i = 0; i < TRIES && gci_profile_has_begun_file() && !critical_is_inside() && !try_end(&ending); i++)
         gci_park(&nobody, 0, TRY_NS);
 }
