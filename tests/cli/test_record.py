@@ -145,6 +145,11 @@ class Leaks(RecordTest):
         done = self.run_it("leaks", "--json", "--", self.probe, "fork", "3", TMPDIR=self.folder)
         self.assertEqual(json.loads(done.stdout)["total_objects"], 3)
         self.assertEqual(self.files(), [])
+        for count, line in (("1", "1 process that it started is not looked at"),
+                            ("3", "3 processes that it started are not looked at")):
+            done = self.run_it("leaks", "--", self.probe, "fork", count)
+            self.assertTrue(done.stdout.endswith(
+                f"\n\n{line}: gcalloc record --level=full --mode=leaks\nleaves a profile of each.\n"), done.stdout)
 
     def test_no_profile(self):
         done = self.run_it("leaks", "--", self.probe, "arguments", FAKE_PROFILE=None)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/show/leaks.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -384,13 +385,43 @@ static struct profile *read_recorded(const struct leaks *leaks)
     return profile;
 }
 
+/* What they have left: PID.gcprof, and PID.gcprof.NUMBER of what one was before exec. */
+static size_t count_others(const struct leaks *leaks)
+{
+    DIR *folder = opendir(leaks->directory);
+    size_t count = 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        count += dot && strcmp(dot, ".gcprof") == 0 && strtol(entry->d_name, NULL, 10) != leaks->profiled.child;
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static void print_others(const struct leaks *leaks)
+{
+    size_t count = leaks->view.json ? 0 : count_others(leaks);
+    if (count > 0)
+        printf("\n%zu process%s that it started %s not looked at: gcalloc record --level=full --mode=leaks\n"
+               "leaves a profile of each.\n",
+               count, count == 1 ? "" : "es", count == 1 ? "is" : "are");
+}
+
+static int show_recorded(struct leaks *leaks, const struct profile *profile)
+{
+    int code = show(leaks, profile);
+    print_others(leaks);
+    return gci_view_finish(code);
+}
+
 static int show_program(struct leaks *leaks)
 {
     struct profile *profile = NULL;
     int code = record_program(leaks);
     if (leaks->profiled.child > 0 && code == 0) {
         profile = read_recorded(leaks);
-        code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+        code = profile ? show_recorded(leaks, profile) : EXIT_OWN_FAILURE;
     }
     gci_profile_forget(profile);
     gci_scratch_remove(leaks->directory);
