@@ -91,8 +91,8 @@ bool gci_init_take_signal(void)
 bool gci_init_apply_options(void)
 {
     gci_profile_set_rate(gci_options.profile_rate);
-    bool needs_signal =
-        gci_options.mode != MODE_FREE || gci_options.profile_signal != 0 || gci_options.profile_graph != 0;
+    bool needs_signal = gci_options.mode != MODE_FREE || gci_options.profile != 0 || gci_options.profile_signal != 0 ||
+                        gci_options.profile_graph != 0;
     if (!needs_signal || gci_init_take_signal())
         return true;
     gci_env_report_string("no real-time signal is free; nothing will be collected");

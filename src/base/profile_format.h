@@ -35,7 +35,8 @@ enum profile_kind {
     PROFILE_EDGES,
     PROFILE_ROOTS,
     PROFILE_SIZES,
-    PROFILE_END
+    PROFILE_END,
+    PROFILE_LEAKS_KNOWN
 };
 
 enum profile_level {
@@ -174,6 +175,12 @@ struct profile_leak {
     uint64_t time_ns;      /* when it was found */
     uint32_t is_collected; /* 1: reclaimed by the collector, and in the figures too */
     uint32_t reserved;
+};
+
+/* What is unreachable has been looked for, and stands before: where there is no leak, none was found. Without this record nobody
+ * has looked, or not to the end. */
+struct profile_leaks_known {
+    uint64_t time_ns;
 };
 
 /* The heap as a graph, at one moment. Objects are numbered from 0 in the order of the records. */

@@ -228,13 +228,19 @@ static void set_due(uint64_t now_ns)
     gci_sampler_set_due(later(now_ns, USAGE_NS_MIN, USAGE_SHARE) - now_ns);
 }
 
-static void do_due(void)
+/* If no sample comes by then, the next moment is written all the same. */
+static void expect_moment(uint64_t now_ns)
 {
-    uint64_t now_ns = gci_age_now_ns();
+    if (writer.file != NULL)
+        gci_request_after(moment_ns > now_ns ? moment_ns - now_ns : 0);
+}
+
+static void do_due(uint64_t now_ns, bool with_moment)
+{
     if (needs_file)
         begin_own_file();
     gci_moment_usage(&writer);
-    if (now_ns >= moment_ns) {
+    if (with_moment) {
         write_peak(&writer);
         gci_moment_write(&writer, PROFILE_TIMER);
         moment_ns = later(now_ns, MOMENT_NS_MIN, MOMENT_SHARE);
@@ -247,13 +253,16 @@ static void do_due(void)
 static void work(void)
 {
     uint64_t blocked = gci_stop_block_signals();
-    if (gci_lock_try(&file_lock)) {
-        if (u32_load(&is_on) != 0)
-            do_due();
-        release_file(blocked);
-    } else {
+    if (!gci_lock_try(&file_lock)) {
         gci_stop_restore_signals(blocked);
+        return;
     }
+    uint64_t now_ns = gci_age_now_ns();
+    if (u32_load(&is_on) != 0) {
+        do_due(now_ns, now_ns >= moment_ns);
+        expect_moment(now_ns);
+    }
+    release_file(blocked);
 }
 
 void gci_profile_note_cycle(const struct cycle_report *report)
@@ -326,6 +335,7 @@ static int start(const struct profile_plan *plan)
     gci_moment_usage(&writer);
     flush();
     u32_store_release(&is_on, 1);
+    expect_moment(0);
     return 0;
 }
 
@@ -356,6 +366,8 @@ static int add_extra(struct writer *to, const struct profile_extra *extra)
         failure = gci_graph_file_add_leaks(to, extra->caller);
     if (extra->leaks && failure == 0)
         gci_graph_file_add_collected(to);
+    if (extra->leaks && failure == 0 && to->missing == 0)
+        gci_graph_file_add_leaks_known(to);
     if (extra->graph && failure == 0)
         failure = gci_graph_file_add_graph(to, extra->caller);
     return failure;
@@ -508,6 +520,38 @@ int gci_profile_try_stop(const struct profile_extra *extra)
     int error = end(extra);
     end_try(&try, true);
     return error;
+}
+
+bool gci_profile_has_begun_file(void)
+{
+    return u32_load(&is_on) != 0 && writer.file != NULL && !needs_file;
+}
+
+/* After a moment the next sample has work to do, so that another is expected whatever comes. */
+static void note(enum profile_note what)
+{
+    uint64_t now_ns = gci_age_now_ns();
+    if (what == PROFILE_NOTE_MODULES) {
+        gci_writer_mappings(&writer);
+    } else if (what == PROFILE_NOTE_WHEN_DUE && now_ns < moment_ns) {
+        expect_moment(now_ns);
+    } else {
+        do_due(now_ns, true);
+        gci_sampler_set_due(0);
+    }
+}
+
+int gci_profile_try_note(enum profile_note what)
+{
+    struct file_try try;
+    if (!gci_profile_has_begun_file())
+        return ESRCH;
+    if (critical_is_inside() || !try_file(&try, false))
+        return EINPROGRESS;
+    if (gci_profile_has_begun_file())
+        note(what);
+    end_try(&try, what == PROFILE_NOTE_WHEN_DUE);
+    return 0;
 }
 
 const char *gci_profile_path(void)

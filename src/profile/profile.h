@@ -3,7 +3,8 @@
  *
  * A session: gci_profile_start → hooks → samples of all threads → gci_profile_stop, or exit. The file holds header, mappings and
  * usage from the beginning; every so often the thread whose sample comes first after the time adds a row of usage, and less
- * often a moment (moment.h). So a process that is killed leaves all but its last second.
+ * often a moment (moment.h); where no sample comes, the timer of world/idle.h sees to it. So a process that is killed leaves all
+ * but its last second.
  *
  * One lock, that of the file, outermost of all (src/README.md); samples only try it. Callers hold no lock and are in no
  * critical section. Errors are errno values; 0 is none.
@@ -52,6 +53,19 @@ int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
  * profile's file tells at its end. */
 int gci_profile_try_start(const struct profile_plan *plan);
 int gci_profile_try_stop(const struct profile_extra *extra);
+
+/* Whether a profile is on whose file is there: not that of a fork child which has had nothing to say yet. At any time. */
+bool gci_profile_has_begun_file(void);
+
+enum profile_note {
+    PROFILE_NOTE_ALL,      /* the process may be another program next */
+    PROFILE_NOTE_WHEN_DUE, /* it may do nothing, so that no sample comes to write a moment; by a handler that serves */
+    PROFILE_NOTE_MODULES   /* one may go */
+};
+
+/* What is known now goes into the profile's file. ESRCH: there is no such file; EINPROGRESS: another has the lock of the file, or
+ * the caller is in a critical section. */
+int gci_profile_try_note(enum profile_note what);
 
 /* Of the file of the profile that is on, or was the last; "": there is none. Until the next one begins. */
 const char *gci_profile_path(void);

@@ -71,6 +71,13 @@ static void on_worth(void)
     expect_tick(tick_ns());
 }
 
+void gci_idle_expect(uint64_t after_ns)
+{
+    critical_enter();
+    expect_tick(after_ns > TICK_NS_MIN ? after_ns : TICK_NS_MIN);
+    critical_leave();
+}
+
 /* One that only goes on with the work of the one before has the same number. */
 static void begin_tick(void)
 {

@@ -6,12 +6,14 @@
 #include "platform/context.h"
 #include "platform/thread.h"
 #include "world/critical.h"
+#include "world/idle.h"
 #include "world/thread.h"
 
 static request_fn serve_request; /* NULL: nobody serves */
 static uint32_t process;         /* not a child of vfork */
 static volatile u32_shared is_due;
 static volatile u32_shared orders;
+static volatile u32_shared waits_for_tick;
 
 void gci_request_init(request_fn serve)
 {
@@ -19,10 +21,15 @@ void gci_request_init(request_fn serve)
     serve_request = serve;
 }
 
+bool gci_request_is_of_this_process(void)
+{
+    return serve_request != NULL && gci_process_id() == process;
+}
+
 /* The barrier orders this before the attempt on the collector's lock; see gci_cycle_unlock. */
 void gci_request_note(void)
 {
-    if (serve_request == NULL || gci_process_id() != process)
+    if (!gci_request_is_of_this_process())
         return;
     u32_store(&is_due, 1);
     fence_full();
@@ -30,9 +37,22 @@ void gci_request_note(void)
 
 void gci_request_note_order(void)
 {
-    if (serve_request != NULL && gci_process_id() == process)
+    if (gci_request_is_of_this_process())
         u32_add(&orders, 1);
     gci_request_note();
+}
+
+/* A tick that came for another reason is as good: who serves knows the time, and says again when. */
+void gci_request_after(uint64_t nanoseconds)
+{
+    u32_store(&waits_for_tick, 1);
+    gci_idle_expect(nanoseconds);
+}
+
+void gci_request_note_tick(void)
+{
+    if (u32_load(&waits_for_tick) != 0 && u32_exchange(&waits_for_tick, 0) != 0)
+        gci_request_note();
 }
 
 uint32_t gci_request_orders(void)
@@ -103,4 +123,5 @@ void gci_request_reset(void)
     process = gci_process_id();
     u32_store(&is_due, 0);
     u32_store(&orders, 0);
+    u32_store(&waits_for_tick, 0);
 }

@@ -26,6 +26,13 @@ void gci_request_note_order(void);
 void gci_request_serve(const struct interruption *interruption);
 void gci_request_pass_on(void);
 
+/* Who serves is called after so long at the latest, as if it had been asked; nothing comes where there are no ticks (idle.h). */
+void gci_request_after(uint64_t nanoseconds);
+void gci_request_note_tick(void); /* in the handler */
+
+/* Whether the process is the one that is asked: not a child of vfork, nor before anybody serves. */
+bool gci_request_is_of_this_process(void);
+
 /* Elsewhere: outside critical sections, the collector's lock not held. */
 void gci_request_serve_now(void);
 

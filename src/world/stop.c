@@ -93,8 +93,10 @@ static void on_interruption(const struct interruption *interruption)
 {
     bool has_own_locals;
     struct thread *self = own_record(&has_own_locals);
-    if (interruption->is_tick)
+    if (interruption->is_tick) {
         gci_idle_note_tick();
+        gci_request_note_tick();
+    }
     if (interruption->is_request)
         gci_request_note();
     if (interruption->is_order)

@@ -14,7 +14,8 @@ import struct
 import subprocess
 
 MAGIC = b"gcprof\r\n"
-HEADER, MAPPING, THREAD, STACK, PLACE, USAGE, CYCLE, MOMENT, FIGURES, LEAK, OBJECTS, EDGES, ROOTS, SIZES, END = range(1, 16)
+(HEADER, MAPPING, THREAD, STACK, PLACE, USAGE, CYCLE, MOMENT, FIGURES, LEAK, OBJECTS, EDGES, ROOTS, SIZES, END,
+ LEAKS_KNOWN) = range(1, 17)
 SAMPLE, SITE, FULL = 1, 2, 3
 TIMER, PEAK, DUMP, EXIT = 1, 2, 3, 4
 DIRECT, INDIRECT = 1, 2
@@ -109,7 +110,9 @@ class Profile:
         """(slot_bytes, blocks, live_objects, live_bytes, committed_bytes) each."""
         self.add(SIZES, b"".join(struct.pack("<5Q", *row) for row in rows))
 
-    def end(self, time, peak_bytes=0, peak_time=0, lost=0):
+    def end(self, time, peak_bytes=0, peak_time=0, lost=0, leaks_known=True):
+        if leaks_known:
+            self.add(LEAKS_KNOWN, struct.pack("<Q", time))
         self.add(END, struct.pack("<4Q", time, peak_bytes, peak_time, lost))
 
 

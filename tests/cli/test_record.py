@@ -77,6 +77,10 @@ class Record(RecordTest):
         self.assertEqual(self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments").returncode, 0)
         self.assertEqual((self.files(), os.path.getsize(path)), (["mine.gcprof"], os.path.getsize(self.made)))
 
+    def test_no_name(self):
+        self.assert_fails(self.run_it("record", "-o", "", self.probe, "arguments"), 125,
+                          "gcalloc: '': a file's name cannot be empty")
+
     def test_old_file_stays_when_nothing_new_comes(self):
         self.write("here/mine.gcprof", "old")
         done = self.run_it("record", "-f", "-o", "mine.gcprof", self.probe, "arguments", FAKE_PROFILE=None)
@@ -141,6 +145,11 @@ class Leaks(RecordTest):
         done = self.run_it("leaks", "--json", "--", self.probe, "fork", "3", TMPDIR=self.folder)
         self.assertEqual(json.loads(done.stdout)["total_objects"], 3)
         self.assertEqual(self.files(), [])
+        for count, line in (("1", "1 process that it started is not looked at"),
+                            ("3", "3 processes that it started are not looked at")):
+            done = self.run_it("leaks", "--", self.probe, "fork", count)
+            self.assertTrue(done.stdout.endswith(
+                f"\n\n{line}: gcalloc record --level=full --mode=leaks\nleaves a profile of each.\n"), done.stdout)
 
     def test_no_profile(self):
         done = self.run_it("leaks", "--", self.probe, "arguments", FAKE_PROFILE=None)

@@ -199,7 +199,8 @@ class Leaks(ShowTest):
         profile.end(1)
         done = self.gcalloc("leaks", "--json", "--no-symbols", self.save(profile))
         frame = '{"function":null,"file":null,"line":null,"module":"/usr/bin/shop","offset":%d}'
-        self.assertEqual(done.stdout, '{"total_bytes":48,"total_objects":3,"leaks":[{"kind":"direct","bytes":48,"objects":3,'
+        self.assertEqual(done.stdout, '{"known":true,"total_bytes":48,"total_objects":3,"leaks":['
+                                      '{"kind":"direct","bytes":48,"objects":3,'
                                       f'"collected":false,"stack":[{frame % 0x1104},{frame % 0x1204}]}}]}}\n')
 
     def test_groups(self):
@@ -252,7 +253,33 @@ Direct leak of 12.5 KiB in 200 objects, collected
         profile.end(1)
         path = self.save(profile)
         self.assertEqual(self.shown("leaks", path, "--fail-on=any"), "no leaks\n")
-        self.assertEqual(self.json("leaks", path), {"total_bytes": 0, "total_objects": 0, "leaks": []})
+        self.assertEqual(self.json("leaks", path), {"known": True, "total_bytes": 0, "total_objects": 0, "leaks": []})
+
+    def test_nobody_has_looked(self):
+        """No leaks are told then, which is not to say that there are none."""
+        ended = Profile()
+        ended.end(1, leaks_known=False)
+        for profile, line in ((ended, "nobody has looked for leaks: it was ended before the process"),
+                              (Profile(), "has no end: the program still runs, was killed, or had no room to write it")):
+            path = self.save(profile)
+            done = self.gcalloc("leaks", path)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (125, "leaks are not known\n", f"gcalloc: {path}: {line}\n"))
+            self.assertEqual(self.gcalloc("leaks", "--fail-on=any", path).returncode, 125)
+            done = self.gcalloc("leaks", "--json", path)
+            self.assertEqual((done.returncode, json.loads(done.stdout)["known"]), (125, False))
+            done = self.gcalloc("report", path)
+            self.assertRegex(done.stdout, r"(?m)^  leaked      +unknown   nobody has looked$")
+            self.assertFalse(json.loads(self.gcalloc("report", "--json", path).stdout)["leaks_known"])
+
+    def test_not_all_are_known(self):
+        profile = Profile()
+        profile.leak(places(profile, "a")[0], DIRECT, 3, 48)
+        path = self.save(profile)
+        for option, code in ((["--fail-on=any"], 1), ([], 125), (["--fail-on=1K"], 125)):
+            done = self.gcalloc("leaks", *option, path)
+            self.assertEqual((done.returncode, done.stdout.splitlines()[0]),
+                             (code, "leaked: 48 B in 3 objects, and not all is known"))
 
     def test_exit_codes(self):
         path = self.save(example())

@@ -163,7 +163,7 @@ class Output(StatTest):
     def test_what_is_there_stays_until_the_program_has_ended(self):
         path = self.write("figures", "of the run before\n")
         os.chmod(path, 0o640)
-        done = self.gcalloc("stat", "--output=figures", "sh", "-c", "cat figures; ls -A")
+        done = self.gcalloc("stat", "--output=figures", "sh", "-c", "cat figures; ls -A", LC_ALL="C")
         self.assertEqual(done.returncode, 0)
         self.assertRegex(done.stdout, r"\Aof the run before\n\.gcalloc\.\w{6}\nfigures\n\Z")
         with open(path) as file:
@@ -192,6 +192,44 @@ class Output(StatTest):
     def test_file_that_cannot_be_made_stops_before_the_program(self):
         self.assert_fails(self.gcalloc("stat", "--output", "/no/such/file", "sh", "-c", "echo ran"), 125,
                           "gcalloc: /no/such/file: cannot be written: No such file or directory")
+
+    def test_no_name(self):
+        for words in (["--output="], ["--output", ""]):
+            self.assert_fails(self.gcalloc("stat", *words, "sh", "-c", "echo ran"), 125,
+                              "gcalloc: '': a file's name cannot be empty")
+
+    def test_link_to_what_is_not_there_stays_one(self):
+        """Also through another link, and relative to where each lies."""
+        os.mkdir(os.path.join(self.scratch, "sub"))
+        os.symlink("sub/second", os.path.join(self.scratch, "first"))
+        os.symlink("../figures", os.path.join(self.scratch, "sub", "second"))
+        self.assert_runs(self.gcalloc("stat", "--output=first", self.probe, "exit", "0"), "", 0)
+        self.assertEqual(os.readlink(os.path.join(self.scratch, "first")), "sub/second")
+        self.assertEqual(sorted(os.listdir(self.scratch)), ["figures", "first", "sub"])
+        self.assertEqual(os.listdir(os.path.join(self.scratch, "sub")), ["second"])
+        with open(os.path.join(self.scratch, "figures")) as file:
+            self.assertIn("exit status 0", file.read())
+
+    def test_circle_of_links(self):
+        os.symlink("b", os.path.join(self.scratch, "a"))
+        os.symlink("a", os.path.join(self.scratch, "b"))
+        self.assert_fails(self.gcalloc("stat", "--output=a", "sh", "-c", "echo ran"), 125,
+                          "gcalloc: a: cannot be written: Too many levels of symbolic links")
+
+    def test_file_that_may_be_written_in_a_folder_that_may_not(self):
+        folder = os.path.join(self.scratch, "folder")
+        os.mkdir(folder)
+        path = self.write("folder/figures", "of the run before, " * 100)
+        os.chmod(path, 0o666)
+        os.chmod(folder, 0o555)
+        os.chmod(self.scratch, 0o755)
+        command = [self.command, "stat", f"--output={path}", "sh", "-c", f"head -c 17 {path}"]
+        user = {"user": 65534} if os.geteuid() == 0 else {}
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, cwd="/", **user)
+        os.chmod(folder, 0o755)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "of the run before", ""))
+        with open(path) as file:
+            self.assertRegex(file.read(), r"\Agcalloc: sh: exit status 0\n(  .*\n)+\Z|\Agcalloc: sh: no figures: .*\n\Z")
 
     def test_full_disk(self):
         line = "gcalloc: /dev/full: cannot be written: No space left on device"

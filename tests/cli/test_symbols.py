@@ -229,6 +229,13 @@ class DebugFiles(SymbolsTest):
         profile, option = self.profile(self.path, self.stack), self.install_by_id()
         self.assertEqual(self.frames(profile)[0], (None, None, None))
         self.assertEqual(self.frames(profile, option), self.full())
+        self.assertEqual(self.frames(profile, "--debug-path=debug"), self.full(), "relative to the working directory")
+
+    def test_folder_that_is_not_there(self):
+        path = self.profile(self.path, self.stack)
+        for folder, name in (("/no/such", "/no/such"), ("", "''")):
+            self.assert_fails(self.gcalloc("report", f"--debug-path={folder}", path), 125,
+                              f"gcalloc: {name}: cannot be looked in: No such file or directory")
 
     def test_of_another_program_is_not_used(self):
         other = self.compile("-g", "-O2", source=SOURCE.replace("hidden", "another"), name="other")

@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 import records  # noqa: E402
 
 KINDS = {1: "HEADER", 2: "MAPPING", 3: "THREAD", 4: "STACK", 5: "PLACE", 6: "USAGE", 7: "CYCLE", 8: "MOMENT",
-         9: "FIGURES", 10: "LEAK", 11: "OBJECTS", 12: "EDGES", 13: "ROOTS", 14: "SIZES", 15: "END"}
+         9: "FIGURES", 10: "LEAK", 11: "OBJECTS", 12: "EDGES", 13: "ROOTS", 14: "SIZES", 15: "END",
+         16: "LEAKS_KNOWN"}
 REASONS = {1: "TIMER", 2: "PEAK", 3: "DUMP", 4: "EXIT"}
 LIFETIMES = 12
 FIGURES = ("stack thread samples allocated_objects allocated_bytes freed_objects freed_bytes reclaimed_objects "
@@ -53,7 +54,7 @@ class Profile:
         self.mappings, self.threads, self.stacks, self.places = [], {}, {}, {}
         self.usage, self.cycles, self.moments = [], [], []
         self.leaks, self.objects, self.edges, self.roots, self.sizes = [], [], [], [], []
-        self.is_torn = False
+        self.knows_leaks = self.is_torn = False
 
     def last(self, reason):
         return [moment for moment in self.moments if moment.reason == reason][-1]
@@ -111,6 +112,8 @@ def take(profile, kind, payload):
         make, layout = ARRAYS[kind]
         found = profile.leaks if kind == "LEAK" else getattr(profile, kind.lower())
         found += [make(*entry) for entry in struct.iter_unpack(layout, payload)]
+    elif kind == "LEAKS_KNOWN":
+        profile.knows_leaks = struct.unpack("<Q", payload)[0] >= max([leak.time_ns for leak in profile.leaks], default=0)
     elif kind == "END":
         profile.end = struct.unpack("<4Q", payload)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Profiles of a program whose allocations are known: counts by function, what becomes of the file in bad times.
 
-PROFILE_TEST_PROGRAM is the program."""
+PROFILE_TEST_PROGRAM is the program, PROFILE_TEST_MODULE what it opens."""
 import math
 import os
 import shutil
@@ -14,6 +14,7 @@ import unittest
 import profile_file
 
 PROGRAM = os.environ["PROFILE_TEST_PROGRAM"]
+MODULE = os.environ["PROFILE_TEST_MODULE"]
 COUNT = 1000
 MIB = 1 << 20
 ESTIMATED_BYTES = 16 * MIB
@@ -192,6 +193,41 @@ class ProfileTest(unittest.TestCase):
         self.assertGreater(len(profile.mappings), 2)
         self.assertGreaterEqual(len([moment for moment in profile.moments if moment.reason == "TIMER"]), 1)
 
+    def test_ends_without_exit(self):
+        """The functions that end a process at once end its profile, leaks and all; of exit nothing is left to do."""
+        for how in ("_exit", "_Exit", "quick_exit", "beside", "in_handler", "exec_fails", "vfork"):
+            with self.subTest(how):
+                self.run_program("ends", how, name=how)
+                profile = self.read(how)
+                self.assertTrue(profile.knows_leaks)
+                self.expect(profile, "from_malloc", COUNT, 24, 0)
+                leaks = [(leak.kind, leak.objects, leak.bytes) for leak in profile.leaks]
+                self.assertEqual(sorted(leaks), [(1, COUNT, 40 * COUNT), (2, COUNT, 60 * COUNT)])
+
+    def test_ends_without_its_end(self):
+        """Figures are there up to the exec, and up to the last second of a process that did nothing any more."""
+        for how, code, options in (("exec", 0, {}), ("idle", -signal.SIGKILL, {}),
+                                   ("idle", -signal.SIGKILL, {"mode": "free"})):
+            with self.subTest(how, **options):
+                name = how + options.get("mode", "")
+                self.run_program("ends", how, name=name, code=code, **options)
+                profile = self.read(name, is_whole=False)
+                self.assertFalse(profile.knows_leaks)
+                moment = profile.moments[-1]
+                self.assertEqual(self.by_function(profile, moment, "from_malloc")["live_objects"], COUNT)
+                self.assertEqual(self.by_function(profile, moment, "leak")["live_objects"], 2 * COUNT)
+
+    def test_module_that_is_gone(self):
+        """It was there between two moments: what it allocated is still its own, by its build id."""
+        for mode in ("gc", "free"):
+            self.run_program("module", MODULE, mode=mode, name=mode)
+            profile = self.read(mode)
+            mappings = [mapping for mapping in profile.mappings if mapping[4] == os.path.realpath(MODULE)]
+            self.assertTrue(mappings and all(len(mapping[3]) == 40 for mapping in mappings))
+            rows = [row for row in profile.last("EXIT").rows if row["allocated_bytes"] == 77 * row["allocated_objects"] and
+                    any(start <= profile.stacks[row["stack"]][0] - 1 < end for start, end, *_ in mappings)]
+            self.assertEqual(sum(row["live_objects"] for row in rows), 50)
+
     def test_full_disk(self):
         done = self.run_program("full_disk", mode="free")
         self.assertEqual(done.stdout, "goes on\n")
@@ -359,6 +395,7 @@ class ProfileTest(unittest.TestCase):
     def test_by_hand(self):
         self.run_program("by_hand", self.folder.name, level=None, mode="free")
         whole, dump, second = self.read("hand0"), self.read("hand1"), self.read("hand2")
+        self.assertFalse(whole.knows_leaks or dump.knows_leaks, "nobody has looked for leaks")
         self.assertEqual(self.by_function(whole, whole.last("EXIT"), "from_malloc"), {})
         self.expect(whole, "from_calloc", 2 * COUNT, 150, 0)
         sums = self.by_function(dump, dump.last("DUMP"), "from_calloc")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* workload WHAT [FILE]: allocates known numbers of blocks in functions of known names; test_profile.py counts them. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <gcalloc/profile.h>
 #include <pthread.h>
@@ -231,6 +232,83 @@ static void killed(void)
     }
 }
 
+static NOINLINE void leak(void)
+{
+    for (int i = 0; i < COUNT; i++) {
+        void **block = malloc(40);
+        if (block != NULL)
+            *block = malloc(60);
+        KEEP(block);
+    }
+}
+
+/* Nothing of what leak has left on the stack stays there. */
+static NOINLINE void clear_stack(void)
+{
+    char bytes[16 * 1024];
+    memset(bytes, 0, sizeof bytes);
+    KEEP(bytes);
+}
+
+static void end_now(int signal)
+{
+    (void)signal;
+    _exit(0);
+}
+
+static void *end_beside(void *data)
+{
+    _exit(data != NULL);
+}
+
+static void end_on_another_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, end_beside, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+
+/* All that is there has been allocated at once: nothing comes afterwards that could tell of it. */
+static void ends(const char *how)
+{
+    from_malloc();
+    leak();
+    clear_stack();
+    if (strcmp(how, "_exit") == 0)
+        _exit(0);
+    else if (strcmp(how, "_Exit") == 0)
+        _Exit(0);
+    else if (strcmp(how, "quick_exit") == 0)
+        quick_exit(0);
+    else if (strcmp(how, "beside") == 0)
+        end_on_another_thread();
+    else if (strcmp(how, "in_handler") == 0 && signal(SIGUSR1, end_now) != SIG_ERR)
+        raise(SIGUSR1);
+    else if (strcmp(how, "exec") == 0)
+        execl("/bin/true", "true", (char *)NULL);
+    else if (strcmp(how, "exec_fails") == 0 && execl("/no/such/program", "program", (char *)NULL) != 0)
+        return;
+    else if (strcmp(how, "idle") == 0 && usleep(1800000) == 0)
+        kill(getpid(), SIGKILL);
+    else if (strcmp(how, "vfork") == 0 && vfork() == 0)
+        _exit(0);
+}
+
+/* The module is gone when the next moment is written. */
+static void use_module(const char *path)
+{
+    for (int i = 0; i < 50; i++) {
+        void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        void *symbol = module == NULL ? NULL : dlsym(module, "module_allocates");
+        void *(*allocate)(void);
+        memcpy(&allocate, &symbol, sizeof allocate);
+        if (symbol == NULL)
+            exit(11);
+        keep(allocate());
+        dlclose(module);
+    }
+}
+
 static void full_disk(void)
 {
     struct rlimit limit = {6000, 6000};
@@ -407,6 +485,10 @@ int main(int count, char **words)
         many();
     else if (strcmp(what, "estimated") == 0)
         estimated();
+    else if (strcmp(what, "ends") == 0 && count > 2)
+        ends(words[2]);
+    else if (strcmp(what, "module") == 0 && count > 2)
+        use_module(words[2]);
     else if (strcmp(what, "by_hand") == 0 && count > 2)
         by_hand(words[2]);
     else

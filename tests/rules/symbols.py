@@ -20,7 +20,7 @@ MALLOC_NAME = re.compile(r"(__libc_)?(malloc|calloc|realloc|free|cfree|memalign|
 
 
 # An archive cannot stand in front of these: they are of the shared libraries alone.
-SHARED_ONLY = {"__libc_start_main", "exit"}
+SHARED_ONLY = {"__libc_start_main", "exit", "_exit", "_Exit"}
 
 
 def output(*words):

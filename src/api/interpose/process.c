@@ -3,6 +3,7 @@
  *
  * exec: a stop signal that is on its way to the calling thread would meet the new program with its default action and
  * end it. So no collection runs while a thread execs. A child of vfork shares our memory but not our threads: it passes.
+ * What the profile knows of the program that ends is written first.
  *
  * Sandboxes: a filter of seccomp may end the process at the calls of a collection, and nobody can ask it, as asking is a call.
  * So collections end before one is installed, if it cannot be read from its program that it lets them through. What cannot be
@@ -24,6 +25,7 @@
 #include "platform/context.h"
 #include "platform/thread.h"
 #include "platform/vm.h"
+#include "profile/profile.h"
 #include "world/critical.h"
 
 extern char **environ;
@@ -35,6 +37,7 @@ DECLARE_NEXT(dlclose)
 EXPORT int dlclose(void *library)
 {
     __typeof__(&dlclose) next = next_dlclose();
+    gci_profile_try_note(PROFILE_NOTE_MODULES); /* its addresses have names as long as it is known where it was */
     int result = next != NULL ? next(library) : -1;
     gci_context_forget_closed();
     return result;
@@ -131,9 +134,12 @@ DECLARE_NEXT(fexecve)
 int execveat(int directory, const char *path, char *const arguments[], char *const environment[], int flags);
 DECLARE_NEXT(execveat)
 
-/* Makes the call, which returns only when it fails, with collections held off. */
+/* Makes the call, which returns only when it fails, with collections held off. What is known of this program is in its profile
+ * before. */
 #define WITHOUT_COLLECTIONS(call)                                                                                      \
     bool holds = gci_cycle_hold_off();                                                                                 \
+    if (holds)                                                                                                         \
+        gci_profile_try_note(PROFILE_NOTE_ALL);                                                                        \
     int result = call;                                                                                                 \
     if (holds)                                                                                                         \
         gci_cycle_let_on();                                                                                            \

@@ -101,7 +101,10 @@ static NOINLINE void at_exit(void *unused)
     _exit((int)gci_options.leaks_exit_code);
 }
 
-extern int __cxa_atexit(void (*function)(void *), void *data, void *module); // NOLINT(bugprone-reserved-identifier)
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern int __cxa_atexit(void (*function)(void *), void *data, void *module);
+extern int __cxa_at_quick_exit(void (*function)(void *), void *module);
+// NOLINTEND(bugprone-reserved-identifier)
 
 /* Of no module, so that it does not run with the destructors of this library: later, when those of all others have run. */
 void gci_leaks_init(void)
@@ -109,4 +112,5 @@ void gci_leaks_init(void)
     if (gci_options.mode == MODE_LEAKS)
         gci_env_keep_error_stream();
     __cxa_atexit(at_exit, NULL, NULL);
+    __cxa_at_quick_exit(at_exit, NULL);
 }

@@ -202,8 +202,8 @@ static void print_head(const struct profile *profile, FILE *stream)
     print_word(stream, levels, header->level);
     fprintf(stream, ",\"rate_bytes\":%" PRIu64 ",\"start_realtime_ns\":%" PRIu64, header->rate_bytes,
             header->start_realtime_ns);
-    fprintf(stream, ",\"duration_ns\":%" PRIu64 ",\"is_complete\":%s", profile->duration_ns,
-            profile->is_complete ? "true" : "false");
+    fprintf(stream, ",\"duration_ns\":%" PRIu64 ",\"is_complete\":%s,\"knows_leaks\":%s", profile->duration_ns,
+            profile->is_complete ? "true" : "false", profile->knows_leaks ? "true" : "false");
     fputs(",\n\"end\":", stream);
     if (profile->is_complete) {
         print_members(stream, end_members, &profile->end);

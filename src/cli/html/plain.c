@@ -75,7 +75,9 @@ static size_t *sort_rows(size_t count, int (*compare)(const void *, const void *
 static void put_leaks(FILE *stream, const struct profile *profile)
 {
     size_t *order = sort_rows(profile->leak_count, compare_leaks, profile->leaks);
-    open_table(stream, "Leaks: not freed, and nothing points there; those that were collected too");
+    open_table(stream, profile->knows_leaks
+                           ? "Leaks: not freed, and nothing points there; those that were collected too"
+                           : "Leaks: nobody has looked for all of them");
     for (size_t i = 0; i < profile->leak_count && i < ROWS_SHOWN; i++) {
         const struct profile_leak *leak = &profile->leaks[order[i]];
         put_row(stream, profile, leak->bytes, leak->objects, leak->stack);

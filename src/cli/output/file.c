@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define MODE_BITS 07777
 #define NEW_FILE_MODE 0666
 #define OWN_NAME ".gcalloc.XXXXXX" /* of the file while it is written, in the folder of its place */
+#define LINKS_MOST 40              /* as many as the kernel follows */
 
 static int fail(const char *path, const char *cause)
 {
@@ -68,13 +70,18 @@ static mode_t mode_of_new_file(void)
     return NEW_FILE_MODE & ~mask;
 }
 
+/* The folder that a path is in, with its slash: so many bytes of it. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
 /* A descriptor of a file beside the one that it will be. -1 with errno. */
 static int create_beside(const char *destination, mode_t mode)
 {
-    const char *slash = strrchr(destination, '/');
-    int folder = slash ? (int)(slash + 1 - destination) : 0;
     char *path = NULL;
-    if (asprintf(&path, "%.*s" OWN_NAME, folder, destination) < 0)
+    if (asprintf(&path, "%.*s" OWN_NAME, folder_length(destination), destination) < 0)
         gci_memory_give_up();
     watch_over_written();
     written = path;
@@ -88,6 +95,34 @@ static int create_beside(const char *destination, mode_t mode)
     return descriptor;
 }
 
+/* Where symbolic links lead at whose end nothing is. For free(); NULL with errno. */
+static char *follow_links(const char *path)
+{
+    char target[PATH_MAX], *at = strdup(path);
+    for (int i = 0; at && i < LINKS_MOST; i++) {
+        ssize_t length = readlink(at, target, sizeof target - 1);
+        if (length < 0)
+            return at;
+        char *next = NULL;
+        target[length] = '\0';
+        if (asprintf(&next, "%.*s%s", target[0] == '/' ? 0 : folder_length(at), at, target) < 0)
+            gci_memory_give_up();
+        free(at);
+        at = next;
+    }
+    free(at);
+    errno = ELOOP;
+    return NULL;
+}
+
+static int open_in_place(struct output_file *file)
+{
+    free(file->destination);
+    file->destination = NULL;
+    file->has_old = true;
+    return open(file->path, O_WRONLY | O_CLOEXEC);
+}
+
 static int open_path(struct output_file *file)
 {
     struct stat old;
@@ -98,9 +133,12 @@ static int open_path(struct output_file *file)
         errno = EEXIST;
         return -1;
     }
-    file->destination = is_there ? realpath(file->path, NULL) : strdup(file->path); /* a symbolic link stays one */
-    return file->destination ? create_beside(file->destination, is_there ? old.st_mode & MODE_BITS : mode_of_new_file())
-                             : -1;
+    file->destination =
+        is_there ? realpath(file->path, NULL) : follow_links(file->path); /* a symbolic link stays one */
+    if (!file->destination)
+        return -1;
+    int descriptor = create_beside(file->destination, is_there ? old.st_mode & MODE_BITS : mode_of_new_file());
+    return descriptor < 0 && errno == EACCES && is_there ? open_in_place(file) : descriptor;
 }
 
 /* Some file systems cannot refuse to replace what came meanwhile. */
@@ -113,11 +151,19 @@ static bool move_into_place(const struct output_file *file)
 
 /* ---- Its stream ---- */
 
+static void drop_old(struct output_file *file)
+{
+    if (file->has_old && ftruncate(file->descriptor, 0) != 0 && file->error == 0)
+        file->error = errno;
+    file->has_old = false;
+}
+
 /* All of it: a stream takes less for an error. */
 static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 {
     struct output_file *file = cookie;
     size_t done = 0;
+    drop_old(file);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of writing, and told as one */
     while (done < count) {
         ssize_t some = write(file->descriptor, bytes + done, count - done);
@@ -134,6 +180,7 @@ static ssize_t write_all(void *cookie, const char *bytes, size_t count)
 static int close_descriptor(void *cookie)
 {
     struct output_file *file = cookie;
+    drop_old(file);
     if (file->path && close(file->descriptor) != 0 && file->error == 0)
         file->error = errno;
     return file->error ? -1 : 0;
@@ -159,6 +206,8 @@ int gci_file_open(struct output_file *file, const char *path, bool overwrite, bo
     if (path && gci_file_is_standard_output(path))
         path = NULL;
     *file = (struct output_file){.path = path, .overwrite = overwrite};
+    if (path && path[0] == '\0')
+        return gci_message_fail(EXIT_OWN_FAILURE, "''", "a file's name cannot be empty");
     if (!path && is_binary && isatty(STDOUT_FILENO))
         return fail(path, "it is a terminal and this format is no text; use -o FILE");
     file->descriptor = path ? open_path(file) : STDOUT_FILENO;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Where an export, a page or a picture goes: standard output, or a file that is all there or not there. It is written beside its
  * place under a name of ours and moved there at the very end; one that exists is only replaced when asked to. What has been
- * written so far goes when the command ends before that: of an error, without memory, by a signal. One file at a time. */
+ * written so far goes when the command ends before that: of an error, without memory, by a signal. One file at a time.
+ *
+ * Where the folder takes no new file and there is one that may be written, it is written in place: what it was stays until there
+ * is something to write. */
 #ifndef GCI_CLI_FILE_H
 #define GCI_CLI_FILE_H
 
@@ -15,6 +18,7 @@ struct output_file {
     int error;         /* errno of the first write that failed, which the stream alone would forget */
     char *destination; /* the place of a plain file; NULL: none */
     bool overwrite;    /* what stands there */
+    bool has_old;      /* what is written in place still is what it was */
 };
 
 /* Whether this word on the command line, "-", means standard output. */

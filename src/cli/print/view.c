@@ -31,10 +31,14 @@ static int take_word(void *input, char **words, bool is_quoted)
     return 1;
 }
 
+/* Absolute: libdw takes other names of folders for such beside the program. It stays. */
 static bool take_debug_path(void *input, const char *folder)
 {
+    const char *whole = realpath(folder, NULL);
     (void)input;
-    gci_symbols_look_in(folder);
+    if (!whole)
+        return gci_message_fail(false, folder[0] ? folder : "''", "cannot be looked in: %s", strerror(errno));
+    gci_symbols_look_in(whole);
     return true;
 }
 

@@ -37,6 +37,7 @@ struct profile {
     struct profile_header header;
     struct profile_end end;
     bool is_complete;     /* it ends with PROFILE_END */
+    bool knows_leaks;     /* they have been looked for, to the end */
     uint64_t duration_ns; /* up to the last record with a time */
     struct profile_module *modules;
     size_t module_count;

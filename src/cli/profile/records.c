@@ -255,6 +255,16 @@ static bool take_sizes(struct profile *profile, const uint8_t *payload, size_t b
     return TAKE_ARRAY(profile->sizes, profile->size_count, profile->source->size_room, payload, bytes);
 }
 
+static bool take_leaks_known(struct profile *profile, const uint8_t *payload, size_t bytes)
+{
+    struct profile_leaks_known known;
+    (void)bytes;
+    memcpy(&known, payload, sizeof known);
+    profile->knows_leaks = true;
+    note_time(profile, known.time_ns);
+    return true;
+}
+
 static bool take_end(struct profile *profile, const uint8_t *payload, size_t bytes)
 {
     (void)bytes;
@@ -282,6 +292,7 @@ static const struct kind {
     [PROFILE_ROOTS] = {0, take_roots},
     [PROFILE_SIZES] = {0, take_sizes},
     [PROFILE_END] = {sizeof(struct profile_end), take_end},
+    [PROFILE_LEAKS_KNOWN] = {sizeof(struct profile_leaks_known), take_leaks_known},
 };
 
 bool gci_records_take(struct profile *profile, const struct profile_record *record)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/show/leaks.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -252,10 +253,11 @@ static void print_sum(const struct groups *groups, int rank, const char *what)
 static void print_text(const struct leaks *leaks, const struct profile *profile, const struct groups *groups)
 {
     if (groups->count == 0)
-        puts("no leaks");
+        puts(profile->knows_leaks ? "no leaks" : "leaks are not known");
     else
-        printf("leaked: %s in %s object%s\n", gci_print_bytes(groups->bytes).text,
-               gci_print_count(groups->objects).text, gci_print_plural(groups->objects));
+        printf("leaked: %s in %s object%s%s\n", gci_print_bytes(groups->bytes).text,
+               gci_print_count(groups->objects).text, gci_print_plural(groups->objects),
+               profile->knows_leaks ? "" : ", and not all is known");
     print_sum(groups, 0, "direct");
     print_sum(groups, 1, "indirect");
     print_sum(groups, 2, "collected");
@@ -294,6 +296,7 @@ static void print_hint(const char *process, const struct profile *profile, const
 static void print_json(const struct profile *profile, const struct groups *groups)
 {
     gci_json_open(NULL, '{');
+    gci_json_flag("known", profile->knows_leaks);
     gci_json_number("total_bytes", groups->bytes);
     gci_json_number("total_objects", groups->objects);
     gci_json_open("leaks", '[');
@@ -329,7 +332,9 @@ static int show(const struct leaks *leaks, const struct profile *profile)
         print_hint(leaks->view.words[0], profile, &groups);
     free(groups.groups);
     free(groups.alike);
-    return leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0 ? EXIT_LEAKS : 0;
+    if (leaks->fails && groups.bytes >= leaks->fail_bytes && groups.objects > 0)
+        return EXIT_LEAKS;
+    return profile->knows_leaks ? 0 : EXIT_OWN_FAILURE;
 }
 
 /* ---- Programs ---- */
@@ -369,12 +374,45 @@ static struct profile *read_recorded(const struct leaks *leaks)
     char *path = gci_profiled_path(&leaks->profiled);
     struct profile *profile = NULL;
     if (access(path, F_OK) == 0)
-        profile = gci_profile_read(path, leaks->view.no_symbols);
+        profile = gci_profile_follow(path, leaks->view.no_symbols);
     else
         gci_message_fail(0, leaks->profiled.launch.words[0],
                          "left no profile: did it start another program in its place?");
+    if (profile && !profile->knows_leaks)
+        gci_message_fail(0, leaks->profiled.launch.words[0],
+                         "ended without a look for leaks: it was killed, or bypassed the C library");
     free(path);
     return profile;
+}
+
+/* What they have left: PID.gcprof, and PID.gcprof.NUMBER of what one was before exec. */
+static size_t count_others(const struct leaks *leaks)
+{
+    DIR *folder = opendir(leaks->directory);
+    size_t count = 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        count += dot && strcmp(dot, ".gcprof") == 0 && strtol(entry->d_name, NULL, 10) != leaks->profiled.child;
+    }
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+static void print_others(const struct leaks *leaks)
+{
+    size_t count = leaks->view.json ? 0 : count_others(leaks);
+    if (count > 0)
+        printf("\n%zu process%s that it started %s not looked at: gcalloc record --level=full --mode=leaks\n"
+               "leaves a profile of each.\n",
+               count, count == 1 ? "" : "es", count == 1 ? "is" : "are");
+}
+
+static int show_recorded(struct leaks *leaks, const struct profile *profile)
+{
+    int code = show(leaks, profile);
+    print_others(leaks);
+    return gci_view_finish(code);
 }
 
 static int show_program(struct leaks *leaks)
@@ -383,11 +421,11 @@ static int show_program(struct leaks *leaks)
     int code = record_program(leaks);
     if (leaks->profiled.child > 0 && code == 0) {
         profile = read_recorded(leaks);
-        code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
+        code = profile ? show_recorded(leaks, profile) : EXIT_OWN_FAILURE;
     }
     gci_profile_forget(profile);
     gci_scratch_remove(leaks->directory);
-    if (profile && code == 0 && leaks->profiled.status != 0)
+    if (profile && code != EXIT_LEAKS && leaks->profiled.status != 0)
         return gci_child_pass_on(leaks->profiled.status);
     return code;
 }
@@ -395,6 +433,8 @@ static int show_program(struct leaks *leaks)
 static int show_file(const struct leaks *leaks)
 {
     struct profile *profile = gci_view_read(&leaks->view, leaks->view.words[0]);
+    if (profile && profile->is_complete && !profile->knows_leaks)
+        gci_message_fail(0, leaks->view.words[0], "nobody has looked for leaks: it was ended before the process");
     int code = profile ? gci_view_finish(show(leaks, profile)) : EXIT_OWN_FAILURE;
     gci_profile_forget(profile);
     return code;

@@ -128,7 +128,10 @@ static void print_leaked(const struct profile *profile, const struct figure *lea
     bool is_exact = profile->header.level == PROFILE_LEVEL_FULL;
     const char *behind =
         is_exact ? ", unreachable and still there" : ", unreachable and still there: all, in whole slots";
-    print_figure("leaked", leaked, leaked->objects > 0 ? behind : "");
+    if (leaked->objects == 0 && !profile->knows_leaks)
+        printf("  %-12s%12s   nobody has looked\n", "leaked", "unknown");
+    else
+        print_figure("leaked", leaked, leaked->objects > 0 ? behind : "");
 }
 
 struct pauses {
@@ -307,6 +310,7 @@ static void print_profile_json(const struct profile *profile)
     gci_json_number("rate_bytes", profile->header.rate_bytes);
     gci_json_flag("complete", profile->is_complete);
     gci_json_flag("figures", gci_profile_last(profile) != NULL); /* else those of objects are 0 for want of any */
+    gci_json_flag("leaks_known", profile->knows_leaks);
     gci_json_number("lost", profile->end.lost);
     gci_json_number("peak_bytes", profile->end.peak_bytes);
     gci_json_number("peak_time_ns", profile->end.peak_time_ns);

@@ -131,6 +131,8 @@ static void name_after_program(char *name, size_t bytes, const char *program)
 static int make_pattern(struct record_command *command)
 {
     char name[PATH_MAX], folder[PATH_MAX] = "";
+    if (command->output && command->output[0] == '\0')
+        return gci_message_fail(EXIT_OWN_FAILURE, "''", "a file's name cannot be empty");
     if (command->output)
         snprintf(name, sizeof name, "%s", command->output);
     else

@@ -55,6 +55,12 @@ void gci_graph_file_add_collected(struct writer *writer)
     }
 }
 
+void gci_graph_file_add_leaks_known(struct writer *writer)
+{
+    const struct profile_leaks_known known = {.time_ns = gci_age_now_ns()};
+    gci_writer_record(writer, PROFILE_LEAKS_KNOWN, &known, sizeof known);
+}
+
 /* ---- Graph -------------------------------------------------------------------------------------------------------- */
 
 /* Entries of one kind are gathered into records of up to that many bytes. */

@@ -15,4 +15,7 @@ int gci_graph_file_add_graph(struct writer *writer, const struct roots_caller *c
 /* What the collector has reclaimed, by stack, as leaks that are collected. */
 void gci_graph_file_add_collected(struct writer *writer);
 
+/* That these are all. */
+void gci_graph_file_add_leaks_known(struct writer *writer);
+
 #endif

@@ -9,6 +9,9 @@
 #include "base/text.h"
 #include "collect/cycle.h"
 #include "platform/env.h"
+#include "platform/stop.h"
+#include "platform/sync.h"
+#include "world/critical.h"
 #include "world/request.h"
 
 static const char *version; /* of the library */
@@ -135,12 +138,16 @@ static void answer(const struct roots_caller *caller)
     gci_env_answer(text.bytes);
 }
 
+#define AGAIN_NS UINT64_C(10000000) /* what has the file is done with it soon */
+
 static void work(void *caller)
 {
     if (!gci_request_take())
         return;
     do_orders(caller);
     answer(caller);
+    if (gci_profile_try_note(PROFILE_NOTE_WHEN_DUE) == EINPROGRESS)
+        gci_request_after(AGAIN_NS);
 }
 
 static bool serve(const struct roots_caller *caller)
@@ -153,6 +160,45 @@ void gci_look_serve_requests(const char *library_version)
 {
     version = library_version;
     gci_request_init(serve);
+}
+
+/* ---- Ends without exit -------------------------------------------------------------------------------------------- */
+
+/* The file or the collector's lock may be another thread's, which needs this one to stop for it; or this thread's own, below a
+ * handler of the program, and then there is nothing to wait for. */
+#define TRIES 100
+#define TRY_NS UINT64_C(1000000)
+
+struct ending {
+    const struct roots_caller *caller;
+    bool with_graph;
+    int failure;
+};
+
+static void end_profile(void *data)
+{
+    struct ending *ending = data;
+    const struct profile_extra last = {.leaks = true, .graph = ending->with_graph, .caller = ending->caller};
+    ending->failure = gci_profile_try_stop(&last);
+}
+
+static bool try_end(struct ending *ending)
+{
+    uint64_t blocked = gci_stop_block_signals();
+    gci_stop_block_own();
+    bool is_served = gci_cycle_try_serve(end_profile, ending);
+    gci_stop_restore_signals(blocked);
+    return is_served && ending->failure != EINPROGRESS;
+}
+
+void gci_look_end_profile(const struct roots_caller *caller, bool with_graph)
+{
+    static const volatile u32_shared nobody;
+    struct ending ending = {.caller = caller, .with_graph = with_graph};
+    if (!gci_request_is_of_this_process())
+        return;
+    for (int i = 0; i < TRIES && gci_profile_has_begun_file() && !critical_is_inside() && !try_end(&ending); i++)
+        gci_park(&nobody, 0, TRY_NS);
 }
 
 void gci_look_serve_orders(const struct profile_plan *plan, bool with_graph)

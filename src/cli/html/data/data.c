@@ -106,6 +106,7 @@ static void write_head(struct json *json, const struct profile *profile)
     gci_columns_number(json, "rate", header->rate_bytes);
     gci_columns_number(json, "level", header->level);
     gci_columns_number(json, "complete", profile->is_complete);
+    gci_columns_number(json, "leaksKnown", profile->knows_leaks);
     gci_columns_number(json, "duration", profile->duration_ns);
     gci_columns_number(json, "peakBytes", profile->end.peak_bytes);
     gci_columns_number(json, "peakTime", profile->end.peak_time_ns);

@@ -117,6 +117,10 @@ function growingSites(model) {
     .sort((a, b) => b.value - a.value)
 }
 
+function nothingLeaked(model) {
+  return model.raw.leaksKnown ? 'Nothing has leaked.' : 'What has leaked is not known: nobody has looked for it.'
+}
+
 function leakFacts(groups) {
   const still = groups.filter(group => !group.isCollected)
   const gone = groups.filter(group => group.isCollected)

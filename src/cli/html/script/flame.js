@@ -238,7 +238,7 @@ class Flame {
   }
 
   emptyText() {
-    if (this.metric === 'leaked' || this.metric === 'lost') return 'Nothing has leaked here.'
+    if (this.metric === 'leaked' || this.metric === 'lost') return this.model.raw.leaksKnown ? 'Nothing has leaked here.' : nothingLeaked(this.model)
     if (this.metric === 'grown') return 'Nothing has grown here. Choose a window in the timeline.'
     return 'Nothing to show here' + (this.model.isWhole() ? '.' : ': the filters leave nothing.')
   }

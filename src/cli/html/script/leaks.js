@@ -13,7 +13,7 @@ class Leaks {
       sort: 2,
       key: row => row.key,
       open: row => this.more(row),
-      empty: 'Nothing has leaked.',
+      empty: nothingLeaked(app.model),
     })
     this.count = el('p', {class: 'note', role: 'status'})
     this.element = newSection(

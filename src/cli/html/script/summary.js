@@ -52,16 +52,18 @@ class Summary {
     const leaks = leakFacts(this.facts.groups)
     const {growth, growing} = this.facts
     const isBad = leaks.bytes > 0
-    const isWarning = growth > 0 || leaks.collectedBytes > 0 || !this.model.raw.complete
+    const isWarning = growth > 0 || leaks.collectedBytes > 0 || !this.model.raw.complete || !this.model.raw.leaksKnown
     const title = isBad
       ? `It leaks ${bytesText(leaks.bytes)}.`
       : growth > 0
-        ? 'No leak was found, but what lives keeps growing.'
+        ? (this.model.raw.leaksKnown ? 'No leak was found, but what' : 'What') + ' lives keeps growing.'
         : leaks.collectedBytes > 0
           ? 'It loses memory, and the collector takes it back.'
-          : this.model.raw.complete
-            ? 'No leak was found.'
-            : 'The profile is not complete.'
+          : !this.model.raw.complete
+            ? 'The profile is not complete.'
+            : this.model.raw.leaksKnown
+              ? 'No leak was found.'
+              : 'Nobody has looked for leaks.'
     const first = this.lookFirst(leaks)
     return el(
       'div',
@@ -101,7 +103,7 @@ class Summary {
         `${plural(leaks.objects, 'object')}, ${bytesText(leaks.bytes)} in ${plural(leaks.places, 'group')}, were never freed, ` +
           'and nothing that the program can still reach points to them.'
       )
-    } else if (this.model.raw.complete) {
+    } else if (this.model.raw.leaksKnown) {
       lines.push('Whatever was not freed at the end can still be reached.')
     }
     if (leaks.collectedBytes > 0) {
