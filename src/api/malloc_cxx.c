@@ -16,7 +16,8 @@ typedef void (*new_handler)(void);
 extern new_handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
 extern void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 
-/* Where the program has brought a malloc of its own no thread has a window for the fast way. */
+/* Where the program has brought a malloc of its own, a thread has a window for the fast way only if it has called gca_malloc: a
+ * block of ours serves as well, as operator delete knows whose each is. */
 static COLD void *new_slow(size_t bytes, enum block_kind kind)
 {
     return gci_free_elsewhere == NULL ? gci_alloc_slow(bytes, kind) : gci_init_allocate_elsewhere(bytes, 0);

@@ -435,6 +435,27 @@ START_TEST(a_second_remote_free_changes_nothing)
 }
 END_TEST
 
+/* The thread that has freed a slot is not in the child of fork, and had got as far as the bit. */
+START_TEST(a_child_counts_a_free_that_was_half_done)
+{
+    struct heap heap;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    struct cache *kept = gci_cache_create(&heap);
+    for (unsigned bytes = 64; bytes <= 1024; bytes *= 16) { /* many words, and one */
+        uint32_t unit = gci_block_create(&heap, (unsigned)size_class_of(bytes), KIND_SCANNED, kept->id);
+        struct block *block = block_at(&heap, unit);
+        uint32_t slots = block_class(&heap, unit)->slots;
+        block->free[0] &= ~UINT64_C(6);
+        ck_assert(block_set_remote(block, 0, 2));
+        gci_cache_retire_all_but(&heap, kept);
+        ck_assert(gci_block_is_settled(&heap, unit));
+        ck_assert_uint_eq(u32_load(&block->custody), kept->id | HAS_REMOTE);
+        ck_assert_uint_eq(block_fold(&heap, unit, block_class(&heap, unit)), slots - 1);
+    }
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 static void no_unit(uint32_t unit, void *data)
 {
     (void)unit;
@@ -519,7 +540,8 @@ END_TEST
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
            what_was_reclaimed_is_cleared_for_other_blocks, what_was_not_reached_is_still_to_be_cleared,
            large_objects_know_what_was_reclaimed, no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
-           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
+           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing,
+           a_child_counts_a_free_that_was_half_done)
 START_TEST(a_half_done_free_keeps_its_block)
 {
     struct heap heap;

@@ -6,6 +6,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "alloc/counts/count.h"
 #include "base/atomic.h"
@@ -152,6 +156,36 @@ START_TEST(the_name_of_what_a_thread_is_busy_with_keeps_nothing)
 }
 END_TEST
 
+#define OWN_STACK_BYTES ((size_t)256 << 10)
+
+static void *vanish(void *unused)
+{
+    count_often();
+    syscall(SYS_exit, 0);
+    return unused;
+}
+
+/* Nobody has been told that the thread is no longer busy, and where its name for that was is nothing. */
+START_TEST(a_vanished_thread_is_not_asked_what_it_is_busy_with)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    void *stack = mmap(NULL, OWN_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(stack, MAP_FAILED);
+    gca_disable();
+    make_ring();
+    ck_assert_int_eq(pthread_attr_init(&attributes), 0);
+    ck_assert_int_eq(pthread_attr_setstack(&attributes, stack, OWN_STACK_BYTES), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, vanish, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(munmap(stack, OWN_STACK_BYTES), 0);
+    gca_finalize_run();
+    gca_clear(&((struct ring *)shown())->self);
+    gca_release(shown());
+    ck_assert_uint_eq(u32_load(&destroyed), 1);
+}
+END_TEST
+
 /* ---- What no word holds ----------------------------------------------------------------------------------------------- */
 
 static __attribute__((noinline)) void make_immortal(void)
@@ -223,6 +257,63 @@ START_TEST(whole_chains_of_ephemerons_are_followed)
         void **step = value->detour;
         ephemeron = *(gca_ephemeron **)**(void ***)step;
     }
+}
+END_TEST
+
+/* Behind a chain, where objects are followed one by one: an ephemeron of which nobody else has the key. */
+static void *lost_value; /* weakly linked */
+
+static __attribute__((noinline)) void end_chain(void)
+{
+    const gca_ephemeron *ephemeron = first_ephemeron;
+    struct value *value = gca_ephemeron_value(ephemeron);
+    for (int i = 1; i < CHAIN; i++) {
+        ephemeron = *(gca_ephemeron **)**(void ***)value->detour;
+        value = gca_ephemeron_value(ephemeron);
+    }
+    lost_value = gca_malloc(3000);
+    void *lost_key = gca_malloc(3000);
+    value->key_before = gca_ephemeron_new(lost_key, lost_value);
+    hidden = ~(uintptr_t)value->key_before;
+    ck_assert_int_eq(gca_weak_link(&lost_value, lost_value), 0);
+}
+
+START_TEST(a_lost_key_holds_no_value_at_the_end_of_a_chain)
+{
+    make_chain();
+    end_chain();
+    clear_stack();
+    gca_collect();
+    ck_assert(gca_is_reachable(shown()));
+    ck_assert_ptr_null(gca_ephemeron_value(shown()));
+    ck_assert_ptr_null(lost_value);
+}
+END_TEST
+
+static void *volatile revived;
+
+static void revive(void *object, void *data)
+{
+    revived = object;
+    (void)data;
+}
+
+static __attribute__((noinline)) void lose_key(void)
+{
+    void *key = gca_malloc(3000);
+    first_ephemeron = gca_ephemeron_new(key, gca_malloc(3000));
+    ck_assert_int_eq(gca_finalizer_set(key, revive, NULL), 0);
+}
+
+/* Nobody sees a key that was gone come back. */
+START_TEST(an_ephemeron_loses_its_key_before_that_is_finalized)
+{
+    lose_key();
+    clear_stack();
+    gca_collect();
+    ck_assert_ptr_nonnull(revived);
+    ck_assert_ptr_null(gca_ephemeron_key(first_ephemeron));
+    ck_assert_ptr_null(gca_ephemeron_value(first_ephemeron));
 }
 END_TEST
 
@@ -339,9 +430,30 @@ START_TEST(slots_that_are_gone_are_no_links)
 }
 END_TEST
 
+/* What has come to lie in the place of something freed is not written when the other half goes. */
+START_TEST(what_is_freed_has_no_records)
+{
+    uint64_t before = word_load(&gci_special_count);
+    void **object = gca_malloc(3000);
+    void **slot = gca_malloc(3000);
+    gca_disable();
+    *slot = object;
+    ck_assert_int_eq(gca_weak_link(slot, object), 0);
+    gca_free(slot);
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+    gca_free(gca_ephemeron_new(object, object));
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+    ck_assert_ptr_nonnull(gca_ephemeron_new(object, object));
+    gca_free(object);
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+}
+END_TEST
+
 MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
            the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_immortal_need_no_pointer,
-           whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again)
+           whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again,
+           a_vanished_thread_is_not_asked_what_it_is_busy_with, what_is_freed_has_no_records)
 
 /* What these count must not be found by a collection that they have not asked for. */
-MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links)
+MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links,
+           a_lost_key_holds_no_value_at_the_end_of_a_chain, an_ephemeron_loses_its_key_before_that_is_finalized)
