@@ -240,25 +240,6 @@ static void *count_and_leave(void *item)
     return NULL;
 }
 
-static void *count_and_stay(void *item)
-{
-    for (int i = 0; i < TIMES; i++) {
-        gca_retain(item);
-        gca_release(item);
-    }
-    u32_store_release(&has_left, 1);
-    pause();
-    return NULL;
-}
-
-static unsigned count_busy(void)
-{
-    unsigned count = 0;
-    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++)
-        count += gci_heap.caches[id]->busy_at != NULL;
-    return count;
-}
-
 /* Whoever looks then who is busy with it takes one lock, of those that the thread has taken at its end. */
 START_TEST(a_thread_that_has_left_is_busy_with_nothing)
 {
@@ -273,28 +254,6 @@ START_TEST(a_thread_that_has_left_is_busy_with_nothing)
     ck_assert_uint_ne(u32_load(&header_of(item)->shared) & SHARED_BUSY, 0);
     gca_release(item);
     ck_assert_uint_eq(word_load(&destroyed), before + 1);
-}
-END_TEST
-
-/* As in a handler that interrupts a slow path, whose child takes over nothing that others had: their names are memory that it may
- * use for other things. */
-START_TEST(a_child_of_fork_does_not_look_at_what_others_are_busy_with)
-{
-    pthread_t thread;
-    int status = -1;
-    gca_disable();
-    struct item *item = make_item(1);
-    ck_assert_int_eq(pthread_create(&thread, NULL, count_and_stay, item), 0);
-    while (u32_load(&has_left) == 0)
-        sched_yield();
-    critical_enter();
-    ck_assert_uint_eq(count_busy(), 1);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(count_busy() != 0);
-    critical_leave();
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -609,4 +568,4 @@ END_TEST
 MAKE_SUITE(counts, references_between_threads_are_counted_once, an_object_that_all_count_goes_once,
            a_thread_that_ends_names_nothing_busy, a_thread_that_has_left_is_busy_with_nothing,
            a_weak_load_at_the_end_of_the_count_makes_immortal, the_owner_counts_beyond_its_words,
-           an_object_becomes_immortal_once, a_child_of_fork_does_not_look_at_what_others_are_busy_with WITH_HOOKS)
+           an_object_becomes_immortal_once WITH_HOOKS)

@@ -368,6 +368,7 @@ START_TEST(what_is_on_a_shelf_does_not_live)
 END_TEST
 
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           of_a_small_region_little_is_kept, a_shelf_is_cleared, a_child_has_what_was_on_its_way, what_the_thread_keeps_is_released,
-           a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds, a_block_is_kept_once,
-           empty_blocks_make_room_at_a_limit, blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
+           of_a_small_region_little_is_kept, a_shelf_is_cleared, a_child_has_what_was_on_its_way,
+           what_the_thread_keeps_is_released, a_request_beyond_the_heap_gets_no_run,
+           empty_blocks_are_kept_within_bounds, a_block_is_kept_once, empty_blocks_make_room_at_a_limit,
+           blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)

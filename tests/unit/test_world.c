@@ -343,6 +343,27 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
+static volatile int interruptions;
+
+static void fail_in_handler(const struct interruption *interruption)
+{
+    (void)interruption;
+    interruptions++;
+    errno = ENOTDIR;
+}
+
+/* Whatever the handler does. */
+START_TEST(errno_stays_across_a_handler)
+{
+    gca_free(gca_malloc(1));
+    ck_assert_int_eq(gci_stop_install(gci_stop_signal(), fail_in_handler), 0);
+    errno = EDOM;
+    syscall(SYS_tgkill, getpid(), gettid(), gci_stop_signal());
+    ck_assert_int_eq(interruptions, 1);
+    ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
 /* ---- The registry --------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -449,4 +470,4 @@ MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_
            a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
            an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
-           a_thread_with_anothers_locals_is_stopped_as_itself)
+           a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler)
