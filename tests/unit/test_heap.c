@@ -10,6 +10,7 @@
 #include "heap/large.h"
 #include "heap/region.h"
 #include "heap/resolve.h"
+#include "heap/special/counted.h"
 #include "heap/sweep.h"
 #include "platform/vm.h"
 #include "support.h"
@@ -307,6 +308,36 @@ START_TEST(large_objects_know_what_was_reclaimed)
 }
 END_TEST
 
+START_TEST(an_object_that_cannot_grow_counts_as_before)
+{
+    struct heap heap;
+    bool is_clean, is_stale;
+    size_t clean_from;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean);
+    ck_assert_uint_eq(gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean), unit + 1);
+    ck_assert(!gci_large_resize(&heap, unit, 3 * (size_t)BLOCK_BYTES, &clean_from, &is_stale));
+    ck_assert_uint_eq(region_used_bytes(&heap), 2 * (size_t)BLOCK_BYTES);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+/* Before the program has written it: the marker follows what it names. */
+START_TEST(the_header_of_a_new_large_object_names_nothing)
+{
+    struct heap heap;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean);
+    struct counted *counted = (struct counted *)unit_address(&heap, unit);
+    memset(counted, 1, sizeof *counted);
+    gci_large_destroy(&heap, unit, PAST_FREED);
+    ck_assert_uint_eq(gci_large_create(&heap, KIND_HEADED, BLOCK_BYTES, 0, &is_clean), unit);
+    ck_assert_ptr_null(counted_type(counted));
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 /* A freer in another thread; the owner must be told once `wanted` slots are free, whatever the timing. */
 struct race {
     struct heap *heap;
@@ -491,4 +522,5 @@ MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_ob
            what_was_reclaimed_is_cleared_for_other_blocks, what_was_not_reached_is_still_to_be_cleared,
            large_objects_know_what_was_reclaimed, no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
            an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing,
-           a_child_counts_a_free_that_was_half_done)
+           a_child_counts_a_free_that_was_half_done, an_object_that_cannot_grow_counts_as_before,
+           the_header_of_a_new_large_object_names_nothing)

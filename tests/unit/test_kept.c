@@ -48,6 +48,7 @@ START_TEST(a_freed_run_is_taken_again_by_what_fits)
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     struct cache *cache = gci_cache_create(&heap);
     uint32_t unit = make_large(&heap, LARGE_BYTES);
+    block_at(&heap, unit)->has_special = block_at(&heap, unit)->is_sampled = true;
     shelve(&heap, cache, unit);
     ck_assert_uint_eq(region_used_bytes(&heap), 0);
     ck_assert(!object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, unit))));
@@ -56,6 +57,7 @@ START_TEST(a_freed_run_is_taken_again_by_what_fits)
     ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - BLOCK_BYTES), 0);
     ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - 4096), unit);
     ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES - 4096);
+    ck_assert(!block_at(&heap, unit)->has_special && !block_at(&heap, unit)->is_sampled); /* it is another object */
     struct object object = gci_resolve(&heap, unit_address(&heap, unit) + LARGE_BYTES / 2);
     ck_assert(object_is_allocated(&heap, object));
     ck_assert_uint_eq(object.bytes, LARGE_BYTES - 4096);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -463,6 +464,32 @@ START_TEST(slots_that_are_gone_are_no_links)
 }
 END_TEST
 
+#define DESCRIPTORS_MAX 8 /* at least as many as a collection opens */
+
+static void *weak_slot;
+
+/* Whichever of the system's files it cannot open. */
+START_TEST(a_collection_that_is_given_up_changes_no_weak_slot)
+{
+    static void *volatile object;
+    uint64_t given_up = 0;
+    int lowest = dup(0);
+    object = weak_slot = gca_malloc(3000);
+    ck_assert_int_eq(gca_weak_link(&weak_slot, object), 0);
+    ck_assert_int_ge(lowest, 0);
+    close(lowest);
+    for (int more = 0; more < DESCRIPTORS_MAX; more++) {
+        struct rlimit limit = {(rlim_t)(lowest + more), DESCRIPTORS_MAX + (rlim_t)lowest};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        gca_collect();
+        ck_assert_ptr_eq(weak_slot, object);
+        given_up = gci_cycle_totals.given_up;
+    }
+    ck_assert_uint_gt(given_up, 1);
+    ck_assert_uint_lt(given_up, DESCRIPTORS_MAX);
+}
+END_TEST
+
 /* What has come to lie in the place of something freed is not written when the other half goes. */
 START_TEST(what_is_freed_has_no_records)
 {
@@ -486,7 +513,7 @@ MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_on
            the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_immortal_need_no_pointer,
            whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again,
            a_vanished_thread_is_not_asked_what_it_is_busy_with, a_child_does_not_look_at_what_others_were_busy_with,
-           what_is_freed_has_no_records)
+           what_is_freed_has_no_records, a_collection_that_is_given_up_changes_no_weak_slot)
 
 /* What these count must not be found by a collection that they have not asked for. */
 MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links,

@@ -5,6 +5,7 @@
 #include "alloc/refill.h"
 #include "heap/block.h"
 #include "heap/cache.h"
+#include "heap/large.h"
 #include "heap/region.h"
 #include "heap/special/counted.h"
 #include "heap/sweep.h"
@@ -139,6 +140,23 @@ START_TEST(a_block_is_woken_after_a_sweep_when_it_is_worth_it)
 }
 END_TEST
 
+START_TEST(what_lies_where_something_frozen_was_is_not)
+{
+    struct heap heap;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_SCANNED, (size_t)2 * BLOCK_BYTES, 0, &is_clean);
+    gci_sweep_prepare(&heap, no_unit, NULL);
+    heap.meta.mark[unit][0] |= 1;
+    ck_assert(gci_sweep_freeze(&heap));
+    ck_assert(gci_sweep_is_frozen(&heap, unit, 0));
+    gci_large_destroy(&heap, unit, PAST_FREED);
+    ck_assert_uint_eq(gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean), unit);
+    ck_assert(!gci_sweep_is_frozen(&heap, unit, 0));
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 /* The marker follows what a header names, also that of a slot which is handed out and not written yet. */
 START_TEST(headers_of_what_is_reclaimed_name_nothing)
 {
@@ -167,4 +185,5 @@ END_TEST
 
 MAKE_SUITE(sweep, a_current_block_is_woken_after_a_sweep_as_before, a_half_done_free_keeps_its_block,
            sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept,
-           headers_of_what_is_reclaimed_name_nothing, a_block_is_woken_after_a_sweep_when_it_is_worth_it)
+           headers_of_what_is_reclaimed_name_nothing, a_block_is_woken_after_a_sweep_when_it_is_worth_it,
+           what_lies_where_something_frozen_was_is_not)

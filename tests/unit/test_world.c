@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collect/cycle.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "support.h"
@@ -343,6 +344,42 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
+static volatile u32_shared holds_off;
+
+static void *hold_off(void *unused)
+{
+    ck_assert(gci_cycle_hold_off());
+    u32_store_release(&holds_off, 1);
+    while (u32_load_acquire(&holds_off) != 2)
+        sched_yield();
+    gci_cycle_let_on();
+    return unused;
+}
+
+/* It was about to call exec when the other forked. */
+START_TEST(a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
+{
+    pthread_t thread;
+    int status = -1;
+    gca_free(gca_malloc(1));
+    ck_assert_int_eq(pthread_create(&thread, NULL, hold_off, NULL), 0);
+    while (u32_load_acquire(&holds_off) == 0)
+        sched_yield();
+    uint64_t before = gci_cycle_count();
+    gca_collect();
+    ck_assert_uint_eq(gci_cycle_count(), before);
+    pid_t child = fork();
+    if (child == 0) {
+        gca_collect();
+        _exit(gci_cycle_count() != before + 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    u32_store_release(&holds_off, 2);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 static volatile int interruptions;
 
 static void fail_in_handler(const struct interruption *interruption)
@@ -470,4 +507,5 @@ MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_
            a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
            an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
-           a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler)
+           a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler,
+           a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
