@@ -15,6 +15,7 @@
 #include "platform/thread.h"
 #include "support.h"
 #include "world/critical.h"
+#include "world/idle.h"
 #include "world/stop.h"
 #include "world/thread.h"
 
@@ -344,6 +345,95 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
+static void *stop_and_restart(void *unused)
+{
+    ck_assert(gci_world_stop(DEADLINE_NS));
+    gci_world_restart();
+    return unused;
+}
+
+/* In the middle of a slow path, which another thread that stops the world waits for. */
+START_TEST(a_child_is_not_stopped_by_whom_it_does_not_have)
+{
+    pthread_t thread;
+    int status = -1;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    critical_enter();
+    ck_assert_int_eq(pthread_create(&thread, NULL, stop_and_restart, NULL), 0);
+    while (gci_world_generation() % 2 == 0)
+        sched_yield();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(gci_world_generation() % 2 != 0);
+    critical_leave();
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void *keep_registry(void *unused)
+{
+    gci_thread_lock_registry();
+    is_inside = 1;
+    while (!may_leave)
+        sched_yield();
+    gci_thread_unlock_registry();
+    return unused;
+}
+
+/* A record was about to change hands. */
+START_TEST(a_child_does_not_wait_for_the_registry)
+{
+    pthread_t thread;
+    int status = -1;
+    gca_disable();
+    gca_free(gca_malloc(1));
+    ck_assert_int_eq(pthread_create(&thread, NULL, keep_registry, NULL), 0);
+    while (!is_inside)
+        sched_yield();
+    pid_t child = fork();
+    if (child == 0) {
+        gca_free(gca_malloc(1));
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    may_leave = 1;
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+static int asked;
+
+static void ask_oneself(void)
+{
+    asked++;
+    ck_assert_int_eq(gci_stop_send(gci_thread_id()), 0);
+}
+
+/* While the thread gives memory back the signal is only noted, and a tick that has something to give back notes what is given. */
+START_TEST(a_stop_that_comes_during_a_tick_is_answered)
+{
+    void *runs[KEPT_UNITS_MAX];
+    gca_disable();
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        runs[i] = gca_malloc_atomic(BLOCK_BYTES);
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        gca_free(runs[i]);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), KEPT_UNITS_MAX);
+    gci_heap.on_worth = ask_oneself;
+    for (int tick = 0; tick < 2; tick++) { /* the first finds the shelf fresh */
+        gci_idle_note_tick();
+        gci_world_answer_stop();
+    }
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 0);
+    ck_assert_int_gt(asked, 0);
+    ck_assert(!gci_critical.stop_is_pending);
+}
+END_TEST
+
 static volatile u32_shared holds_off;
 
 static void *hold_off(void *unused)
@@ -466,6 +556,28 @@ START_TEST(a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned)
 }
 END_TEST
 
+/* The system has given it the id of a thread that a stop has found ended, and of which nobody else has heard. */
+static void *attach_under_a_used_id(void *unused)
+{
+    gci_thread_lock_registry();
+    struct thread *thread = gci_thread_find_or_add_locked(gci_thread_id());
+    thread->has_ended = true;
+    gci_thread_unlock_registry();
+    gca_free(gca_malloc(1));
+    ck_assert_ptr_eq(gci_thread_self, thread);
+    ck_assert(!thread->has_ended);
+    return unused;
+}
+
+START_TEST(a_thread_with_the_id_of_an_ended_one_has_not_ended)
+{
+    pthread_t thread;
+    gca_disable();
+    ck_assert_int_eq(pthread_create(&thread, NULL, attach_under_a_used_id, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 /* ---- Without locals of its own ---------------------------------------------------------------------------------------- */
 
 static int count_as_another(void *counter)
@@ -490,6 +602,7 @@ START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
         sched_yield();
     for (int i = 0; i < 20; i++) {
         ck_assert(gci_world_stop(DEADLINE_NS));
+        ck_assert_uint_eq(gci_world_stopped_count(), 1);
         uint64_t before = counters[0];
         for (volatile int k = 0; k < 20000; k++)
             ;
@@ -508,4 +621,6 @@ MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_
            an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
            a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler,
-           a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
+           a_child_collects_though_a_thread_of_its_parents_did_not_let_it,
+           a_child_is_not_stopped_by_whom_it_does_not_have, a_child_does_not_wait_for_the_registry,
+           a_stop_that_comes_during_a_tick_is_answered, a_thread_with_the_id_of_an_ended_one_has_not_ended)
