@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "collect/cycle.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "support.h"
@@ -136,35 +135,6 @@ START_TEST(a_critical_section_is_not_stopped)
     ck_assert(gci_world_stop(DEADLINE_NS));
     gci_world_restart();
     pthread_join(thread, NULL);
-}
-END_TEST
-
-static void *try_to_stop(void *was_stopped)
-{
-    *(bool *)was_stopped = gci_world_stop(20000000);
-    if (*(bool *)was_stopped)
-        gci_world_restart();
-    return NULL;
-}
-
-/* Its thread has another id than the one that has forked. */
-START_TEST(a_critical_section_of_a_child_is_not_stopped)
-{
-    int status;
-    gca_disable();
-    gca_free(gca_malloc(1));
-    pid_t child = fork();
-    if (child == 0) {
-        pthread_t thread;
-        bool was_stopped = false;
-        critical_enter();
-        pthread_create(&thread, NULL, try_to_stop, &was_stopped);
-        pthread_join(thread, NULL);
-        critical_leave();
-        _exit(was_stopped);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -345,66 +315,6 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
-static void *stop_and_restart(void *unused)
-{
-    ck_assert(gci_world_stop(DEADLINE_NS));
-    gci_world_restart();
-    return unused;
-}
-
-/* In the middle of a slow path, which another thread that stops the world waits for. */
-START_TEST(a_child_is_not_stopped_by_whom_it_does_not_have)
-{
-    pthread_t thread;
-    int status = -1;
-    gca_disable();
-    gca_free(gca_malloc(1));
-    critical_enter();
-    ck_assert_int_eq(pthread_create(&thread, NULL, stop_and_restart, NULL), 0);
-    while (gci_world_generation() % 2 == 0)
-        sched_yield();
-    pid_t child = fork();
-    if (child == 0)
-        _exit(gci_world_generation() % 2 != 0);
-    critical_leave();
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-}
-END_TEST
-
-static void *keep_registry(void *unused)
-{
-    gci_thread_lock_registry();
-    is_inside = 1;
-    while (!may_leave)
-        sched_yield();
-    gci_thread_unlock_registry();
-    return unused;
-}
-
-/* A record was about to change hands. */
-START_TEST(a_child_does_not_wait_for_the_registry)
-{
-    pthread_t thread;
-    int status = -1;
-    gca_disable();
-    gca_free(gca_malloc(1));
-    ck_assert_int_eq(pthread_create(&thread, NULL, keep_registry, NULL), 0);
-    while (!is_inside)
-        sched_yield();
-    pid_t child = fork();
-    if (child == 0) {
-        gca_free(gca_malloc(1));
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-    may_leave = 1;
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-}
-END_TEST
-
 static int asked;
 
 static void ask_oneself(void)
@@ -431,42 +341,6 @@ START_TEST(a_stop_that_comes_during_a_tick_is_answered)
     ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 0);
     ck_assert_int_gt(asked, 0);
     ck_assert(!gci_critical.stop_is_pending);
-}
-END_TEST
-
-static volatile u32_shared holds_off;
-
-static void *hold_off(void *unused)
-{
-    ck_assert(gci_cycle_hold_off());
-    u32_store_release(&holds_off, 1);
-    while (u32_load_acquire(&holds_off) != 2)
-        sched_yield();
-    gci_cycle_let_on();
-    return unused;
-}
-
-/* It was about to call exec when the other forked. */
-START_TEST(a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
-{
-    pthread_t thread;
-    int status = -1;
-    gca_free(gca_malloc(1));
-    ck_assert_int_eq(pthread_create(&thread, NULL, hold_off, NULL), 0);
-    while (u32_load_acquire(&holds_off) == 0)
-        sched_yield();
-    uint64_t before = gci_cycle_count();
-    gca_collect();
-    ck_assert_uint_eq(gci_cycle_count(), before);
-    pid_t child = fork();
-    if (child == 0) {
-        gca_collect();
-        _exit(gci_cycle_count() != before + 1);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-    u32_store_release(&holds_off, 2);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 END_TEST
 
@@ -617,10 +491,7 @@ END_TEST
 
 MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
-           a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
-           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
            a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler,
-           a_child_collects_though_a_thread_of_its_parents_did_not_let_it,
-           a_child_is_not_stopped_by_whom_it_does_not_have, a_child_does_not_wait_for_the_registry,
            a_stop_that_comes_during_a_tick_is_answered, a_thread_with_the_id_of_an_ended_one_has_not_ended)
