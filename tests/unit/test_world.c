@@ -10,11 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collect/cycle.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "support.h"
 #include "world/critical.h"
 #include "world/idle.h"
+#include "world/request.h"
 #include "world/stop.h"
 #include "world/thread.h"
 
@@ -315,6 +317,27 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
+static unsigned served;
+
+static bool serve(const struct roots_caller *caller)
+{
+    (void)caller;
+    served++;
+    return gci_request_take();
+}
+
+/* Whoever has it looks for requests that came meanwhile: the handler did not wait. */
+START_TEST(a_request_beside_a_collection_is_served_after_it)
+{
+    gca_free(gca_malloc(1));
+    gci_request_init(serve);
+    gci_cycle_lock();
+    gci_request_note();
+    gci_cycle_unlock();
+    ck_assert_uint_eq(served, 1);
+}
+END_TEST
+
 static int asked;
 
 static void ask_oneself(void)
@@ -494,4 +517,5 @@ MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_
            a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
            a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler,
-           a_stop_that_comes_during_a_tick_is_answered, a_thread_with_the_id_of_an_ended_one_has_not_ended)
+           a_stop_that_comes_during_a_tick_is_answered, a_request_beside_a_collection_is_served_after_it,
+           a_thread_with_the_id_of_an_ended_one_has_not_ended)
