@@ -2,15 +2,11 @@
 /* Slow paths of free, in states that only a race between threads brings about. */
 #include <gcalloc.h>
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
 #include "heap/cache.h"
 #include "support.h"
-#include "world/critical.h"
-#include "world/thread.h"
 
 #define BYTES 512
 #define COUNT (4 * (BLOCK_BYTES / BYTES))
@@ -125,37 +121,5 @@ START_TEST(what_others_have_freed_comes_before_what_was_never_used)
 }
 END_TEST
 
-static bool is_of_a_cache_in_use(const void *block)
-{
-    uint32_t owner = block_owner(block_at(&gci_heap, unit_of(block)));
-    return owner != OWNER_NONE && gci_cache_by_id(&gci_heap, owner)->is_in_use;
-}
-
-/* At its end, when it has no cache any more. */
-static void *fork_without_a_cache(void *unused)
-{
-    int status = -1;
-    gca_free(gca_malloc(1));
-    critical_enter();
-    gci_thread_detach();
-    critical_leave();
-    ck_assert(is_of_a_cache_in_use(gca_malloc_atomic(BYTES)));
-    pid_t child = fork();
-    if (child == 0)
-        _exit(!is_of_a_cache_in_use(gca_malloc_atomic(BYTES)));
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
-    return unused;
-}
-
-START_TEST(threads_without_a_cache_share_a_new_one_in_a_child)
-{
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, fork_without_a_cache, NULL), 0);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-}
-END_TEST
-
 MAKE_SUITE(alloc, the_last_free_beside_a_remote_one_is_looked_at, frees_beside_remote_ones_are_counted,
-           a_block_that_is_woken_stays_until_it_is_looked_at, what_others_have_freed_comes_before_what_was_never_used,
-           threads_without_a_cache_share_a_new_one_in_a_child)
+           a_block_that_is_woken_stays_until_it_is_looked_at, what_others_have_freed_comes_before_what_was_never_used)

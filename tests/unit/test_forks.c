@@ -8,6 +8,8 @@
 
 #include "base/atomic.h"
 #include "collect/cycle.h"
+#include "heap/cache.h"
+#include "heap/resolve.h"
 #include "support.h"
 #include "world/critical.h"
 #include "world/stop.h"
@@ -142,5 +144,40 @@ START_TEST(a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
 }
 END_TEST
 
+#define LITTLE 500
+
+static bool is_of_a_cache_in_use(const void *block)
+{
+    uint32_t unit = gci_resolve(&gci_heap, (uintptr_t)block).unit;
+    uint32_t owner = block_owner(block_at(&gci_heap, unit));
+    return owner != OWNER_NONE && gci_cache_by_id(&gci_heap, owner)->is_in_use;
+}
+
+/* At its end, when it has no cache any more. */
+static void *fork_without_a_cache(void *unused)
+{
+    int status = -1;
+    gca_free(gca_malloc(1));
+    critical_enter();
+    gci_thread_detach();
+    critical_leave();
+    ck_assert(is_of_a_cache_in_use(gca_malloc_atomic(LITTLE)));
+    pid_t child = fork();
+    if (child == 0)
+        _exit(!is_of_a_cache_in_use(gca_malloc_atomic(LITTLE)));
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    return unused;
+}
+
+START_TEST(threads_without_a_cache_share_a_new_one_in_a_child)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, fork_without_a_cache, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 MAKE_SUITE(forks, a_critical_section_of_a_child_is_not_stopped, a_child_is_not_stopped_by_whom_it_does_not_have,
-           a_child_does_not_wait_for_the_registry, a_child_collects_though_a_thread_of_its_parents_did_not_let_it)
+           a_child_does_not_wait_for_the_registry, a_child_collects_though_a_thread_of_its_parents_did_not_let_it,
+           threads_without_a_cache_share_a_new_one_in_a_child)
