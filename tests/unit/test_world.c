@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/options.h"
 #include "collect/cycle.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
@@ -136,6 +137,50 @@ START_TEST(a_critical_section_is_not_stopped)
     may_leave = 1;
     ck_assert(gci_world_stop(DEADLINE_NS));
     gci_world_restart();
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+#define LARGE_UNITS 2200 /* the bitmaps of so many are given back after a collection (heap/sweep.c) */
+#define SLOT_BYTES 3000
+
+static void **kept_of_each;
+
+/* One of each block's objects lives, the others do not. */
+static __attribute__((noinline)) void make_holes(void)
+{
+    kept_of_each = gca_malloc(LARGE_UNITS * sizeof *kept_of_each);
+    for (int i = 0; i < LARGE_UNITS; i++) {
+        kept_of_each[i] = gca_malloc_atomic(SLOT_BYTES);
+        for (unsigned n = 1; n < BLOCK_BYTES / SLOT_BYTES; n++)
+            ck_assert_ptr_nonnull(gca_malloc_atomic(SLOT_BYTES));
+    }
+}
+
+static uint64_t reclaimed_in(const void *block)
+{
+    uint32_t unit = (uint32_t)(((uintptr_t)block - gci_heap.base) >> BLOCK_SHIFT);
+    return block_at(&gci_heap, unit)->has_reclaimed ? gci_heap.meta.scan[unit][0] : 0;
+}
+
+/* What a use of a freed object is told of. */
+START_TEST(a_collection_that_is_given_up_leaves_what_the_last_one_has_reclaimed)
+{
+    pthread_t thread;
+    gca_disable();
+    make_holes();
+    gca_enable();
+    gca_collect();
+    uint64_t reclaimed = reclaimed_in(kept_of_each[LARGE_UNITS / 2]);
+    ck_assert_uint_ne(reclaimed, 0);
+    pthread_create(&thread, NULL, stay_in_section, NULL);
+    while (!is_inside)
+        sched_yield();
+    gci_options.stop_deadline_ms = 20;
+    gca_collect();
+    ck_assert_uint_ge(gci_cycle_totals.given_up, 1);
+    ck_assert_uint_eq(reclaimed_in(kept_of_each[LARGE_UNITS / 2]), reclaimed);
+    may_leave = 1;
     pthread_join(thread, NULL);
 }
 END_TEST
@@ -512,7 +557,8 @@ START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
 }
 END_TEST
 
-MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
+MAKE_SUITE(stop, a_collection_that_is_given_up_leaves_what_the_last_one_has_reclaimed,
+           a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
            a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
