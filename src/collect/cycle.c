@@ -311,7 +311,9 @@ static void clean_up(const struct cycle *cycle)
     if (!cycle->report.is_given_up && cycle->report.threads > 0)
         gci_thread_retire_ended(gci_world_generation() - 1);
     gci_region_release(&gci_heap, (uint32_t)gci_options.release_ms);
-    gci_sweep_forget(&gci_heap, cycle->report.census.freed_objects != 0 || !cycle->frees);
+    bool has_swept =
+        cycle->frees && !cycle->report.is_given_up; /* else what the last one has reclaimed is known still */
+    gci_sweep_forget(&gci_heap, cycle->report.census.freed_objects != 0 || !has_swept);
     if (cycle->frees)
         gci_release_note(&gci_heap, cycle->report.census.freed_bytes);
     critical_leave();

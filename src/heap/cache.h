@@ -59,10 +59,10 @@ struct shelf {
 };
 STATIC_ASSERT(KIND_COUNT <= (1u << SHELF_KEY_BITS) / SHELF_RUN_UNITS_MAX, "a key holds both");
 
-/* Wholly free units that a thread keeps, as it is likely to take them again at once: 2 MiB, and 32 MiB for all threads. Half of
- * them may be blocks, which are of use for one size only. A tick takes their memory, a collection the units. */
+/* Wholly free units that a thread keeps, as it is likely to take them again at once: 2 MiB, and its part of what all may keep
+ * (heap/heap.h). Half of them may be blocks, which are of use for one size only. A tick takes their memory, a collection the
+ * units. */
 #define KEPT_UNITS_MAX 32u
-#define KEPT_UNITS_OF_ALL 512u
 #define KEPT_BLOCKS_SHARE 2u
 
 /* Counted objects whose last references may have been released by other threads. Guarded by the lock of alloc/counts/count.c; the
@@ -133,7 +133,7 @@ ALWAYS_INLINE void cache_become_self(struct cache *cache)
 /* Wholly free units that the cache may have. */
 ALWAYS_INLINE uint32_t cache_kept_units_max(const struct heap *heap)
 {
-    uint32_t share = KEPT_UNITS_OF_ALL / u32_load(&heap->cache_count);
+    uint32_t share = heap->kept_units_max / u32_load(&heap->cache_count);
     return share < KEPT_UNITS_MAX ? share : KEPT_UNITS_MAX;
 }
 

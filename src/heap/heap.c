@@ -165,7 +165,7 @@ static bool reserve(struct heap *heap, uint64_t region_bytes)
     place_arrays(&heap->meta, meta, region_bytes >> BLOCK_SHIFT);
     heap->meta.reserved = range_of(meta, meta_bytes);
     heap->base = (uintptr_t)region;
-    heap->unit_limit = (uint32_t)(region_bytes >> BLOCK_SHIFT);
+    heap_set_unit_limit(heap, (uint32_t)(region_bytes >> BLOCK_SHIFT));
     return true;
 }
 

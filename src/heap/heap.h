@@ -128,6 +128,7 @@ struct heap {
     volatile u32_shared sample_ready_units;
     struct cache **caches;           /* by id, from 1; grows only, so entries are read without the lock */
     volatile u32_shared cache_count; /* written after the entry */
+    uint32_t kept_units_max;         /* of all caches, goes with unit_limit; read without the lock */
 
     /* Each guarded by the class's lock. Blocks of chosen objects (heap/special/sample.h) are for caches of such alone. */
     struct lock class_locks[CLASS_COUNT];
@@ -137,6 +138,19 @@ struct heap {
 
 /* The one heap of the process; unit tests make others. */
 extern struct heap gci_heap HIDDEN;
+
+/* Wholly free units that threads keep (heap/cache.h), all together: 32 MiB, or such a share of a small region. Where nothing is
+ * collected nobody else gets at them when it is full. */
+#define KEPT_UNITS_OF_ALL 512u
+#define KEPT_REGION_SHARE 16u
+
+/* Region lock, or nobody else is there. */
+static inline void heap_set_unit_limit(struct heap *heap, uint32_t units)
+{
+    uint32_t share = units / KEPT_REGION_SHARE;
+    heap->unit_limit = units;
+    heap->kept_units_max = share < KEPT_UNITS_OF_ALL ? share : KEPT_UNITS_OF_ALL;
+}
 
 /* Reserves the region: 1 TiB, or half of what the process may still map. 0 or ENOMEM. Not thread-safe. */
 int gci_heap_init(struct heap *heap);

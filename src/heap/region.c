@@ -517,7 +517,7 @@ void gci_region_shrink(struct heap *heap, size_t address_space)
         if (gci_vm_release((void *)unit_address(heap, (uint32_t)units), bytes) ==
             0) { // NOLINT(performance-no-int-to-ptr)
             gci_heap_trim_metadata(heap, heap->unit_limit, (uint32_t)units);
-            heap->unit_limit = (uint32_t)units;
+            heap_set_unit_limit(heap, (uint32_t)units);
         }
     }
     gci_sample_shrink(heap, address_space);

@@ -235,18 +235,20 @@ static void expect_moment(uint64_t now_ns)
         gci_request_after(moment_ns > now_ns ? moment_ns - now_ns : 0);
 }
 
-static void do_due(uint64_t now_ns, bool with_moment)
+static void do_due(uint64_t now_ns, bool must_have_moment)
 {
     if (needs_file)
         begin_own_file();
     gci_moment_usage(&writer);
-    if (with_moment) {
+    if (must_have_moment || now_ns >= moment_ns) {
         write_peak(&writer);
         gci_moment_write(&writer, PROFILE_TIMER);
         moment_ns = later(now_ns, MOMENT_NS_MIN, MOMENT_SHARE);
     }
     flush();
     set_due(now_ns);
+    if (!must_have_moment)
+        expect_moment(now_ns);
 }
 
 /* On a thread that is about to sample. */
@@ -257,11 +259,8 @@ static void work(void)
         gci_stop_restore_signals(blocked);
         return;
     }
-    uint64_t now_ns = gci_age_now_ns();
-    if (u32_load(&is_on) != 0) {
-        do_due(now_ns, now_ns >= moment_ns);
-        expect_moment(now_ns);
-    }
+    if (u32_load(&is_on) != 0)
+        do_due(gci_age_now_ns(), false);
     release_file(blocked);
 }
 

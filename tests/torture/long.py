@@ -34,8 +34,9 @@ NAMES = re.compile(r"^(unit|misuse|conformance|programs)\.|^integration_|^leaks\
 LEFT_OUT = re.compile(r"\.libc$|_control$|_never_collected$|integration_(footprint|demo|driver)$|unknown_suite_fails$|"
                       r"^conformance\.row(67|69)_|^programs\.frames_")
 # These say themselves when to collect: everything but more collections.
-OWN_COLLECTIONS = re.compile(r"reclaimed|unit\.cycle|gca_api_(kinds|collect|pressure)|replace_(garbage|two_worlds)|hidden|"
-                             r"wholly_static|example_|row40_|row53_|leak_sizes$|cyclic_threads$|rss_return|leaks\.")
+OWN_COLLECTIONS = re.compile(r"reclaimed|unit\.(cycle|own_collections)|gca_api_(kinds|collect|pressure)|hidden|"
+                             r"replace_(garbage|two_worlds)|wholly_static|example_|row40_|row53_|leak_sizes$|cyclic_threads$|"
+                             r"rss_return|leaks\.")
 # These fill a heap to its limit, and count on what the next request gets: samples lie in blocks of their own.
 FULL_HEAPS = re.compile(r"gca_api_pressure|row35_")
 DEADLINE_MS = 5000     # of a stop: on a busy machine a collection is given up otherwise, which some tests take for a failure

@@ -10,6 +10,7 @@
 #include "heap/large.h"
 #include "heap/region.h"
 #include "heap/resolve.h"
+#include "heap/special/counted.h"
 #include "heap/sweep.h"
 #include "platform/vm.h"
 #include "support.h"
@@ -307,6 +308,36 @@ START_TEST(large_objects_know_what_was_reclaimed)
 }
 END_TEST
 
+START_TEST(an_object_that_cannot_grow_counts_as_before)
+{
+    struct heap heap;
+    bool is_clean, is_stale;
+    size_t clean_from;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean);
+    ck_assert_uint_eq(gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean), unit + 1);
+    ck_assert(!gci_large_resize(&heap, unit, 3 * (size_t)BLOCK_BYTES, &clean_from, &is_stale));
+    ck_assert_uint_eq(region_used_bytes(&heap), 2 * (size_t)BLOCK_BYTES);
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+/* Before the program has written it: the marker follows what it names. */
+START_TEST(the_header_of_a_new_large_object_names_nothing)
+{
+    struct heap heap;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    uint32_t unit = gci_large_create(&heap, KIND_SCANNED, BLOCK_BYTES, 0, &is_clean);
+    struct counted *counted = (struct counted *)unit_address(&heap, unit);
+    memset(counted, 1, sizeof *counted);
+    gci_large_destroy(&heap, unit, PAST_FREED);
+    ck_assert_uint_eq(gci_large_create(&heap, KIND_HEADED, BLOCK_BYTES, 0, &is_clean), unit);
+    ck_assert_ptr_null(counted_type(counted));
+    gci_heap_fini(&heap);
+}
+END_TEST
+
 /* A freer in another thread; the owner must be told once `wanted` slots are free, whatever the timing. */
 struct race {
     struct heap *heap;
@@ -435,51 +466,23 @@ START_TEST(a_second_remote_free_changes_nothing)
 }
 END_TEST
 
-static void no_unit(uint32_t unit, void *data)
-{
-    (void)unit;
-    (void)data;
-    ck_abort_msg("no block is uncollectable here");
-}
-
-START_TEST(sweep_frees_what_is_not_marked)
+/* The thread that has freed a slot is not in the child of fork, and had got as far as the bit. */
+START_TEST(a_child_counts_a_free_that_was_half_done)
 {
     struct heap heap;
     ck_assert_int_eq(gci_heap_init(&heap), 0);
-    struct cache *cache = gci_cache_create(&heap);
-    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
-    unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
-    for (unsigned i = 0; i < gci_size_classes[3].words; i++)
-        block_at(&heap, unit)->free[i] = 0;
-    gci_sweep_prepare(&heap, no_unit, NULL);
-    heap.meta.mark[unit][0] |= 5;
-    struct census census = gci_sweep_run(&heap, false);
-    ck_assert_uint_eq(census.freed_objects, gci_size_classes[3].slots - 2);
-    ck_assert_uint_eq(gci_block_count_free(&heap, unit, 0), 0);
-    census = gci_sweep_run(&heap, true);
-    ck_assert_uint_eq(census.live_objects, 2);
-    ck_assert_uint_eq(block_at(&heap, unit)->free[0], ~UINT64_C(5));
-    ck_assert_uint_eq(cache->owned[KIND_SCANNED][3].available.head, unit);
-    gci_sweep_prepare(&heap, no_unit, NULL);
-    gci_sweep_run(&heap, true);
-    ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
-    gci_heap_fini(&heap);
-}
-END_TEST
-
-START_TEST(the_words_of_windows_are_not_swept)
-{
-    struct heap heap;
-    ck_assert_int_eq(gci_heap_init(&heap), 0);
-    uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, OWNER_NONE);
-    block_at(&heap, unit)->state = BLOCK_CURRENT;
-    block_at(&heap, unit)->window_word = 1;
-    for (unsigned i = 0; i < gci_size_classes[3].words; i++)
-        block_at(&heap, unit)->free[i] = 0;
-    gci_sweep_prepare(&heap, no_unit, NULL);
-    gci_sweep_run(&heap, true);
-    ck_assert_uint_eq(block_at(&heap, unit)->free[0], UINT64_MAX);
-    ck_assert_uint_eq(block_at(&heap, unit)->free[1], 0);
+    struct cache *kept = gci_cache_create(&heap);
+    for (unsigned bytes = 64; bytes <= 1024; bytes *= 16) { /* many words, and one */
+        uint32_t unit = gci_block_create(&heap, (unsigned)size_class_of(bytes), KIND_SCANNED, kept->id);
+        struct block *block = block_at(&heap, unit);
+        uint32_t slots = block_class(&heap, unit)->slots;
+        block->free[0] &= ~UINT64_C(6);
+        ck_assert(block_set_remote(block, 0, 2));
+        gci_cache_retire_all_but(&heap, kept);
+        ck_assert(gci_block_is_settled(&heap, unit));
+        ck_assert_uint_eq(u32_load(&block->custody), kept->id | HAS_REMOTE);
+        ck_assert_uint_eq(block_fold(&heap, unit, block_class(&heap, unit)), slots - 1);
+    }
     gci_heap_fini(&heap);
 }
 END_TEST
@@ -515,65 +518,9 @@ START_TEST(a_cache_has_one_thread)
     gci_heap_fini(&shared_heap);
 }
 END_TEST
-
 MAKE_SUITE(block, a_cache_has_one_thread, resolve_agrees_with_division, large_objects_resolve_from_any_unit,
            what_was_reclaimed_is_cleared_for_other_blocks, what_was_not_reached_is_still_to_be_cleared,
            large_objects_know_what_was_reclaimed, no_wake_up_is_lost, retired_blocks_are_adopted_or_given_back,
-           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing)
-START_TEST(a_half_done_free_keeps_its_block)
-{
-    struct heap heap;
-    ck_assert_int_eq(gci_heap_init(&heap), 0);
-    for (int by_sweep = 0; by_sweep < 2; by_sweep++) {
-        struct cache *cache = gci_cache_create(&heap);
-        uint32_t unit = gci_block_create(&heap, 3, KIND_SCANNED, cache->id);
-        unit_list_push_head(&heap, &cache->owned[KIND_SCANNED][3].full, unit);
-        block_at(&heap, unit)->free[0] &= ~UINT64_C(1);
-        word_store(&block_at(&heap, unit)->remote[0], 1); /* a free that has not come to counting yet */
-        if (by_sweep) {
-            gci_sweep_prepare(&heap, no_unit, NULL);
-            gci_sweep_run(&heap, true);
-            ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
-        }
-        gci_cache_retire(&heap, cache);
-        ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
-        block_count_remote(block_at(&heap, unit));
-        ck_assert(block_is_due(block_at(&heap, unit), u32_load(&block_at(&heap, unit)->remote_count)));
-        gci_refill_wake(&heap, unit);
-        ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
-    }
-    gci_heap_fini(&heap);
-}
-END_TEST
-
-/* The sweep empties the list of woken blocks. */
-START_TEST(a_current_block_is_woken_after_a_sweep_as_before)
-{
-    struct heap heap;
-    ck_assert_int_eq(gci_heap_init(&heap), 0);
-    struct cache *cache = gci_cache_create(&heap);
-    ck_assert_int_eq(gci_refill(&heap, cache, KIND_SCANNED, 3, false), REFILL_DONE);
-    struct owned_blocks *owned = &cache->owned[KIND_SCANNED][3];
-    uint32_t unit = owned->current;
-    uint32_t worth = gci_size_classes[3].worth;
-    for (int word = 1; word < 16; word++)
-        block_at(&heap, unit)->free[word] = 0;
-    ck_assert_uint_lt(worth, 7 * 64);
-    for (unsigned round = 0; round < 2; round++) {
-        for (uint32_t slot = 0; slot < worth; slot++) {
-            block_set_remote(block_at(&heap, unit), 1 + 7 * round + slot / 64, UINT64_C(1) << slot % 64);
-            if (block_is_due(block_at(&heap, unit), block_count_remote(block_at(&heap, unit))))
-                gci_refill_wake(&heap, unit);
-        }
-        ck_assert_uint_eq(u32_load(&owned->woken), unit);
-        gci_sweep_prepare(&heap, no_unit, NULL);
-        memset(heap.meta.mark[unit], 0xff, sizeof heap.meta.mark[unit]);
-        gci_sweep_run(&heap, true);
-        ck_assert_uint_eq(u32_load(&owned->woken), 0);
-    }
-    gci_heap_fini(&heap);
-}
-END_TEST
-
-MAKE_SUITE(sweep, a_current_block_is_woken_after_a_sweep_as_before, a_half_done_free_keeps_its_block,
-           sweep_frees_what_is_not_marked, the_words_of_windows_are_not_swept)
+           an_empty_block_without_owner_is_always_given_back, a_second_remote_free_changes_nothing,
+           a_child_counts_a_free_that_was_half_done, an_object_that_cannot_grow_counts_as_before,
+           the_header_of_a_new_large_object_names_nothing)

@@ -48,6 +48,7 @@ START_TEST(a_freed_run_is_taken_again_by_what_fits)
     ck_assert_int_eq(gci_heap_init(&heap), 0);
     struct cache *cache = gci_cache_create(&heap);
     uint32_t unit = make_large(&heap, LARGE_BYTES);
+    block_at(&heap, unit)->has_special = block_at(&heap, unit)->is_sampled = true;
     shelve(&heap, cache, unit);
     ck_assert_uint_eq(region_used_bytes(&heap), 0);
     ck_assert(!object_is_allocated(&heap, gci_resolve(&heap, unit_address(&heap, unit))));
@@ -56,6 +57,7 @@ START_TEST(a_freed_run_is_taken_again_by_what_fits)
     ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - BLOCK_BYTES), 0);
     ck_assert_uint_eq(gci_large_unshelve(&heap, cache, KIND_SCANNED, LARGE_BYTES - 4096), unit);
     ck_assert_uint_eq(region_used_bytes(&heap), LARGE_BYTES - 4096);
+    ck_assert(!block_at(&heap, unit)->has_special && !block_at(&heap, unit)->is_sampled); /* it is another object */
     struct object object = gci_resolve(&heap, unit_address(&heap, unit) + LARGE_BYTES / 2);
     ck_assert(object_is_allocated(&heap, object));
     ck_assert_uint_eq(object.bytes, LARGE_BYTES - 4096);
@@ -102,6 +104,36 @@ START_TEST(many_threads_keep_little_each)
         shelve(&heap, cache, make_large(&heap, BLOCK_BYTES));
     ck_assert_uint_le(u32_load(&cache->shelf.units), 2);
     ck_assert_ptr_nonnull(gci_cache_create(&heap));
+    gci_heap_fini(&heap);
+}
+END_TEST
+
+#define SMALL_REGION_UNITS 512u
+#define SMALL_REGION_CACHES 16
+
+/* Where nothing is collected only a thread itself gives back what it keeps: others still get nearly all that there is. */
+START_TEST(of_a_small_region_little_is_kept)
+{
+    struct heap heap;
+    struct cache *caches[SMALL_REGION_CACHES];
+    uint32_t kept[SMALL_REGION_CACHES][KEPT_UNITS_MAX];
+    uint32_t taken = 0;
+    bool is_clean;
+    ck_assert_int_eq(gci_heap_init(&heap), 0);
+    gci_region_shrink(&heap, (size_t)2 * SMALL_REGION_UNITS * BLOCK_BYTES);
+    ck_assert_uint_eq(heap.unit_limit, SMALL_REGION_UNITS);
+    for (int i = 0; i < SMALL_REGION_CACHES; i++)
+        caches[i] = gci_cache_create(&heap);
+    for (int i = 0; i < SMALL_REGION_CACHES; i++) {
+        for (unsigned n = 0; n < KEPT_UNITS_MAX / 2; n++)
+            kept[i][n] = make_large(&heap, BLOCK_BYTES);
+        for (unsigned n = 0; n < KEPT_UNITS_MAX / 2; n++)
+            shelve(&heap, caches[i], kept[i][n]);
+        ck_assert_uint_gt(caches[i]->shelf.count, 0);
+    }
+    while (gci_region_take(&heap, GROUP_LARGE, 1, 1, &is_clean) != 0)
+        taken++;
+    ck_assert_uint_ge(taken, SMALL_REGION_UNITS - SMALL_REGION_UNITS / 16 - 1); /* unit 0 is none */
     gci_heap_fini(&heap);
 }
 END_TEST
@@ -338,6 +370,7 @@ START_TEST(what_is_on_a_shelf_does_not_live)
 END_TEST
 
 MAKE_SUITE(kept, a_freed_run_is_taken_again_by_what_fits, a_shelf_has_an_end, many_threads_keep_little_each,
-           a_shelf_is_cleared, a_child_has_what_was_on_its_way, what_the_thread_keeps_is_released,
-           a_request_beyond_the_heap_gets_no_run, empty_blocks_are_kept_within_bounds, a_block_is_kept_once,
-           empty_blocks_make_room_at_a_limit, blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)
+           of_a_small_region_little_is_kept, a_shelf_is_cleared, a_child_has_what_was_on_its_way,
+           what_the_thread_keeps_is_released, a_request_beyond_the_heap_gets_no_run,
+           empty_blocks_are_kept_within_bounds, a_block_is_kept_once, empty_blocks_make_room_at_a_limit,
+           blocks_and_runs_share_what_may_be_kept, what_is_on_a_shelf_does_not_live)

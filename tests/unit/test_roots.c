@@ -6,13 +6,22 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "alloc/counts/count.h"
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "collect/cycle.h"
 #include "heap/special/special.h"
+#include "mark/mark.h"
 #include "support.h"
+#include "world/critical.h"
+#include "world/roots.h"
 
 static __attribute__((noinline)) void clear_stack(void)
 {
@@ -35,59 +44,15 @@ static void wait_for(volatile u32_shared *flag)
         sched_yield();
 }
 
-/* ---- Alternate signal stacks ---------------------------------------------------------------------------------------- */
-
-#define STACK_BYTES 65536
-
-/* Only the kernel has the block's address from here on. */
-static __attribute__((noinline)) void stand_on_a_block(void)
+/* Where memory is refused a collection is given up. */
+static void collect_once(void)
 {
-    stack_t stack = {.ss_sp = gca_malloc(STACK_BYTES), .ss_size = STACK_BYTES};
-    hidden = ~(uintptr_t)stack.ss_sp;
-    ck_assert_int_eq(sigaltstack(&stack, NULL), 0);
+    uint64_t before;
+    do {
+        before = gci_cycle_totals.given_up;
+        gca_collect();
+    } while (gci_cycle_totals.given_up != before);
 }
-
-static void stand_on_none(void)
-{
-    stack_t none = {.ss_flags = SS_DISABLE};
-    ck_assert_int_eq(sigaltstack(&none, NULL), 0);
-}
-
-static void *wait_beside_a_block(void *unused)
-{
-    stand_on_a_block();
-    clear_stack();
-    u32_store_release(&is_ready, 1);
-    wait_for(&is_over);
-    stand_on_none();
-    return unused;
-}
-
-START_TEST(the_kernel_holds_anothers_alternate_stack)
-{
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, wait_beside_a_block, NULL), 0);
-    wait_for(&is_ready);
-    gca_collect();
-    ck_assert(gca_is_reachable(shown()));
-    u32_store_release(&is_over, 1);
-    ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    clear_stack();
-    ck_assert(!gca_is_reachable(shown()));
-}
-END_TEST
-
-START_TEST(the_kernel_holds_ones_own_alternate_stack)
-{
-    stand_on_a_block();
-    clear_stack();
-    gca_collect();
-    ck_assert(gca_is_reachable(shown()));
-    stand_on_none();
-    clear_stack();
-    ck_assert(!gca_is_reachable(shown()));
-}
-END_TEST
 
 /* ---- What a thread is busy with --------------------------------------------------------------------------------------- */
 
@@ -139,16 +104,79 @@ static void *stay_busy(void *unused)
 START_TEST(the_name_of_what_a_thread_is_busy_with_keeps_nothing)
 {
     pthread_t thread;
+    gca_disable(); /* only the other thread has it, for a while */
     make_ring();
     ck_assert_int_eq(pthread_create(&thread, NULL, stay_busy, NULL), 0);
     wait_for(&is_ready);
     gca_finalize_run(); /* takes it out of the inbox, which would keep it */
     clear_stack();
+    gca_enable();
     gca_collect();
     gca_finalize_run();
     ck_assert_uint_eq(u32_load(&destroyed), 1);
     u32_store_release(&is_over, 1);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+static unsigned count_busy(void)
+{
+    unsigned count = 0;
+    for (uint32_t id = 1; id <= u32_load_acquire(&gci_heap.cache_count); id++)
+        count += gci_heap.caches[id]->busy_at != NULL;
+    return count;
+}
+
+/* As in a handler that interrupts a slow path, whose child takes over nothing that others had: their names are memory that it may
+ * use for other things. */
+START_TEST(a_child_does_not_look_at_what_others_were_busy_with)
+{
+    pthread_t thread;
+    int status = -1;
+    gca_disable();
+    make_ring();
+    ck_assert_int_eq(pthread_create(&thread, NULL, stay_busy, NULL), 0);
+    wait_for(&is_ready);
+    critical_enter();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(count_busy() != 0);
+    ck_assert_uint_eq(count_busy(), 1);
+    critical_leave();
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    u32_store_release(&is_over, 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+#define OWN_STACK_BYTES ((size_t)256 << 10)
+
+static void *vanish(void *unused)
+{
+    count_often();
+    syscall(SYS_exit, 0);
+    return unused;
+}
+
+/* Nobody has been told that the thread is no longer busy, and where its name for that was is nothing. */
+START_TEST(a_vanished_thread_is_not_asked_what_it_is_busy_with)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    void *stack = mmap(NULL, OWN_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(stack, MAP_FAILED);
+    gca_disable();
+    make_ring();
+    ck_assert_int_eq(pthread_attr_init(&attributes), 0);
+    ck_assert_int_eq(pthread_attr_setstack(&attributes, stack, OWN_STACK_BYTES), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, vanish, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(munmap(stack, OWN_STACK_BYTES), 0);
+    gca_finalize_run();
+    gca_clear(&((struct ring *)shown())->self);
+    gca_release(shown());
+    ck_assert_uint_eq(u32_load(&destroyed), 1);
 }
 END_TEST
 
@@ -176,11 +204,13 @@ END_TEST
 
 #define CHAIN 64 /* more than are followed in rounds (collect/follow.c) */
 
-/* A value leads to the next key at once, and to the next ephemeron by detours, before the key and behind it. */
+/* A value leads to the next key at once, and to the next ephemeron by detours, before the key and behind it. So large that few
+ * lie in the word that is being handed out, which is not swept. */
 struct value {
     void *key_before;
     void **detour;
     void *key_behind;
+    char rest[3000];
 };
 
 static gca_ephemeron *volatile first_ephemeron;
@@ -202,7 +232,7 @@ static __attribute__((noinline)) void make_chain(void)
     void *next_key = NULL;
     for (int i = 0; i < CHAIN; i++) {
         struct value *value = gca_malloc(sizeof *value);
-        *value = (struct value){i % 2 == 0 ? next_key : NULL, detour_to(next), i % 2 == 0 ? NULL : next_key};
+        *value = (struct value){i % 2 == 0 ? next_key : NULL, detour_to(next), i % 2 == 0 ? NULL : next_key, ""};
         next_key = gca_malloc_atomic(1000);
         next = gca_ephemeron_new(next_key, value);
     }
@@ -223,6 +253,76 @@ START_TEST(whole_chains_of_ephemerons_are_followed)
         void **step = value->detour;
         ephemeron = *(gca_ephemeron **)**(void ***)step;
     }
+}
+END_TEST
+
+#define LOST 50
+#define LOST_LEAST 40 /* stray words on the stack keep some */
+
+/* Behind a chain, where objects are followed one by one: ephemerons of which nobody else has the keys. */
+static void *lost_values[LOST]; /* weakly linked */
+
+static __attribute__((noinline)) void end_chain(void)
+{
+    const gca_ephemeron *ephemeron = first_ephemeron;
+    struct value *value = gca_ephemeron_value(ephemeron);
+    for (int i = 1; i < CHAIN; i++) {
+        ephemeron = *(gca_ephemeron **)**(void ***)value->detour;
+        value = gca_ephemeron_value(ephemeron);
+    }
+    void **ends = value->key_before = gca_malloc(LOST * sizeof *ends);
+    for (int i = 0; i < LOST; i++) {
+        lost_values[i] = gca_malloc(3000);
+        ends[i] = gca_ephemeron_new(gca_malloc(3000), lost_values[i]);
+        ck_assert_int_eq(gca_weak_link(&lost_values[i], lost_values[i]), 0);
+    }
+    hidden = ~(uintptr_t)ends;
+}
+
+START_TEST(a_lost_key_holds_no_value_at_the_end_of_a_chain)
+{
+    int lost = 0;
+    make_chain();
+    end_chain();
+    clear_stack();
+    collect_once();
+    ck_assert(gca_is_reachable(shown()));
+    for (int i = 0; i < LOST; i++)
+        lost += lost_values[i] == NULL && gca_ephemeron_value(((gca_ephemeron **)shown())[i]) == NULL;
+    ck_assert_int_ge(lost, LOST_LEAST);
+}
+END_TEST
+
+static gca_ephemeron *of_keys[LOST];
+static void *revived[LOST];
+
+static void revive(void *object, void *place)
+{
+    *(void **)place = object;
+}
+
+static __attribute__((noinline)) void lose_keys(void)
+{
+    for (int i = 0; i < LOST; i++) {
+        void *key = gca_malloc(3000);
+        of_keys[i] = gca_ephemeron_new(key, gca_malloc(3000));
+        ck_assert_int_eq(gca_finalizer_set(key, revive, &revived[i]), 0);
+    }
+}
+
+/* Nobody sees a key that was gone come back. */
+START_TEST(an_ephemeron_loses_its_key_before_that_is_finalized)
+{
+    int come_back = 0;
+    lose_keys();
+    clear_stack();
+    collect_once();
+    for (int i = 0; i < LOST; i++) {
+        bool has_key = gca_ephemeron_key(of_keys[i]) != NULL;
+        ck_assert(has_key == (revived[i] == NULL) && has_key == (gca_ephemeron_value(of_keys[i]) != NULL));
+        come_back += !has_key;
+    }
+    ck_assert_int_ge(come_back, LOST_LEAST);
 }
 END_TEST
 
@@ -333,15 +433,62 @@ START_TEST(slots_that_are_gone_are_no_links)
     lose_slots(object);
     ck_assert_uint_ge(word_load(&gci_special_count), before + SLOTS);
     clear_stack();
-    gca_collect();
+    collect_once();
     ck_assert_uint_le(word_load(&gci_special_count), before + 2 * (SLOTS - SLOTS_LEAST));
     ck_assert(gca_is_reachable(object));
 }
 END_TEST
 
-MAKE_SUITE(roots, the_kernel_holds_anothers_alternate_stack, the_kernel_holds_ones_own_alternate_stack,
-           the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_immortal_need_no_pointer,
-           whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again)
+#define DESCRIPTORS_MAX 8 /* at least as many as a collection opens */
+
+static void *weak_slot;
+
+/* Whichever of the system's files it cannot open. */
+START_TEST(a_collection_that_is_given_up_changes_no_weak_slot)
+{
+    static void *volatile object;
+    uint64_t given_up = 0;
+    int lowest = dup(0);
+    object = weak_slot = gca_malloc(3000);
+    ck_assert_int_eq(gca_weak_link(&weak_slot, object), 0);
+    ck_assert_int_ge(lowest, 0);
+    close(lowest);
+    for (int more = 0; more < DESCRIPTORS_MAX; more++) {
+        struct rlimit limit = {(rlim_t)(lowest + more), DESCRIPTORS_MAX + (rlim_t)lowest};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        gca_collect();
+        ck_assert_ptr_eq(weak_slot, object);
+        given_up = gci_cycle_totals.given_up;
+    }
+    ck_assert_uint_gt(given_up, 1);
+    ck_assert_uint_lt(given_up, DESCRIPTORS_MAX);
+}
+END_TEST
+
+/* What has come to lie in the place of something freed is not written when the other half goes. */
+START_TEST(what_is_freed_has_no_records)
+{
+    uint64_t before = word_load(&gci_special_count);
+    void **object = gca_malloc(3000);
+    void **slot = gca_malloc(3000);
+    gca_disable();
+    *slot = object;
+    ck_assert_int_eq(gca_weak_link(slot, object), 0);
+    gca_free(slot);
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+    gca_free(gca_ephemeron_new(object, object));
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+    ck_assert_ptr_nonnull(gca_ephemeron_new(object, object));
+    gca_free(object);
+    ck_assert_uint_eq(word_load(&gci_special_count), before);
+}
+END_TEST
+
+MAKE_SUITE(roots, the_name_of_what_a_thread_is_busy_with_keeps_nothing, the_immortal_need_no_pointer,
+           whole_chains_of_ephemerons_are_followed, what_an_ended_thread_has_destroyed_is_not_destroyed_again,
+           a_vanished_thread_is_not_asked_what_it_is_busy_with, a_child_does_not_look_at_what_others_were_busy_with,
+           what_is_freed_has_no_records, a_collection_that_is_given_up_changes_no_weak_slot)
 
 /* What these count must not be found by a collection that they have not asked for. */
-MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links)
+MAKE_SUITE(own_collections, the_next_counted_object_destroys_what_was_set_aside, slots_that_are_gone_are_no_links,
+           a_lost_key_holds_no_value_at_the_end_of_a_chain, an_ephemeron_loses_its_key_before_that_is_finalized)

@@ -10,10 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/options.h"
+#include "collect/cycle.h"
 #include "platform/stop.h"
 #include "platform/thread.h"
 #include "support.h"
 #include "world/critical.h"
+#include "world/idle.h"
+#include "world/request.h"
 #include "world/stop.h"
 #include "world/thread.h"
 
@@ -137,32 +141,49 @@ START_TEST(a_critical_section_is_not_stopped)
 }
 END_TEST
 
-static void *try_to_stop(void *was_stopped)
+#define LARGE_UNITS 2200 /* the bitmaps of so many are given back after a collection (heap/sweep.c) */
+#define SLOT_BYTES 3000
+
+static void **kept_of_each;
+
+/* One of each block's objects lives, the others do not. */
+static __attribute__((noinline)) void make_holes(void)
 {
-    *(bool *)was_stopped = gci_world_stop(20000000);
-    if (*(bool *)was_stopped)
-        gci_world_restart();
-    return NULL;
+    kept_of_each = gca_malloc(LARGE_UNITS * sizeof *kept_of_each);
+    for (int i = 0; i < LARGE_UNITS; i++) {
+        kept_of_each[i] = gca_malloc_atomic(SLOT_BYTES);
+        for (unsigned n = 1; n < BLOCK_BYTES / SLOT_BYTES; n++)
+            ck_assert_ptr_nonnull(gca_malloc_atomic(SLOT_BYTES));
+    }
 }
 
-/* Its thread has another id than the one that has forked. */
-START_TEST(a_critical_section_of_a_child_is_not_stopped)
+static uint64_t reclaimed_in(const void *block)
 {
-    int status;
+    uint32_t unit = (uint32_t)(((uintptr_t)block - gci_heap.base) >> BLOCK_SHIFT);
+    return block_at(&gci_heap, unit)->has_reclaimed ? gci_heap.meta.scan[unit][0] : 0;
+}
+
+/* What a use of a freed object is told of. */
+START_TEST(a_collection_that_is_given_up_leaves_what_the_last_one_has_reclaimed)
+{
+    pthread_t thread;
     gca_disable();
-    gca_free(gca_malloc(1));
-    pid_t child = fork();
-    if (child == 0) {
-        pthread_t thread;
-        bool was_stopped = false;
-        critical_enter();
-        pthread_create(&thread, NULL, try_to_stop, &was_stopped);
-        pthread_join(thread, NULL);
-        critical_leave();
-        _exit(was_stopped);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_int_eq(status, 0);
+    make_holes();
+    gca_enable();
+    gca_collect();
+    uint64_t reclaimed = reclaimed_in(kept_of_each[LARGE_UNITS / 2]);
+    ck_assert_uint_ne(reclaimed, 0);
+    gca_disable(); /* another one would find nothing to reclaim */
+    pthread_create(&thread, NULL, stay_in_section, NULL);
+    while (!is_inside)
+        sched_yield();
+    gca_enable();
+    gci_options.stop_deadline_ms = 20;
+    gca_collect();
+    ck_assert_uint_ge(gci_cycle_totals.given_up, 1);
+    ck_assert_uint_eq(reclaimed_in(kept_of_each[LARGE_UNITS / 2]), reclaimed);
+    may_leave = 1;
+    pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -343,6 +364,77 @@ START_TEST(a_signal_that_cannot_be_taken_leaves_the_one_before)
 }
 END_TEST
 
+static unsigned served;
+
+static bool serve(const struct roots_caller *caller)
+{
+    (void)caller;
+    served++;
+    return gci_request_take();
+}
+
+/* Whoever has it looks for requests that came meanwhile: the handler did not wait. */
+START_TEST(a_request_beside_a_collection_is_served_after_it)
+{
+    gca_free(gca_malloc(1));
+    gci_request_init(serve);
+    gci_cycle_lock();
+    gci_request_note();
+    gci_cycle_unlock();
+    ck_assert_uint_eq(served, 1);
+}
+END_TEST
+
+static int asked;
+
+static void ask_oneself(void)
+{
+    asked++;
+    ck_assert_int_eq(gci_stop_send(gci_thread_id()), 0);
+}
+
+/* While the thread gives memory back the signal is only noted, and a tick that has something to give back notes what is given. */
+START_TEST(a_stop_that_comes_during_a_tick_is_answered)
+{
+    void *runs[KEPT_UNITS_MAX];
+    gca_disable();
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        runs[i] = gca_malloc_atomic(BLOCK_BYTES);
+    for (unsigned i = 0; i < KEPT_UNITS_MAX; i++)
+        gca_free(runs[i]);
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), KEPT_UNITS_MAX);
+    gci_heap.on_worth = ask_oneself;
+    for (int tick = 0; tick < 2; tick++) { /* the first finds the shelf fresh */
+        gci_idle_note_tick();
+        gci_world_answer_stop();
+    }
+    ck_assert_uint_eq(u32_load(&gci_cache_self.cache->shelf.units), 0);
+    ck_assert_int_gt(asked, 0);
+    ck_assert(!gci_critical.stop_is_pending);
+}
+END_TEST
+
+static volatile int interruptions;
+
+static void fail_in_handler(const struct interruption *interruption)
+{
+    (void)interruption;
+    interruptions++;
+    errno = ENOTDIR;
+}
+
+/* Whatever the handler does. */
+START_TEST(errno_stays_across_a_handler)
+{
+    gca_free(gca_malloc(1));
+    ck_assert_int_eq(gci_stop_install(gci_stop_signal(), fail_in_handler), 0);
+    errno = EDOM;
+    syscall(SYS_tgkill, getpid(), gettid(), gci_stop_signal());
+    ck_assert_int_eq(interruptions, 1);
+    ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
 /* ---- The registry --------------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -408,6 +500,28 @@ START_TEST(a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned)
 }
 END_TEST
 
+/* The system has given it the id of a thread that a stop has found ended, and of which nobody else has heard. */
+static void *attach_under_a_used_id(void *unused)
+{
+    gci_thread_lock_registry();
+    struct thread *thread = gci_thread_find_or_add_locked(gci_thread_id());
+    thread->has_ended = true;
+    gci_thread_unlock_registry();
+    gca_free(gca_malloc(1));
+    ck_assert_ptr_eq(gci_thread_self, thread);
+    ck_assert(!thread->has_ended);
+    return unused;
+}
+
+START_TEST(a_thread_with_the_id_of_an_ended_one_has_not_ended)
+{
+    pthread_t thread;
+    gca_disable();
+    ck_assert_int_eq(pthread_create(&thread, NULL, attach_under_a_used_id, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 /* ---- Without locals of its own ---------------------------------------------------------------------------------------- */
 
 static int count_as_another(void *counter)
@@ -432,6 +546,7 @@ START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
         sched_yield();
     for (int i = 0; i < 20; i++) {
         ck_assert(gci_world_stop(DEADLINE_NS));
+        ck_assert_uint_ne(u32_load(&gci_thread_self->stopped_in), gci_world_generation());
         uint64_t before = counters[0];
         for (volatile int k = 0; k < 20000; k++)
             ;
@@ -444,9 +559,11 @@ START_TEST(a_thread_with_anothers_locals_is_stopped_as_itself)
 }
 END_TEST
 
-MAKE_SUITE(stop, a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
+MAKE_SUITE(stop, a_collection_that_is_given_up_leaves_what_the_last_one_has_reclaimed,
+           a_thread_with_the_id_of_one_that_vanished_leaves_nothing_of_it_owned,
            a_fork_in_a_handler_leaves_other_forks_alone, who_stops_the_world_goes_on, nothing_moves_in_a_stopped_world,
-           a_critical_section_is_not_stopped, a_critical_section_of_a_child_is_not_stopped,
-           an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
+           a_critical_section_is_not_stopped, an_ended_leader_is_not_waited_for, no_handler_runs_in_a_stopped_world,
            a_deaf_sleeper_is_passed_by_until_it_comes_to_the_heap, a_signal_that_cannot_be_taken_leaves_the_one_before,
-           a_thread_with_anothers_locals_is_stopped_as_itself)
+           a_thread_with_anothers_locals_is_stopped_as_itself, errno_stays_across_a_handler,
+           a_stop_that_comes_during_a_tick_is_answered, a_request_beside_a_collection_is_served_after_it,
+           a_thread_with_the_id_of_an_ended_one_has_not_ended)
