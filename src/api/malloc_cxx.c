@@ -17,8 +17,8 @@ extern new_handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __att
 extern void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 
 /* Where the program's own malloc has other memory than ours, a thread has a window for the fast way only if it has called
- * gca_malloc: a block of ours serves as well, as operator delete knows whose each is. Where it takes ours, objects are ours as they
- * are: operator delete could not tell those of the program's malloc from others. */
+ * gca_malloc: a block of ours serves as well, as operator delete knows whose each is. Where it takes ours, objects are ours as
+ * they are: operator delete could not tell those of the program's malloc from others. */
 static COLD void *new_slow(size_t bytes, enum block_kind kind)
 {
     return gci_own_malloc_kind() == OWN_ELSEWHERE ? gci_own_malloc_new(bytes, 0) : gci_alloc_slow(bytes, kind);
