@@ -85,7 +85,7 @@ said_by() {
     case $1 in
     gcalloc_sample | gcalloc_site | gcalloc_full)
         "$command" leaks --no-symbols --json "$tmp/profile" |
-            sed -n 's/^{"total_bytes":\([0-9]*\),"total_objects":\([0-9]*\),.*/\1 \2/p'
+            sed -n 's/^{"known":true,"total_bytes":\([0-9]*\),"total_objects":\([0-9]*\),.*/\1 \2/p'
         ;;
     gcalloc_leaks) sed -n 's/.* has leaked \([0-9]*\) byte(s) in \([0-9]*\) object(s).*/\1 \2/p' "$tmp/said" ;;
     memcheck)
