@@ -399,13 +399,6 @@ static void *clear_for_leaks(void *block, struct attempt *attempt)
     return __builtin_memset(block, 0, usable);
 }
 
-static struct sample *record_of(const void *block)
-{
-    uint32_t unit = unit_of(block);
-    uint32_t offset = (uint32_t)((uintptr_t)block % BLOCK_BYTES);
-    return sample_at(&gci_heap, unit, slot_of_offset(offset, gci_heap.meta.hot[unit].reciprocal));
-}
-
 /* Of an object of a class that has many slots, from a block of chosen ones. NULL where more is to be done. The cache is asked for
  * only now: in a child of fork, which a handler may have made since the object was chosen, it is no longer the thread's. */
 static void *take_chosen_from_own(const struct attempt *attempt)
@@ -419,7 +412,7 @@ static void *take_chosen_from_own(const struct attempt *attempt)
     if (*window->word != 0 || gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
         block = take_if_any(window);
     if (LIKELY(block != NULL))
-        sample_put_small(record_of(block), attempt->sample, attempt->asked_bytes, (uintptr_t)block);
+        sample_put_small(sample_of_small(block), attempt->sample, attempt->asked_bytes, (uintptr_t)block);
     critical_leave_brief();
     return block;
 }
@@ -470,48 +463,16 @@ static void *allocate_small(size_t bytes, enum block_kind kind)
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
-static NOINLINE void *allocate_chosen_plain(size_t bytes, enum block_kind kind)
+void *gci_alloc_chosen(size_t bytes, enum block_kind kind)
 {
     return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
-}
-
-/* The profiler is told last of all, by a call that nothing comes after: no register is saved for it, and it keeps the block alive
- * till then. */
-ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t bits,
-                                    const struct sample_hooks *hooks)
-{
-    void *block = window_take(window, bits);
-    return hooks->record(bytes, block, record_of(block));
-}
-
-static NOINLINE void *refill_and_record(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)
-{
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    size_t offset = size_class_window(bytes);
-    const struct window *window = cache_window(sampled, kind, offset);
-    bool is_open = gci_refill_window(&gci_heap, sampled, kind, (unsigned)(offset / WINDOW_BYTES));
-    uint64_t bits = *window->word;
-    return LIKELY(is_open && bits != 0) ? take_and_record(bytes, window, bits, hooks)
-                                        : allocate_chosen_plain(bytes, kind);
-}
-
-/* Where a profiler chooses everything, most requests go this way. */
-static NOINLINE void *allocate_recorded(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)
-{
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    if (UNLIKELY(bytes - 1 >= FEW_SLOTS_BYTES_MIN - 1 || sampled == NULL || critical_is_inside() ||
-                 gci_options.mode == MODE_LEAKS))
-        return allocate_chosen_plain(bytes, kind);
-    const struct window *window = cache_window(sampled, kind, size_class_window(bytes));
-    uint64_t bits = *window->word;
-    return LIKELY(bits != 0) ? take_and_record(bytes, window, bits, hooks) : refill_and_record(bytes, kind, hooks);
 }
 
 /* The request has spent the budget: the window has not been asked yet. */
 static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
     if (gci_budget_settle(bytes))
-        return allocate_chosen_plain(bytes, kind);
+        return gci_alloc_chosen(bytes, kind);
     return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
@@ -532,7 +493,7 @@ void *gci_alloc_slow(size_t bytes, enum block_kind kind)
     const struct sample_hooks *hooks = gci_sample_hooks;
     if (!budget_settle_none(hooks))
         return allocate_settled(bytes, kind);
-    return allocate_recorded(bytes, kind, hooks);
+    return gci_alloc_recorded(bytes, kind, hooks);
 }
 
 void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)

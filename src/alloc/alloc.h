@@ -38,6 +38,10 @@ static inline size_t alloc_with_end(size_t bytes)
 /* Contents undefined. Any size; 0 counts as 1. The hot path has been taken: the budget has the bytes, or is spent. */
 void *gci_alloc_slow(size_t bytes, enum block_kind kind);
 
+/* A request that the budget has chosen as a sample; the same while all are chosen: hooks->record is there (recorded.c). */
+void *gci_alloc_chosen(size_t bytes, enum block_kind kind);
+void *gci_alloc_recorded(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks);
+
 /* A request whose bytes the budget has already. */
 struct counted_request {
     size_t bytes;        /* as the program asks */

@@ -81,7 +81,14 @@ ALWAYS_INLINE struct sample *sample_at(const struct heap *heap, uint32_t unit, u
     return heap->samples + (size_t)unit * (BLOCK_BYTES / GRANULE_BYTES) + slot;
 }
 
-/* The same for a small object at `address`. */
+ALWAYS_INLINE struct sample *sample_of_small(const void *block)
+{
+    uintptr_t offset = (uintptr_t)block - gci_heap.base;
+    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
+    return sample_at(&gci_heap, unit, slot_of_offset(offset % BLOCK_BYTES, gci_heap.meta.hot[unit].reciprocal));
+}
+
+/* As gci_sample_put for a small object at `address`. */
 ALWAYS_INLINE void sample_put_small(struct sample *record, const struct sample *sample, size_t bytes, uintptr_t address)
 {
     const struct sample_hooks *hooks = gci_sample_hooks;
