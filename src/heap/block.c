@@ -35,7 +35,7 @@ uint32_t gci_block_create(struct heap *heap, unsigned class_index, enum block_ki
                             .window_word = NO_WINDOW,
                             .is_sampled = is_sampled,
                             .unused_words = (uint8_t)size_class->words,
-                            .past = hot_past(heap->meta.hot[unit]),
+                            .past = (uint8_t)hot_past(heap->meta.hot[unit]),
                             .is_stale = is_stale,
                             .was_clean = is_clean && !gci_region_is_huge(heap, unit),
                             .remote_wake = size_class->worth};
