@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "alloc/alloc.h"
 #include "alloc/budget.h"
 #include "heap/cache.h"
 #include "heap/large.h"
+#include "heap/resolve.h"
 #include "heap/special/sample.h"
 #include "heap/sweep.h"
 #include "profile/draw.h"
@@ -478,6 +480,70 @@ START_TEST(recording_may_end_in_the_middle_of_a_request)
 }
 END_TEST
 
+static void *recorded;
+static size_t freed_bytes;
+
+static bool choose_all(size_t bytes, struct sample *sample)
+{
+    (void)bytes;
+    *sample = (struct sample){.origin = 1, .weight = 1};
+    return true;
+}
+
+static void hear_of_birth(const struct sample *sample, size_t bytes, uintptr_t address)
+{
+    (void)sample;
+    (void)bytes;
+    (void)address;
+}
+
+static void *write_record(size_t bytes, void *block, struct sample *record)
+{
+    *record = (struct sample){.origin = 1, .weight = 1, .bytes = (uint32_t)bytes};
+    return block;
+}
+
+static void hear_of_free(uint64_t origin, size_t bytes, uintptr_t address, float weight)
+{
+    (void)address;
+    freed_bytes = origin == 1 && weight == 1 ? bytes : 0;
+}
+
+/* Once the slot is free, a collection may find its block empty, and another thread put records there. */
+static void use_record_of_free_slot(void)
+{
+    struct object object = gci_resolve(&gci_heap, (uintptr_t)recorded);
+    if (!object_is_allocated(&gci_heap, object))
+        *sample_at(&gci_heap, object.unit, object.slot) = (struct sample){.origin = 0, .weight = 7, .bytes = 77};
+}
+
+static void record_and_free_it(void)
+{
+    gci_cache_self.budget = 0;
+    recorded = gci_alloc_slow(24, KIND_SCANNED);
+    freed_bytes = 0;
+    gci_free_slow(recorded, "free");
+}
+
+START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
+{
+    static const struct sample_hooks all = {.choose = choose_all,
+                                            .born = hear_of_birth,
+                                            .record = write_record,
+                                            .freed = hear_of_free};
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    ck_assert_int_eq(gci_sample_reserve(&gci_heap), 0);
+    listen_for_traps();
+    order = use_record_of_free_slot;
+    gci_sample_hooks = &all;
+    unsigned instructions = 1;
+    while (request_with_order(record_and_free_it, instructions++))
+        ck_assert_uint_eq(freed_bytes, 24);
+    ck_assert_uint_gt(instructions, 50);
+    gci_sample_hooks = NULL;
+}
+END_TEST
+
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
-           recording_may_end_in_the_middle_of_a_request)
+           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
