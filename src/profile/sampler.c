@@ -427,7 +427,8 @@ static NOINLINE uint64_t time_birth(void)
     if (self.is_idle || ticks >= word_load(&gci_session.due_ticks))
         self.seen = 0;
     critical_enter_brief();
-    tell_live_if_due();
+    if (LIKELY(self.session == gci_session.number)) /* else what it holds is of the last one */
+        tell_live_if_due();
     critical_leave_brief();
     return age_birth(ticks, timing);
 }

@@ -457,6 +457,39 @@ START_TEST(a_session_may_begin_in_the_middle_of_a_record)
 }
 END_TEST
 
+#define PAUSE_TICKS (UINT64_C(1) << 20) /* longer than a thread that has many births is without one */
+#define HELD_BYTES 2000                 /* of two births the session has not been told, and is told at the fourth */
+static unsigned births;
+
+static void record_timed(void)
+{
+    struct sample record = {.origin = 0};
+    uint64_t start = gci_cpu_ticks();
+    while (births % 4 != 3 && gci_cpu_ticks() - start < PAUSE_TICKS)
+        ;
+    births++;
+    gci_sample_hooks->record(HELD_BYTES, &record, &record);
+}
+
+START_TEST(what_lives_of_a_session_is_not_told_to_the_next)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    listen_for_traps();
+    order = begin_full;
+    unsigned instructions = 1;
+    do {
+        begin_full();
+        births = 0;
+        if (!request_with_order(record_timed, instructions))
+            break;
+        ck_assert_uint_le(word_load(&gci_session.live_bytes), HELD_BYTES);
+    } while (++instructions < INSTRUCTIONS_MAX);
+    ck_assert_uint_gt(instructions, 100);
+    ck_assert_uint_gt(word_load(&gci_session.live_bytes), HELD_BYTES);
+}
+END_TEST
+
 static void end_recording(void)
 {
     gci_sample_hooks = NULL;
@@ -546,4 +579,4 @@ END_TEST
 
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
-           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
+           what_lives_of_a_session_is_not_told_to_the_next, recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
