@@ -454,13 +454,13 @@ ALWAYS_INLINE void put(struct sample *sample, uint64_t name, uint64_t time, floa
     word_store_release(&sample->origin, name | time);
 }
 
-/* Since the thread has found its row another session may have begun, by an order on this very thread: the row may be nobody's, or
- * a stack's of that one. */
+/* Since the thread has found its row, or its place, another session may have begun, by an order on this very thread: the row may
+ * be nobody's, or a stack's of that one, or one of the last that has come late. */
 static bool end_choice(const struct site_row *row, uint64_t time, float weight, struct sample *sample)
 {
     gci_sampler_leave();
     uint64_t name = LIKELY(row != NULL) ? word_load(&row->name) : 0;
-    if (UNLIKELY(!site_is_named_in(name, self.session))) {
+    if (UNLIKELY(!site_is_named_in(name, self.session) || self.session != gci_session.number)) {
         word_add(&gci_session.lost, 1);
         return false;
     }
@@ -474,7 +474,8 @@ static bool on_choose(size_t bytes, struct sample *sample)
     if (!begin_choice())
         return false;
     catch_up();
-    float weight = bytes == 0 ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
+    bool is_certain = bytes == 0 || gci_session.level == PROFILE_LEVEL_FULL; /* where another has begun meanwhile */
+    float weight = is_certain ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
     return end_choice(find_row(), age_birth(age_now_ticks(), AGE_TIMED), weight, sample);
 }
 

@@ -457,6 +457,46 @@ START_TEST(a_session_may_begin_in_the_middle_of_a_record)
 }
 END_TEST
 
+static void begin_sparse(void)
+{
+    gci_sampler_stop();
+    gci_sites_init(&gci_heap, ROWS);
+    gci_sampler_start(PROFILE_LEVEL_SITE, UINT64_C(1) << 20);
+    word_store(&gci_session.due_ticks, UINT64_MAX);
+    gci_sample_hooks->distance();
+}
+
+static void choose_be_born_and_free(void)
+{
+    const struct sample_hooks *by_chance = gci_sample_hooks;
+    struct sample sample;
+    if (!by_chance->choose(24, &sample))
+        return;
+    critical_enter();
+    by_chance->born(&sample, 24, BLOCK_BYTES);
+    critical_leave();
+    gci_sample_hooks->freed(word_load(&sample.origin), 24, BLOCK_BYTES, sample.weight);
+}
+
+/* Where one in many was to be chosen, and then all are: it stands for itself, as its end does. */
+START_TEST(a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    listen_for_traps();
+    order = begin_full;
+    unsigned instructions = 1;
+    do {
+        begin_sparse();
+        if (!request_with_order(choose_be_born_and_free, instructions))
+            break;
+        for (uint32_t i = 0; i < gci_sites_row_count(); i++)
+            ck_assert_uint_eq(gci_sampler_live(gci_sites_row(i)).objects, 0);
+    } while ((instructions += 7) < INSTRUCTIONS_MAX); /* where it matters is longer than that */
+    ck_assert_uint_gt(instructions, 100);
+}
+END_TEST
+
 #define PAUSE_TICKS (UINT64_C(1) << 20) /* longer than a thread that has many births is without one */
 #define HELD_BYTES 2000                 /* of two births the session has not been told, and is told at the fourth */
 static unsigned births;
@@ -579,4 +619,5 @@ END_TEST
 
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
+           a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance,
            what_lives_of_a_session_is_not_told_to_the_next, recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
