@@ -433,6 +433,19 @@ static NOINLINE uint64_t time_birth(void)
     return age_birth(ticks, timing);
 }
 
+/* Of one of the first of a row, which costs the ticks in any case: where a busy thread has made a pause, its next birth is timed
+ * and asks whether something is due, whatever it has drawn. */
+static NOINLINE uint64_t time_first(void)
+{
+    uint64_t ticks = age_now_ticks();
+    if (ticks - self.ticks > IDLE_TICKS) {
+        self.is_idle = true;
+        self.untimed = 0;
+        self.seen = 0;
+    }
+    return age_birth(ticks, AGE_TIMED);
+}
+
 /* Of the next birth, at level full. */
 ALWAYS_INLINE uint64_t birth_time(void)
 {
@@ -510,7 +523,7 @@ static void *on_record(size_t bytes, void *block, struct sample *record)
         gci_sampler_leave();
         self.last_hidden = ~(uintptr_t)block;
         if (UNLIKELY(word_load(&row->own.allocated_objects) < (uint64_t)AGE_TIMED_FIRST * SITE_OBJECT))
-            time = age_birth(age_now_ticks(), AGE_TIMED);
+            time = time_first();
         put(record, name, time, WHOLE);
         count_born(row, SITE_OBJECT, record->bytes);
         self.live_bytes += record->bytes;

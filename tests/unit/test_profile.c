@@ -530,6 +530,46 @@ START_TEST(what_lives_of_a_session_is_not_told_to_the_next)
 }
 END_TEST
 
+static unsigned works;
+
+static void count_work(void)
+{
+    works++;
+}
+
+#define BUSY_BIRTHS 1000
+#define PAUSES 20
+
+static NOINLINE void record_busily(void)
+{
+    struct sample record;
+    for (unsigned i = 0; i < BUSY_BIRTHS; i++)
+        gci_sample_hooks->record(24, &record, &record);
+}
+
+/* From a place that has had few births. */
+START_TEST(what_is_due_after_a_pause_of_a_busy_thread_is_done)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    gci_sampler_work = count_work;
+    begin_full();
+    for (unsigned i = 0; i < PAUSES; i++) {
+        struct sample record;
+        word_store(&gci_session.due_ticks, UINT64_MAX);
+        record_busily();
+        uint64_t start = gci_cpu_ticks();
+        while (gci_cpu_ticks() - start < PAUSE_TICKS)
+            ;
+        word_store(&gci_session.due_ticks, 0);
+        works = 0;
+        gci_sample_hooks->record(24, &record, &record);
+        gci_sample_hooks->record(24, &record, &record);
+        ck_assert_uint_ne(works, 0);
+    }
+}
+END_TEST
+
 static void end_recording(void)
 {
     gci_sample_hooks = NULL;
@@ -600,10 +640,8 @@ static void record_and_free_it(void)
 
 START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
 {
-    static const struct sample_hooks all = {.choose = choose_all,
-                                            .born = hear_of_birth,
-                                            .record = write_record,
-                                            .freed = hear_of_free};
+    static const struct sample_hooks all = {
+        .choose = choose_all, .born = hear_of_birth, .record = write_record, .freed = hear_of_free};
     ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
     ck_assert_int_eq(gci_sample_reserve(&gci_heap), 0);
     listen_for_traps();
@@ -620,4 +658,5 @@ END_TEST
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
            a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance,
-           what_lives_of_a_session_is_not_told_to_the_next, recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
+           what_lives_of_a_session_is_not_told_to_the_next, what_is_due_after_a_pause_of_a_busy_thread_is_done,
+           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
