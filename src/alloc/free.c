@@ -283,10 +283,13 @@ static NOINLINE void free_while_recording(void *block, const char *function, con
     uint64_t origin = word_load(&record->origin);
     if (UNLIKELY(origin == 0))
         goto anyhow;
+    size_t bytes = record->bytes;
+    float weight = record->weight;
     word_store(&record->origin, 0);
+    __asm__ volatile("" : : : "memory"); /* behind the next line a collection may give the block, and its records, to others */
     descriptor->countdown--;
     gci_cpu_or(&descriptor->free[product >> 38], UINT64_C(1) << (product >> 32 & 63));
-    hooks->freed(origin, record->bytes, (uintptr_t)block, record->weight);
+    hooks->freed(origin, bytes, (uintptr_t)block, weight);
     return;
 anyhow:
     free_anyhow(block, function);

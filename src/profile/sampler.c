@@ -427,9 +427,23 @@ static NOINLINE uint64_t time_birth(void)
     if (self.is_idle || ticks >= word_load(&gci_session.due_ticks))
         self.seen = 0;
     critical_enter_brief();
-    tell_live_if_due();
+    if (LIKELY(self.session == gci_session.number)) /* else what it holds is of the last one */
+        tell_live_if_due();
     critical_leave_brief();
     return age_birth(ticks, timing);
+}
+
+/* Of one of the first of a row, which costs the ticks in any case: where a busy thread has made a pause, its next birth is timed
+ * and asks whether something is due, whatever it has drawn. */
+static NOINLINE uint64_t time_first(void)
+{
+    uint64_t ticks = age_now_ticks();
+    if (ticks - self.ticks > IDLE_TICKS) {
+        self.is_idle = true;
+        self.untimed = 0;
+        self.seen = 0;
+    }
+    return age_birth(ticks, AGE_TIMED);
 }
 
 /* Of the next birth, at level full. */
@@ -453,13 +467,13 @@ ALWAYS_INLINE void put(struct sample *sample, uint64_t name, uint64_t time, floa
     word_store_release(&sample->origin, name | time);
 }
 
-/* Since the thread has found its row another session may have begun, by an order on this very thread: the row may be nobody's, or
- * a stack's of that one. */
+/* Since the thread has found its row, or its place, another session may have begun, by an order on this very thread: the row may
+ * be nobody's, or a stack's of that one, or one of the last that has come late. */
 static bool end_choice(const struct site_row *row, uint64_t time, float weight, struct sample *sample)
 {
     gci_sampler_leave();
     uint64_t name = LIKELY(row != NULL) ? word_load(&row->name) : 0;
-    if (UNLIKELY(!site_is_named_in(name, self.session))) {
+    if (UNLIKELY(!site_is_named_in(name, self.session) || self.session != gci_session.number)) {
         word_add(&gci_session.lost, 1);
         return false;
     }
@@ -473,7 +487,8 @@ static bool on_choose(size_t bytes, struct sample *sample)
     if (!begin_choice())
         return false;
     catch_up();
-    float weight = bytes == 0 ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
+    bool is_certain = bytes == 0 || gci_session.level == PROFILE_LEVEL_FULL; /* where another has begun meanwhile */
+    float weight = is_certain ? WHOLE : (float)gci_draw_weight(bytes, self.rate_bytes);
     return end_choice(find_row(), age_birth(age_now_ticks(), AGE_TIMED), weight, sample);
 }
 
@@ -508,7 +523,7 @@ static void *on_record(size_t bytes, void *block, struct sample *record)
         gci_sampler_leave();
         self.last_hidden = ~(uintptr_t)block;
         if (UNLIKELY(word_load(&row->own.allocated_objects) < (uint64_t)AGE_TIMED_FIRST * SITE_OBJECT))
-            time = age_birth(age_now_ticks(), AGE_TIMED);
+            time = time_first();
         put(record, name, time, WHOLE);
         count_born(row, SITE_OBJECT, record->bytes);
         self.live_bytes += record->bytes;

@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "alloc/alloc.h"
 #include "alloc/budget.h"
 #include "heap/cache.h"
 #include "heap/large.h"
+#include "heap/resolve.h"
 #include "heap/special/sample.h"
 #include "heap/sweep.h"
 #include "profile/draw.h"
@@ -455,6 +457,119 @@ START_TEST(a_session_may_begin_in_the_middle_of_a_record)
 }
 END_TEST
 
+static void begin_sparse(void)
+{
+    gci_sampler_stop();
+    gci_sites_init(&gci_heap, ROWS);
+    gci_sampler_start(PROFILE_LEVEL_SITE, UINT64_C(1) << 20);
+    word_store(&gci_session.due_ticks, UINT64_MAX);
+    gci_sample_hooks->distance();
+}
+
+static void choose_be_born_and_free(void)
+{
+    const struct sample_hooks *by_chance = gci_sample_hooks;
+    struct sample sample;
+    if (!by_chance->choose(24, &sample))
+        return;
+    critical_enter();
+    by_chance->born(&sample, 24, BLOCK_BYTES);
+    critical_leave();
+    gci_sample_hooks->freed(word_load(&sample.origin), 24, BLOCK_BYTES, sample.weight);
+}
+
+/* Where one in many was to be chosen, and then all are: it stands for itself, as its end does. */
+START_TEST(a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    listen_for_traps();
+    order = begin_full;
+    unsigned instructions = 1;
+    do {
+        begin_sparse();
+        if (!request_with_order(choose_be_born_and_free, instructions))
+            break;
+        for (uint32_t i = 0; i < gci_sites_row_count(); i++)
+            ck_assert_uint_eq(gci_sampler_live(gci_sites_row(i)).objects, 0);
+    } while ((instructions += 7) < INSTRUCTIONS_MAX); /* where it matters is longer than that */
+    ck_assert_uint_gt(instructions, 100);
+}
+END_TEST
+
+#define PAUSE_TICKS (UINT64_C(1) << 20) /* longer than a thread that has many births is without one */
+#define HELD_BYTES 2000                 /* of two births the session has not been told, and is told at the fourth */
+static unsigned births;
+
+static void record_timed(void)
+{
+    struct sample record = {.origin = 0};
+    uint64_t start = gci_cpu_ticks();
+    while (births % 4 != 3 && gci_cpu_ticks() - start < PAUSE_TICKS)
+        ;
+    births++;
+    gci_sample_hooks->record(HELD_BYTES, &record, &record);
+}
+
+START_TEST(what_lives_of_a_session_is_not_told_to_the_next)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    listen_for_traps();
+    order = begin_full;
+    unsigned instructions = 1;
+    do {
+        begin_full();
+        births = 0;
+        if (!request_with_order(record_timed, instructions))
+            break;
+        ck_assert_uint_le(word_load(&gci_session.live_bytes), HELD_BYTES);
+    } while (++instructions < INSTRUCTIONS_MAX);
+    ck_assert_uint_gt(instructions, 100);
+    ck_assert_uint_gt(word_load(&gci_session.live_bytes), HELD_BYTES);
+}
+END_TEST
+
+static unsigned works;
+
+static void count_work(void)
+{
+    works++;
+}
+
+#define BUSY_BIRTHS 1000
+#define PAUSES 20
+
+static NOINLINE void record_busily(void)
+{
+    struct sample record;
+    for (unsigned i = 0; i < BUSY_BIRTHS; i++)
+        gci_sample_hooks->record(24, &record, &record);
+}
+
+/* From a place that has had few births. */
+START_TEST(what_is_due_after_a_pause_of_a_busy_thread_is_done)
+{
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    cache_become_self(gci_cache_create(&gci_heap));
+    gci_sampler_work = count_work;
+    begin_full();
+    for (unsigned i = 0; i < PAUSES; i++) {
+        struct sample record;
+        word_store(&gci_session.due_ticks, UINT64_MAX);
+        record_busily();
+        uint64_t start = gci_cpu_ticks();
+        while (gci_cpu_ticks() - start < PAUSE_TICKS)
+            ;
+        word_store(&gci_session.due_ticks, 0);
+        works = 0;
+        gci_sample_hooks->record(24, &record, &record);
+        gci_sample_hooks->record(24, &record, &record);
+        ck_assert_uint_ne(works, 0);
+    }
+}
+END_TEST
+
 static void end_recording(void)
 {
     gci_sample_hooks = NULL;
@@ -478,6 +593,70 @@ START_TEST(recording_may_end_in_the_middle_of_a_request)
 }
 END_TEST
 
+static void *recorded;
+static size_t freed_bytes;
+
+static bool choose_all(size_t bytes, struct sample *sample)
+{
+    (void)bytes;
+    *sample = (struct sample){.origin = 1, .weight = 1};
+    return true;
+}
+
+static void hear_of_birth(const struct sample *sample, size_t bytes, uintptr_t address)
+{
+    (void)sample;
+    (void)bytes;
+    (void)address;
+}
+
+static void *write_record(size_t bytes, void *block, struct sample *record)
+{
+    *record = (struct sample){.origin = 1, .weight = 1, .bytes = (uint32_t)bytes};
+    return block;
+}
+
+static void hear_of_free(uint64_t origin, size_t bytes, uintptr_t address, float weight)
+{
+    (void)address;
+    freed_bytes = origin == 1 && weight == 1 ? bytes : 0;
+}
+
+/* Once the slot is free, a collection may find its block empty, and another thread put records there. */
+static void use_record_of_free_slot(void)
+{
+    struct object object = gci_resolve(&gci_heap, (uintptr_t)recorded);
+    if (!object_is_allocated(&gci_heap, object))
+        *sample_at(&gci_heap, object.unit, object.slot) = (struct sample){.origin = 0, .weight = 7, .bytes = 77};
+}
+
+static void record_and_free_it(void)
+{
+    gci_cache_self.budget = 0;
+    recorded = gci_alloc_slow(24, KIND_SCANNED);
+    freed_bytes = 0;
+    gci_free_slow(recorded, "free");
+}
+
+START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
+{
+    static const struct sample_hooks all = {
+        .choose = choose_all, .born = hear_of_birth, .record = write_record, .freed = hear_of_free};
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    ck_assert_int_eq(gci_sample_reserve(&gci_heap), 0);
+    listen_for_traps();
+    order = use_record_of_free_slot;
+    gci_sample_hooks = &all;
+    unsigned instructions = 1;
+    while (request_with_order(record_and_free_it, instructions++))
+        ck_assert_uint_eq(freed_bytes, 24);
+    ck_assert_uint_gt(instructions, 50);
+    gci_sample_hooks = NULL;
+}
+END_TEST
+
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
-           recording_may_end_in_the_middle_of_a_request)
+           a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance,
+           what_lives_of_a_session_is_not_told_to_the_next, what_is_due_after_a_pause_of_a_busy_thread_is_done,
+           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
