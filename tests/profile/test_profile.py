@@ -195,7 +195,8 @@ class ProfileTest(unittest.TestCase):
 
     def test_ends_without_exit(self):
         """The functions that end a process at once end its profile, leaks and all; of exit nothing is left to do."""
-        for how in ("_exit", "_Exit", "quick_exit", "beside", "in_handler", "exec_fails", "vfork"):
+        for how in ("_exit", "_Exit", "quick_exit", "beside", "together", "in_handler", "exec_fails",
+                    "vfork"):
             with self.subTest(how):
                 self.run_program("ends", how, name=how)
                 profile = self.read(how)

@@ -268,6 +268,25 @@ static void end_on_another_thread(void)
         pthread_join(thread, NULL);
 }
 
+static pthread_barrier_t together;
+
+static void *end_with_others(void *data)
+{
+    pthread_barrier_wait(&together);
+    _exit(data != NULL);
+}
+
+/* Who comes second must not end the process while the first one completes the file. */
+static void end_on_all_threads(void)
+{
+    pthread_barrier_init(&together, NULL, 5);
+    for (int i = 0; i < 4; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, end_with_others, NULL);
+    }
+    end_with_others(NULL);
+}
+
 /* All that is there has been allocated at once: nothing comes afterwards that could tell of it. */
 static void ends(const char *how)
 {
@@ -282,6 +301,8 @@ static void ends(const char *how)
         quick_exit(0);
     else if (strcmp(how, "beside") == 0)
         end_on_another_thread();
+    else if (strcmp(how, "together") == 0)
+        end_on_all_threads();
     else if (strcmp(how, "in_handler") == 0 && signal(SIGUSR1, end_now) != SIG_ERR)
         raise(SIGUSR1);
     else if (strcmp(how, "exec") == 0)
