@@ -33,9 +33,9 @@
 /* Programs that one process is by turns and that have profiles: enough for shims, and an end for one that starts itself anew. */
 #define IMAGES_MAX 999
 
-/* Guarded by the lock of the file; is_on is read without. */
+/* Guarded by the lock of the file; is_on and is_ending are read without. */
 static struct lock file_lock;
-static volatile u32_shared is_on;
+static volatile u32_shared is_on, is_ending; /* nothing is recorded any more, but the file is not complete yet */
 static struct writer writer;
 static struct writer copier;
 static struct growing_file file;
@@ -375,22 +375,22 @@ static int add_extra(struct writer *to, const struct profile_extra *extra)
 /* ESRCH: there is no profile. `extra`: what its file tells at its end. */
 static int end(const struct profile_extra *extra)
 {
-    int failure = 0;
     if (u32_load(&is_on) == 0)
         return ESRCH;
     gci_sampler_stop();
+    u32_store(&is_ending, 1);
     u32_store(&is_on, 0);
     if (needs_file)
         begin_own_file();
     writer.error = writer.missing = 0; /* there may be room again */
     write_last(&writer, PROFILE_EXIT);
-    if (writer.file != NULL)
-        failure = add_extra(&writer, extra);
+    int failure = writer.file != NULL ? add_extra(&writer, extra) : 0;
     if (writer.file != NULL && failure == 0)
         failure = writer.missing;
     gci_sizes_write(&writer);
     gci_moment_end(&writer);
     flush();
+    u32_store(&is_ending, 0);
     if (failure != 0)
         tell_missing(failure);
     return writer.error;
@@ -523,7 +523,7 @@ int gci_profile_try_stop(const struct profile_extra *extra)
 
 bool gci_profile_has_begun_file(void)
 {
-    return u32_load(&is_on) != 0 && writer.file != NULL && !needs_file;
+    return (u32_load(&is_on) | u32_load(&is_ending)) != 0 && writer.file != NULL && !needs_file;
 }
 
 /* After a moment the next sample has work to do, so that another is expected whatever comes. */

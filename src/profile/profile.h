@@ -54,7 +54,8 @@ int gci_profile_dump_with(const char *path, const struct profile_extra *extra);
 int gci_profile_try_start(const struct profile_plan *plan);
 int gci_profile_try_stop(const struct profile_extra *extra);
 
-/* Whether a profile is on whose file is there: not that of a fork child which has had nothing to say yet. At any time. */
+/* Whether a profile is on whose file is there, or is being completed by another thread: not that of a fork child which has had
+ * nothing to say yet. At any time. */
 bool gci_profile_has_begun_file(void);
 
 enum profile_note {

@@ -317,8 +317,8 @@ class Files(ExportTest):
     def test_usage_errors(self):
         names = "pprof|speedscope|collapsed|dhat|heapsnapshot|json"
         for words, line in (
-                (["export"], "gcalloc: export: a profile is needed; try 'gcalloc export --help'"),
-                (["flamegraph"], "gcalloc: flamegraph: a profile is needed; try 'gcalloc flamegraph --help'"),
+                (["export"], "gcalloc: export: a profile or a process is needed; try 'gcalloc export --help'"),
+                (["flamegraph"], "gcalloc: flamegraph: a profile or a process is needed; try 'gcalloc flamegraph --help'"),
                 (["export", "x"], f"gcalloc: export: no --format given: one of {names}"),
                 (["export", "--format=svg", "x"], f"gcalloc: --format=svg: not one of {names}"),
                 (["export", "--json", "x", "y"], "gcalloc: export: y: one word too many; try 'gcalloc export --help'"),

@@ -173,7 +173,8 @@ class Report(ShowTest):
         self.assertIn("..", self.shown("report", "--stacks=1", self.save(profile)))
 
     def test_usage(self):
-        for words, line in ((["report"], "report: a profile is needed; try 'gcalloc report --help'"),
+        for words, line in ((["top"], "top: a profile or a process is needed; try 'gcalloc top --help'"),
+                            (["report"], "report: a profile or a process is needed; try 'gcalloc report --help'"),
                             (["report", "a", "b"], "report: b: one word too many; try 'gcalloc report --help'"),
                             (["report", "--sort=x", "a"],
                              "--sort=x: not one of live|peak|allocated|leaked|collected|temporary"),
@@ -181,11 +182,11 @@ class Report(ShowTest):
                             (["report", "--stacks=-1", "a"], "--stacks: -1 is no number from 0 on"),
                             (["report", "--bogus"], "report: unrecognized option '--bogus'"),
                             (["diff", "a"], "diff: two profiles are needed; try 'gcalloc diff --help'"),
-                            (["leaks"], "leaks: a profile, or -- and a program, is needed; try 'gcalloc leaks --help'"),
+                            (["leaks"], "leaks: a profile or a process, or -- and a program, is needed; try 'gcalloc leaks --help'"),
                             (["leaks", "--fail-on=often", "a"],
                              "--fail-on: often is no number of bytes, such as 4096, 64K or 1M"),
                             (["annotate", "a"],
-                             "annotate: a profile and a source file are needed; try 'gcalloc annotate --help'"),
+                             "annotate: a profile or a process, and a source file, are needed; try 'gcalloc annotate --help'"),
                             (["plot", "--of=x", "a"], "--of=x: not one of live|heap|resident")):
             self.assert_fails(self.gcalloc(*words), 125, f"gcalloc: {line}")
 

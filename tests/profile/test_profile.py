@@ -195,7 +195,8 @@ class ProfileTest(unittest.TestCase):
 
     def test_ends_without_exit(self):
         """The functions that end a process at once end its profile, leaks and all; of exit nothing is left to do."""
-        for how in ("_exit", "_Exit", "quick_exit", "beside", "in_handler", "exec_fails", "vfork"):
+        for how in ("_exit", "_Exit", "quick_exit", "beside", "in_handler", "exec_fails",
+                    "vfork"):
             with self.subTest(how):
                 self.run_program("ends", how, name=how)
                 profile = self.read(how)
@@ -203,6 +204,16 @@ class ProfileTest(unittest.TestCase):
                 self.expect(profile, "from_malloc", COUNT, 24, 0)
                 leaks = [(leak.kind, leak.objects, leak.bytes) for leak in profile.leaks]
                 self.assertEqual(sorted(leaks), [(1, COUNT, 40 * COUNT), (2, COUNT, 60 * COUNT)])
+
+    def test_ends_on_a_small_stack(self):
+        """Nor where several threads do it at once. Stacks that a handler has left behind, and those of others, may hide a few."""
+        for how in ("small_stack", "exit_small_stack", "together"):
+            with self.subTest(how):
+                self.run_program("ends", how, name=how, mode="leaks", leaks_report=0)
+                profile = self.read(how)
+                self.assertTrue(profile.knows_leaks)
+                self.expect(profile, "from_malloc", COUNT, 24, 0)
+                self.assertGreater(sum(leak.objects for leak in profile.leaks), 1.9 * COUNT)
 
     def test_ends_without_its_end(self):
         """Figures are there up to the exec, and up to the last second of a process that did nothing any more."""

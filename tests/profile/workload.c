@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -256,6 +258,26 @@ static void end_now(int signal)
     _exit(0);
 }
 
+static void exit_now(int signal)
+{
+    (void)signal;
+    exit(0);
+}
+
+/* In a handler on an alternate stack of the usual size, most of which the signal's frame takes: 8 KiB on machines whose frames
+ * are of 3.5 KiB. */
+#define HANDLERS_SHARE_BYTES 4608
+static void end_on_small_stack(void (*handler)(int signal))
+{
+    const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+    size_t bytes = getauxval(AT_MINSIGSTKSZ) + HANDLERS_SHARE_BYTES;
+    char *memory = mmap(NULL, 1 << 17, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack_t stack = {.ss_sp = memory + (1 << 16), .ss_size = bytes};
+    if (memory != MAP_FAILED && mprotect(memory, 1 << 16, PROT_NONE) == 0 && sigaltstack(&stack, NULL) == 0 &&
+        sigaction(SIGUSR1, &action, NULL) == 0)
+        raise(SIGUSR1);
+}
+
 static void *end_beside(void *data)
 {
     _exit(data != NULL);
@@ -266,6 +288,25 @@ static void end_on_another_thread(void)
     pthread_t thread;
     if (pthread_create(&thread, NULL, end_beside, NULL) == 0)
         pthread_join(thread, NULL);
+}
+
+static pthread_barrier_t together;
+
+static void *end_with_others(void *data)
+{
+    pthread_barrier_wait(&together);
+    _exit(data != NULL);
+}
+
+/* Who comes second must not end the process while the first one completes the file. */
+static void end_on_all_threads(void)
+{
+    pthread_barrier_init(&together, NULL, 5);
+    for (int i = 0; i < 4; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, end_with_others, NULL);
+    }
+    end_with_others(NULL);
 }
 
 /* All that is there has been allocated at once: nothing comes afterwards that could tell of it. */
@@ -282,8 +323,14 @@ static void ends(const char *how)
         quick_exit(0);
     else if (strcmp(how, "beside") == 0)
         end_on_another_thread();
+    else if (strcmp(how, "together") == 0)
+        end_on_all_threads();
     else if (strcmp(how, "in_handler") == 0 && signal(SIGUSR1, end_now) != SIG_ERR)
         raise(SIGUSR1);
+    else if (strcmp(how, "small_stack") == 0)
+        end_on_small_stack(end_now);
+    else if (strcmp(how, "exit_small_stack") == 0)
+        end_on_small_stack(exit_now);
     else if (strcmp(how, "exec") == 0)
         execl("/bin/true", "true", (char *)NULL);
     else if (strcmp(how, "exec_fails") == 0 && execl("/no/such/program", "program", (char *)NULL) != 0)

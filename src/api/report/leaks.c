@@ -11,13 +11,18 @@
 #include "api/init.h"
 #include "api/programs/sandbox.h"
 #include "base/options.h"
+#include "heap/heap.h"
+#include "heap/region.h"
 #include "platform/context.h"
 #include "platform/env.h"
+#include "platform/stop.h"
 #include "platform/thread.h"
 #include "profile/look/leak_groups.h"
 #include "profile/look/leak_report.h"
 #include "profile/profile.h"
+#include "world/critical.h"
 
+#define STACK_BYTES ((size_t)128 << 10) /* as much as the collector takes for its own */
 #define STOPS_MAX 10 /* at exit: on a busy machine a thread may wait for longer than a stop may last */
 
 /* At exit, nothing is said of nothing: there may be many processes. */
@@ -79,14 +84,10 @@ static void tell_unknown(int failure)
     gci_env_report(&text);
 }
 
-/* The C library calls this behind all other handlers of exit, as it was registered before them. Frames of ours, which begin
- * here, hold nothing of the program's. */
-static NOINLINE void at_exit(void *unused)
+static void tell_at_exit(void *data)
 {
-    const struct roots_caller own = {.stack_pointer = (uintptr_t)__builtin_frame_address(0)};
-    const struct roots_caller *caller = exit_thread == gci_thread_control_block() ? &exit_caller : &own;
+    const struct roots_caller *caller = data;
     bool has_leaked = false;
-    (void)unused;
     gci_profile_at_exit(caller, gci_options.profile_graph != 0);
     if (gci_options.mode != MODE_LEAKS || !gci_options.leaks_report || gci_sandbox_is_entered())
         return;
@@ -99,6 +100,31 @@ static NOINLINE void at_exit(void *unused)
         return;
     fflush(NULL);
     _exit((int)gci_options.leaks_exit_code);
+}
+
+/* Of a handler that exits, the frame of its signal may have left too little of an alternate stack. NULL: this one will do. */
+static char *take_stack_for_handler(uintptr_t stack_pointer)
+{
+    if (!range_contains(gci_stop_alternate_stack(), stack_pointer) || gci_sandbox_is_entered())
+        return NULL;
+    critical_enter();
+    char *stack = gci_heap_take_meta(&gci_heap, STACK_BYTES);
+    critical_leave();
+    return stack;
+}
+
+/* The C library calls this behind all other handlers of exit, as it was registered before them. Frames of ours, which begin
+ * here, hold nothing of the program's. */
+static NOINLINE void at_exit(void *unused)
+{
+    struct roots_caller own = {.stack_pointer = (uintptr_t)__builtin_frame_address(0)};
+    struct roots_caller *caller = exit_thread == gci_thread_control_block() ? &exit_caller : &own;
+    char *stack = take_stack_for_handler(own.stack_pointer);
+    (void)unused;
+    if (stack != NULL)
+        gci_context_call_on(stack + STACK_BYTES, tell_at_exit, caller);
+    else
+        tell_at_exit(caller);
 }
 
 // NOLINTBEGIN(bugprone-reserved-identifier)

@@ -54,7 +54,7 @@ const struct arguments gci_request_arguments = {.options = options, .parts = par
 struct output_request gci_request_of(const char *command)
 {
     return (struct output_request){
-        .view = {.command = command, .least = 1, .most = 1, .what = "a profile is", .ask = VIEW_GRAPH},
+        .view = {.command = command, .least = 1, .most = 1, .what = "a profile or a process is", .ask = VIEW_GRAPH},
         .metric = METRIC_LIVE};
 }
 

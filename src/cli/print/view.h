@@ -19,7 +19,7 @@
 struct view {
     const char *command; /* name of the subcommand, for messages and help */
     int least, most;     /* words that it takes */
-    const char *what;    /* "a profile is", for the message when there are too few */
+    const char *what;    /* "a profile or a process is", for the message when there are too few */
     const char *ask;     /* of a running process: what its profile is to have, VIEW_FIGURES if NULL */
     bool shows_objects;  /* of a running process: there need be no profile on in it */
     bool follows;        /* of a running process: the file that it is writing is shown instead */

@@ -288,7 +288,8 @@ static int show(const struct annotate *annotate, const struct profile *profile)
 int gci_annotate_main(int argc, char **argv)
 {
     struct annotate annotate = {
-        .view = {.command = "annotate", .least = 2, .most = 2, .what = "a profile and a source file are"}};
+        .view = {
+            .command = "annotate", .least = 2, .most = 2, .what = "a profile or a process, and a source file, are"}};
     int code;
     if (!gci_view_parse(&gci_annotate_arguments, argc, argv, &annotate.view, &annotate, &code))
         return code;

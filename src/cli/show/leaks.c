@@ -445,7 +445,7 @@ int gci_leaks_main(int argc, char **argv)
     struct leaks leaks = {.view = {.command = "leaks",
                                    .least = 1,
                                    .most = 1,
-                                   .what = "a profile, or -- and a program, is",
+                                   .what = "a profile or a process, or -- and a program, is",
                                    .shows_objects = true},
                           .rows = ROWS_USUAL,
                           .profiled = {.launch = {.command = "leaks"}}};

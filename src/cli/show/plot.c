@@ -296,7 +296,8 @@ static void print_json(const struct profile *profile)
 
 int gci_plot_main(int argc, char **argv)
 {
-    struct plot plot = {.view = {.command = "plot", .least = 1, .most = 1, .what = "a profile is", .follows = true}};
+    struct plot plot = {
+        .view = {.command = "plot", .least = 1, .most = 1, .what = "a profile or a process is", .follows = true}};
     int code = 0;
     if (!gci_view_parse(&gci_plot_arguments, argc, argv, &plot.view, &plot, &code))
         return code;

@@ -431,7 +431,7 @@ static void show(const struct report *report, const struct profile *profile)
 
 int gci_report_main(int argc, char **argv)
 {
-    struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "a profile is"},
+    struct report report = {.view = {.command = "report", .least = 1, .most = 1, .what = "a profile or a process is"},
                             .rows = ROWS_USUAL,
                             .only = TOTAL_COUNT};
     int code;

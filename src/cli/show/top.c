@@ -271,7 +271,7 @@ static struct profile *run_screen(struct top *top, struct profile *profile)
 
 int gci_top_main(int argc, char **argv)
 {
-    struct top top = {.view = {.command = "top", .least = 1, .most = 1, .what = "a profile is"}};
+    struct top top = {.view = {.command = "top", .least = 1, .most = 1, .what = "a profile or a process is"}};
     int code;
     if (!gci_view_parse(&gci_top_arguments, argc, argv, &top.view, &top, &code))
         return code;

@@ -446,10 +446,13 @@ static int show(const struct why *why, const struct heap *heap)
 
 int gci_why_main(int argc, char **argv)
 {
-    struct why why = {
-        .view =
-            {.command = "why", .least = 1, .most = 2, .what = "a profile is", .ask = VIEW_GRAPH, .shows_objects = true},
-        .rows = ROWS_USUAL};
+    struct why why = {.view = {.command = "why",
+                               .least = 1,
+                               .most = 2,
+                               .what = "a profile or a process is",
+                               .ask = VIEW_GRAPH,
+                               .shows_objects = true},
+                      .rows = ROWS_USUAL};
     int code;
     if (!gci_view_parse(&gci_why_arguments, argc, argv, &why.view, &why, &code))
         return code;
