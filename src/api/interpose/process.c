@@ -77,7 +77,8 @@ EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struc
 
 /* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
-/* Nothing is installed. The call seccomp may name a thread whose filters differ instead of an error; a listener's number is none. */
+/* Nothing is installed. Instead of an error the call seccomp may name a thread whose filters differ; a listener's number is no
+ * refusal. */
 static bool is_refused(long number, long result, uintptr_t flags)
 {
     return result < 0 || (number == SYS_seccomp && result > 0 && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0);
