@@ -16,6 +16,7 @@
 #include "alloc/budget.h"
 #include "alloc/counts/count.h"
 #include "api/init.h"
+#include "api/programs/sandbox.h"
 #include "collect/cycle.h"
 #include "heap/cache.h"
 #include "platform/stop.h"
@@ -104,6 +105,7 @@ static void child(void)
     gci_thread_forget_others();
     gci_budget_reset(); /* the fork may have come in the middle of a request */
     gci_cycle_reset();
+    gci_sandbox_reset();
     gci_profile_reset();
     gci_runner_reset();
     gci_cache_forget_names(&gci_heap, gci_cache_self.cache);

@@ -4,7 +4,8 @@
  * ones, beside threads that were there before.
  *
  * Arguments: by which call (prctl, seccomp, tsync), or "strict": the mode in which read, write and exit are all there is, and
- * memory ends where no more is mapped; or "refused": what cannot be installed leaves collections as they were.
+ * memory ends where no more is mapped; or "refused": what cannot be installed leaves collections as they were; or "together":
+ * threads each install a filter of their own at once.
  */
 #include "check.h"
 
@@ -116,6 +117,56 @@ static void test_filter(const char *how)
         CHECK(pthread_join(threads[i], NULL) == 0);
 }
 
+static void *install_and_work(void *data)
+{
+    void *volatile first = malloc(100); /* known from here on */
+    free(first);
+    pthread_barrier_wait(&all_here);
+    CHECK(install("prctl") == 0);
+    for (size_t i = 0; i < 2000; i++)
+        memset(malloc(i % 512 + 1), 1, i % 512 + 1);
+    return data;
+}
+
+static void *collect(void *data)
+{
+    pthread_barrier_wait(&all_here);
+    for (int i = 0; i < 5; i++)
+        gca_collect();
+    return data;
+}
+
+/* Each thread for itself, all at once, in the middle of a collection. */
+static void test_together(void)
+{
+    pthread_t threads[THREADS + 1];
+    void **kept = NULL; /* so that a collection takes its time */
+    for (int i = 0; i < 100000; i++) {
+        void **block = malloc(100);
+        *block = (void *)kept;
+        kept = block;
+    }
+    pthread_barrier_init(&all_here, NULL, THREADS + 1);
+    for (int i = 0; i <= THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, i == THREADS ? collect : install_and_work, NULL) == 0);
+    for (int i = 0; i <= THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(kept != NULL);
+}
+
+static void test_together_often(void)
+{
+    for (int i = 0; i < 20; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            test_together();
+            _exit(check_result());
+        }
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+}
+
 /* Everything until memory ends, which it does. */
 static void use_up(void)
 {
@@ -170,8 +221,32 @@ static void test_strict_misuse(void)
     close(ends[0]);
 }
 
+/* A filter that all other threads ought to get is for none of them if one has another. */
+static void *stay_apart(void *data)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {1, &allow};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+    pthread_barrier_wait(&all_here);
+    pthread_barrier_wait(&all_here);
+    return data;
+}
+
+static void test_refused_by_thread(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&all_here, NULL, 2);
+    CHECK(pthread_create(&thread, NULL, stay_apart, NULL) == 0);
+    pthread_barrier_wait(&all_here);
+    CHECK(install("tsync") > 0);
+    pthread_barrier_wait(&all_here);
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static void test_refused(void)
 {
+    test_refused_by_thread();
     struct sock_fprog none = {0, NULL};
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &none) == -1 && errno == EINVAL);
     CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) == -1 && errno == EFAULT);
@@ -190,6 +265,8 @@ int main(int count, char **arguments)
         test_strict_misuse();
     } else if (strcmp(how, "refused") == 0)
         test_refused();
+    else if (strcmp(how, "together") == 0)
+        test_together_often();
     else
         test_filter(how);
     return check_result();

@@ -77,16 +77,24 @@ EXPORT int prlimit64(pid_t process, enum __rlimit_resource resource, const struc
 
 /* ---- Sandboxes ---------------------------------------------------------------------------------------------------- */
 
+/* Nothing is installed. Instead of an error the call seccomp may name a thread whose filters differ; a listener's number is no
+ * refusal. */
+static bool is_refused(long number, long result, uintptr_t flags)
+{
+    return result < 0 || (number == SYS_seccomp && result > 0 && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0);
+}
+
 /* Makes the call, which is prctl or seccomp; filter NULL: the strict mode. */
 static long enter_sandbox(const void *filter, long number, uintptr_t first, uintptr_t second, uintptr_t third)
 {
-    bool is_strict = filter == NULL;
-    bool is_ours = gci_alloc_is_ready() && !gci_sandbox_is_harmless(filter) && gci_sandbox_enter();
+    bool is_ours = gci_alloc_is_ready() && gci_sandbox_enter(filter);
     long result = gci_context_call_system(number, first, second, third, 0, 0, 0);
     int saved = errno;
-    if (result < 0 && is_ours)
+    if (is_ours && is_refused(number, result, second))
         gci_sandbox_leave();
-    if (result == 0 && is_ours && is_strict)
+    else if (is_ours)
+        gci_sandbox_decided();
+    if (result == 0 && is_ours && filter == NULL)
         gci_vm_cut_off_thread();
     errno = saved;
     return result;

@@ -10,6 +10,7 @@
 #include "heap/region.h"
 #include "platform/env.h"
 #include "platform/stop.h"
+#include "platform/sync.h"
 #include "platform/vm.h"
 #include "profile/look/request.h"
 #include "profile/profile.h"
@@ -17,8 +18,34 @@
 #include "world/idle.h"
 #include "world/request.h"
 
+/* So much memory can be had without any call, more than sandboxed helpers use. It takes no memory until it is used, and what a
+ * dump of memory has to walk over besides. */
+#define AHEAD_BYTES ((size_t)64 << 20)
+
+static bool had_ticks;
+static volatile u32_shared is_confined;
+
+/* One thread at a time is between the end of collections and what the system says to its call: another's filter would meet
+ * a collection that goes on, or collections that begin again. Nobody is woken up, as that is a call. */
+#define LOOK_AGAIN_NS (UINT64_C(1) << 20)
+static volatile u32_shared is_deciding;
+static __thread bool decides TLS_INITIAL_EXEC; /* a handler that comes in between does not wait */
+
+static void begin_to_decide(void)
+{
+    decides = true;
+    while (!u32_compare_and_swap(&is_deciding, 0, 1))
+        gci_park(&is_deciding, 1, LOOK_AGAIN_NS);
+}
+
+void gci_sandbox_decided(void)
+{
+    decides = false;
+    u32_store_release(&is_deciding, 0);
+}
+
 /* Where another filter is there already, the calls that reading this one takes might be the end. */
-bool gci_sandbox_is_harmless(const void *filter)
+static bool is_harmless(const void *filter)
 {
     if (filter == NULL || gci_sandbox_is_entered() || !gci_env_filter_permits(filter))
         return false;
@@ -26,13 +53,6 @@ bool gci_sandbox_is_harmless(const void *filter)
         gci_env_report_string("the process enters a sandbox (seccomp) that permits all calls of ours: nothing changes");
     return true;
 }
-
-/* So much memory can be had without any call, more than sandboxed helpers use. It takes no memory until it is used, and what a
- * dump of memory has to walk over besides. */
-#define AHEAD_BYTES ((size_t)64 << 20)
-
-static bool had_ticks;
-static volatile u32_shared is_confined;
 
 static bool tells_at_exit(void)
 {
@@ -51,10 +71,15 @@ static void report_sandbox(bool had_profile)
         gci_env_report_string("the process enters a sandbox (seccomp): nothing is collected from now on");
 }
 
-bool gci_sandbox_enter(void)
+bool gci_sandbox_enter(const void *filter)
 {
-    if (!gci_cycle_end())
+    if (decides)
         return false;
+    begin_to_decide();
+    if (is_harmless(filter) || !gci_cycle_end()) {
+        gci_sandbox_decided();
+        return false;
+    }
     report_sandbox(gci_profile_stop() == 0);
     had_ticks = gci_idle_end();
     gci_request_init(NULL);
@@ -87,4 +112,15 @@ void gci_sandbox_leave(void)
     gci_cycle_begin_again();
     if (gci_options.verbose)
         gci_env_report_string("the sandbox (seccomp) was refused: what is garbage is collected again");
+    gci_sandbox_decided();
+}
+
+/* Until the process is confined no call has been made. */
+void gci_sandbox_reset(void)
+{
+    if (u32_load(&is_deciding) == 0 || decides)
+        return;
+    u32_store(&is_deciding, 0);
+    if (!gci_sandbox_is_entered())
+        gci_cycle_begin_again();
 }
