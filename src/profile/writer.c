@@ -71,9 +71,9 @@ void gci_writer_record(struct writer *writer, enum profile_kind kind, const void
 
 /* ---- Mappings ----------------------------------------------------------------------------------------------------- */
 
-/* Mappings of code that the profile's file has; under the lock of the file. Of those that lie over each other only the last one is
- * here: what comes back to its place is new to the file again. Modules that come and go at new places all the time are not all
- * known. */
+/* Mappings of code that the profile's file has; under the lock of the file. Of those that lie over each other only the last one
+ * is here: what comes back to its place is new to the file again. Modules that come and go at new places all the time are not
+ * all known. */
 #define SEEN_MAX 1024u
 struct seen {
     struct range range;

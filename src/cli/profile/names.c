@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each address is looked up once, however many stacks it is in, unless it was in another module for another one: new ones are gathered, sorted by module and address, and
- * handed to symbols.c a module at a time. Then each stack gets the frames of its addresses, one after the other.
+/* Each address is looked up once in each module that it was in, however many stacks it is in: new ones are gathered, sorted by
+ * module and address, and handed to symbols.c a module at a time. Then each stack gets the frames of its addresses, one after
+ * the other.
  */
 #include <inttypes.h>
 #include <stdio.h>
