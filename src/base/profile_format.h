@@ -70,6 +70,7 @@ static inline int profile_head_is_right(const struct profile_head *head)
 }
 
 /* A file that is mapped as code, when the profile was written; a module that was unloaded meanwhile has a record too.
+ * Where mappings lie over each other, they were there one after the other: a stack belongs to the last ones in front of it.
  * Then: path. */
 struct profile_mapping {
     uint64_t start;

@@ -251,8 +251,7 @@ static void do_due(uint64_t now_ns, bool must_have_moment)
         expect_moment(now_ns);
 }
 
-/* On a thread that is about to sample. */
-static void work(void)
+static void work(void) /* on a thread that is about to sample */
 {
     uint64_t blocked = gci_stop_block_signals();
     if (!gci_lock_try(&file_lock)) {
@@ -532,6 +531,7 @@ static void note(enum profile_note what)
     uint64_t now_ns = gci_age_now_ns();
     if (what == PROFILE_NOTE_MODULES) {
         gci_writer_mappings(&writer);
+        gci_writer_stacks(&writer); /* they belong to the modules in front of them */
     } else if (what == PROFILE_NOTE_WHEN_DUE && now_ns < moment_ns) {
         expect_moment(now_ns);
     } else {

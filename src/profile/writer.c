@@ -71,12 +71,14 @@ void gci_writer_record(struct writer *writer, enum profile_kind kind, const void
 
 /* ---- Mappings ----------------------------------------------------------------------------------------------------- */
 
-/* Starts of the mappings of code that the profile's file has; under the lock of the file. Modules that come and go at new places
- * all the time are not all known. */
+/* Mappings of code that the profile's file has; under the lock of the file. Of those that lie over each other only the last one
+ * is here: what comes back to its place is new to the file again. Modules that come and go at new places all the time are not
+ * all known. */
 #define SEEN_MAX 1024u
 struct seen {
     struct range range;
     uint64_t file_offset;
+    uint64_t path_hash;
 };
 static struct seen seen[SEEN_MAX];
 static uint32_t seen_count;
@@ -87,12 +89,29 @@ struct listing {
     uintptr_t first_byte; /* of the file that the last mapping with offset 0 belongs to */
 };
 
-static bool is_seen(const struct mapping *mapping)
+static uint64_t hash_path(const char *path)
 {
-    for (uint32_t i = 0; i < seen_count; i++)
-        if (seen[i].range.lo == mapping->range.lo && seen[i].range.hi == mapping->range.hi &&
-            seen[i].file_offset == mapping->file_offset)
+    uint64_t hash = 0;
+    for (const char *at = path; *at != '\0'; at++)
+        hash = mixed_product(hash ^ (unsigned char)*at, GOLDEN_ODD);
+    return hash;
+}
+
+static bool is_same(const struct seen *one, const struct seen *other)
+{
+    return one->range.lo == other->range.lo && one->range.hi == other->range.hi &&
+           one->file_offset == other->file_offset && one->path_hash == other->path_hash;
+}
+
+/* What lay there before is forgotten. */
+static bool is_seen(const struct seen *mapping)
+{
+    for (uint32_t i = 0; i < seen_count; i++) {
+        if (is_same(&seen[i], mapping))
             return true;
+        if (seen[i].range.lo < mapping->range.hi && mapping->range.lo < seen[i].range.hi)
+            seen[i--] = seen[--seen_count];
+    }
     return false;
 }
 
@@ -114,11 +133,14 @@ static void look_at_mapping(const struct mapping *mapping, void *data)
     bool is_file = mapping->path[0] == '/' || mapping->path[0] == '[';
     if (mapping->file_offset == 0)
         listing->first_byte = is_file ? mapping->range.lo : 0;
-    if (!mapping->is_code || !is_file || (!listing->writer->is_copy && is_seen(mapping)))
+    if (!mapping->is_code || !is_file)
+        return;
+    const struct seen this = {mapping->range, mapping->file_offset, hash_path(mapping->path)};
+    if (!listing->writer->is_copy && is_seen(&this))
         return;
     write_mapping(listing, mapping);
     if (!listing->writer->is_copy && seen_count < SEEN_MAX)
-        seen[seen_count++] = (struct seen){mapping->range, mapping->file_offset};
+        seen[seen_count++] = this;
 }
 
 void gci_writer_mappings(struct writer *writer)
@@ -184,6 +206,12 @@ void gci_writer_stack(struct writer *writer, uint32_t number)
         write_stack(writer, number);
     while (writer->is_copy && writer->stacks_known < number)
         write_stack(writer, ++writer->stacks_known);
+}
+
+void gci_writer_stacks(struct writer *writer)
+{
+    for (uint32_t i = 1; i <= gci_sites_stack_count(); i++)
+        gci_writer_stack(writer, i);
 }
 
 void gci_writer_forget_known(void)

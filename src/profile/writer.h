@@ -43,6 +43,7 @@ void gci_writer_mappings(struct writer *writer);
  * session does not know: gci_writer_thread returns the number that the file has. */
 uint32_t gci_writer_thread(struct writer *writer, uint32_t number);
 void gci_writer_stack(struct writer *writer, uint32_t number);
+void gci_writer_stacks(struct writer *writer); /* all */
 bool gci_writer_knows_stack(const struct writer *writer, uint32_t number);
 
 /* A new file knows nothing. */

@@ -182,7 +182,8 @@ class Report(ShowTest):
                             (["report", "--stacks=-1", "a"], "--stacks: -1 is no number from 0 on"),
                             (["report", "--bogus"], "report: unrecognized option '--bogus'"),
                             (["diff", "a"], "diff: two profiles are needed; try 'gcalloc diff --help'"),
-                            (["leaks"], "leaks: a profile or a process, or -- and a program, is needed; try 'gcalloc leaks --help'"),
+                            (["leaks"],
+                             "leaks: a profile or a process, or -- and a program, is needed; try 'gcalloc leaks --help'"),
                             (["leaks", "--fail-on=often", "a"],
                              "--fail-on: often is no number of bytes, such as 4096, 64K or 1M"),
                             (["annotate", "a"],
@@ -203,6 +204,21 @@ class Leaks(ShowTest):
         self.assertEqual(done.stdout, '{"known":true,"total_bytes":48,"total_objects":3,"leaks":['
                                       '{"kind":"direct","bytes":48,"objects":3,'
                                       f'"collected":false,"stack":[{frame % 0x1104},{frame % 0x1204}]}}]}}\n')
+
+    def test_modules_in_one_place(self):
+        """A stack belongs to the last one in front of it, if there is any."""
+        profile = Profile()
+        stacks = [profile.stack([0x401105])]
+        for path, address in (("/a", 0x401105), ("/b", 0x401105), ("/a", 0x401205)):
+            profile.mapping(path, 0x401000, 0x402000, 0x1000)
+            stacks.append(profile.stack([address]))
+        for i, stack in enumerate(stacks):
+            profile.leak(stack, DIRECT, 1, 100 - i)
+        profile.end(1)
+        leaks = self.json("leaks", "--no-symbols", self.save(profile))["leaks"]
+        frames = [leak["stack"][0] for leak in leaks]
+        self.assertEqual([(frame["module"], frame["offset"]) for frame in frames],
+                         [("/a", 0x1104), ("/a", 0x1104), ("/b", 0x1104), ("/a", 0x1204)])
 
     def test_groups(self):
         shown = self.json("leaks", self.save(example()))

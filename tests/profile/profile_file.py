@@ -52,6 +52,7 @@ class Profile:
     def __init__(self):
         self.header, self.words, self.end = None, [], None
         self.mappings, self.threads, self.stacks, self.places = [], {}, {}, {}
+        self.mappings_in_front = {}  # how many, of each stack
         self.usage, self.cycles, self.moments = [], [], []
         self.leaks, self.objects, self.edges, self.roots, self.sizes = [], [], [], [], []
         self.knows_leaks = self.is_torn = False
@@ -91,6 +92,7 @@ def take(profile, kind, payload):
     elif kind == "STACK":
         number, depth = struct.unpack_from("<II", payload)
         profile.stacks[number] = struct.unpack_from(f"<{depth}Q", payload, 8)
+        profile.mappings_in_front[number] = len(profile.mappings)
     elif kind == "PLACE":
         number, line = struct.unpack_from("<II", payload)
         file, function = strings(payload[8:])

@@ -239,6 +239,19 @@ class ProfileTest(unittest.TestCase):
                     any(start <= profile.stacks[row["stack"]][0] - 1 < end for start, end, *_ in mappings)]
             self.assertEqual(sum(row["live_objects"] for row in rows), 50)
 
+    def test_module_in_the_place_of_another(self):
+        """Each stack comes behind the mapping of the module that it was in, and in front of those that came later."""
+        other = os.path.realpath(shutil.copy(MODULE, self.path("other.so")))
+        self.run_program("modules", MODULE, other, mode="free")
+        profile, sums = self.read(), {}
+        for row in profile.last("EXIT").rows:
+            address = profile.stacks[row["stack"]][0] - 1
+            paths = [path for start, end, _, _, path in profile.mappings[:profile.mappings_in_front[row["stack"]]]
+                     if start <= address < end]
+            if row["allocated_bytes"] == 77 * row["allocated_objects"] and paths:
+                sums[paths[-1]] = sums.get(paths[-1], 0) + row["live_objects"]
+        self.assertEqual((sums.get(os.path.realpath(MODULE)), sums.get(other)), (50, 30))
+
     def test_full_disk(self):
         done = self.run_program("full_disk", mode="free")
         self.assertEqual(done.stdout, "goes on\n")

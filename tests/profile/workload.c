@@ -341,19 +341,33 @@ static void ends(const char *how)
         _exit(0);
 }
 
+static void *(*module_function(void *module))(void)
+{
+    void *symbol = module == NULL ? NULL : dlsym(module, "module_allocates");
+    void *(*function)(void);
+    memcpy(&function, &symbol, sizeof function);
+    if (symbol == NULL)
+        exit(11);
+    return function;
+}
+
 /* The module is gone when the next moment is written. */
 static void use_module(const char *path)
 {
     for (int i = 0; i < 50; i++) {
         void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        void *symbol = module == NULL ? NULL : dlsym(module, "module_allocates");
-        void *(*allocate)(void);
-        memcpy(&allocate, &symbol, sizeof allocate);
-        if (symbol == NULL)
-            exit(11);
-        keep(allocate());
+        keep(module_function(module)());
         dlclose(module);
     }
+}
+
+static NOINLINE void use_other_module(const char *path)
+{
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *(*allocate)(void) = module_function(module);
+    for (int i = 0; i < 30; i++)
+        keep(allocate());
+    dlclose(module);
 }
 
 static void full_disk(void)
@@ -536,6 +550,8 @@ int main(int count, char **words)
         ends(words[2]);
     else if (strcmp(what, "module") == 0 && count > 2)
         use_module(words[2]);
+    else if (strcmp(what, "modules") == 0 && count > 3)
+        use_module(words[2]), use_other_module(words[3]); /* where the first one was */
     else if (strcmp(what, "by_hand") == 0 && count > 2)
         by_hand(words[2]);
     else

@@ -102,10 +102,12 @@ static void tell_at_exit(void *data)
     _exit((int)gci_options.leaks_exit_code);
 }
 
-/* Of a handler that exits, the frame of its signal may have left too little of an alternate stack. NULL: this one will do. */
+/* Of a handler that exits, the frame of its signal may have left too little of an alternate stack. NULL: this one will do, as it
+ * does where nothing is told: in a sandbox, to ask for the alternate stack might be the end. */
 static char *take_stack_for_handler(uintptr_t stack_pointer)
 {
-    if (!range_contains(gci_stop_alternate_stack(), stack_pointer) || gci_sandbox_is_entered())
+    bool tells = gci_options.mode == MODE_LEAKS || gci_profile_has_begun_file();
+    if (!tells || gci_sandbox_is_entered() || !range_contains(gci_stop_alternate_stack(), stack_pointer))
         return NULL;
     critical_enter();
     char *stack = gci_heap_take_meta(&gci_heap, STACK_BYTES);

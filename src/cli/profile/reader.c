@@ -202,6 +202,7 @@ void gci_profile_forget(struct profile *profile)
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         free(arrays[i]);
     gci_numbers_forget(&source->addresses);
+    gci_numbers_forget(&source->placed);
     gci_memory_pool_forget(&source->pool);
     fclose(source->file);
     free(source);

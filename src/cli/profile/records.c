@@ -135,6 +135,7 @@ static bool take_stack(struct profile *profile, const uint8_t *payload, size_t b
     memcpy(addresses, payload + sizeof record, record.depth * sizeof *addresses);
     stack->addresses = addresses;
     stack->depth = record.depth;
+    stack->modules = profile->module_count;
     return true;
 }
 

@@ -18,10 +18,13 @@ struct raw_stack {
     uint32_t line;    /* of the place, */
     const char *file; /* which is there when this is no NULL */
     const char *function;
+    size_t modules;  /* so many stand in front of it in the file */
+    uint32_t *known; /* numbers of its addresses that have frames; those that are 0 have none and are left out */
+    uint32_t known_count;
     bool is_new; /* has no frames yet */
 };
 
-/* The frames of an address. */
+/* The frames of an address in a module. */
 struct known_address {
     uint32_t first;
     uint32_t count;
@@ -41,6 +44,7 @@ struct profile_source {
     struct raw_stack *stacks;          /* by number, as many as the profile has */
     struct memory_pool pool;           /* of texts and other pieces that do not move */
     struct numbers addresses;          /* that have frames */
+    struct numbers placed;             /* the same in modules: pairs of the two numbers */
     struct known_address *known;       /* by their numbers */
     size_t module_room, known_room, frame_room, stack_room, raw_room, thread_room, thread_id_room, usage_room,
         cycle_room, moment_room, row_room, last_room, leak_room, object_room, edge_room, root_room, size_room;
