@@ -29,19 +29,30 @@ static volatile u32_shared is_confined;
  * a collection that goes on, or collections that begin again. Nobody is woken up, as that is a call. */
 #define LOOK_AGAIN_NS (UINT64_C(1) << 20)
 static volatile u32_shared is_deciding;
-static __thread bool decides TLS_INITIAL_EXEC; /* a handler that comes in between does not wait */
+static __thread unsigned wishes TLS_INITIAL_EXEC; /* of this thread and of its handlers that come in between */
+static __thread bool decides TLS_INITIAL_EXEC;
 
-static void begin_to_decide(void)
+/* False: it cannot be waited for, in a handler that has come in between or while this thread has what another needs for it. */
+static bool begin_to_decide(void)
 {
-    decides = true;
-    while (!u32_compare_and_swap(&is_deciding, 0, 1))
+    bool may_wait = wishes == 0 && !critical_is_inside();
+    wishes++;
+    while (!u32_compare_and_swap(&is_deciding, 0, 1)) {
+        if (!may_wait) {
+            wishes--;
+            return false;
+        }
         gci_park(&is_deciding, 1, LOOK_AGAIN_NS);
+    }
+    decides = true;
+    return true;
 }
 
 void gci_sandbox_decided(void)
 {
     decides = false;
     u32_store_release(&is_deciding, 0);
+    wishes--;
 }
 
 /* Where another filter is there already, the calls that reading this one takes might be the end. */
@@ -73,9 +84,8 @@ static void report_sandbox(bool had_profile)
 
 bool gci_sandbox_enter(const void *filter)
 {
-    if (decides)
+    if (!begin_to_decide())
         return false;
-    begin_to_decide();
     if (is_harmless(filter) || !gci_cycle_end()) {
         gci_sandbox_decided();
         return false;
