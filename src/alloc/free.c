@@ -286,10 +286,8 @@ static NOINLINE void free_while_recording(void *block, const char *function, con
     size_t bytes = record->bytes;
     float weight = record->weight;
     word_store(&record->origin, 0);
-    __asm__ volatile(""
-                     :
-                     :
-                     : "memory"); /* behind the next line a collection may give the block, and its records, to others */
+    /* Behind the free bit a collection may give the block, and its records, to others. */
+    __asm__ volatile("" : : : "memory");
     descriptor->countdown--;
     gci_cpu_or(&descriptor->free[product >> 38], UINT64_C(1) << (product >> 32 & 63));
     hooks->freed(origin, bytes, (uintptr_t)block, weight);

@@ -354,7 +354,7 @@ static NOINLINE struct site_row *find_row(void)
     return row_of_stack(addresses, count, wanted);
 }
 
-/* Caches with trails, 436 KiB each, of which a thread touches what its stacks need: so many take 55 MiB at most. */
+/* Caches with trails, 804 KiB each, of which a thread touches what its stacks need: so many take 101 MiB at most. */
 #define TRAILED_CACHES_MAX 128u
 static volatile u32_shared trailed_caches;
 

@@ -202,15 +202,14 @@ READS_RAW_MEMORY static struct shape *learn_shape(struct trail *trail, uintptr_t
 
 /* ---- All together ------------------------------------------------------------------------------------------------- */
 
+/* Where other code may lie at the same addresses, no stack is known: the same words may be those of another walk. */
 static void begin_anew(struct trail *trail, uint64_t owner)
 {
     uintptr_t closed = word_load(&gci_frames_closed);
-    if (trail->closed != closed) {
+    if (trail->closed != closed)
         __builtin_memset(trail->steps, 0, sizeof trail->steps);
-        __builtin_memset(trail->shapes, 0, sizeof trail->shapes);
-    }
     trail->owner = owner;
-    trail->owner_hash = mixed_product(owner, GOLDEN_ODD);
+    trail->owner_hash = mixed_product(owner ^ closed * HASH_LANE_1, GOLDEN_ODD);
     trail->closed = closed;
     trail->stack_lo = gci_frames_stack_lo;
     trail->stack_hi = gci_frames_stack_hi;

@@ -62,15 +62,18 @@ struct known_step {
 #define SHAPE_STEP 4u /* words that are hashed at a time; those that are missing are the last one again */
 #define SHAPE_WORDS_MAX (SHAPE_WORDS + SHAPE_STEP - SHAPE_WORDS % SHAPE_STEP)
 #define SHAPE_BYTES 512u
+#define SHAPE_HEAD_BYTES 28u
 struct shape {
     uintptr_t start; /* 0: no shape */
     uintptr_t hi;    /* behind all words */
     uint64_t
         layout; /* hash of the distances, and of the start where the walk has used registers, which hold addresses */
     uint32_t count; /* a multiple of SHAPE_STEP */
-    uint16_t distances[SHAPE_WORDS_MAX];
-} __attribute__((aligned(SHAPE_BYTES))); /* so that its place is a shift */
-STATIC_ASSERT(sizeof(struct shape) == SHAPE_BYTES, "nothing is wasted but the rest");
+    uint16_t distances[(SHAPE_BYTES - SHAPE_HEAD_BYTES) / sizeof(uint16_t)];
+};
+STATIC_ASSERT(sizeof(struct shape) == SHAPE_BYTES && offsetof(struct shape, distances) == SHAPE_HEAD_BYTES,
+              "its place is a shift");
+STATIC_ASSERT((SHAPE_BYTES - SHAPE_HEAD_BYTES) / sizeof(uint16_t) >= SHAPE_WORDS_MAX, "all words have room");
 
 #define SET_RESULTS 4u /* a cache line */
 #define SETS_LOG2 12
