@@ -158,12 +158,13 @@ static struct site_row *add_row(uint64_t key, uint32_t stack, uint32_t session, 
     uint32_t count = u32_load(&row_count);
     if (stack == 0 || count == rows_limit)
         return NULL;
+    struct site_row *row = gci_sites_row(count);
     gci_sites_rests[count] = (struct site_rest){.key = key, .stack = stack};
-    gci_sites_rows[count] = (struct site_row){.owner = thread != 0 ? SITE_OWNER(session, thread) : SITE_OWNER_SEVERAL,
-                                              .name = site_name(count, session)};
+    *row = (struct site_row){.owner = thread != 0 ? SITE_OWNER(session, thread) : SITE_OWNER_SEVERAL,
+                             .name = site_name(count, session)};
     u32_store_release(&row_count, count + 1);
     publish(row_slots, slots_of(rows_limit) - 1, key, count + 1);
-    return &gci_sites_rows[count];
+    return row;
 }
 
 static NOINLINE struct site_row *find_or_add(uint64_t key, uint64_t hash, const uintptr_t *addresses, size_t depth,
