@@ -10,30 +10,10 @@
 #include "base/atomic.h"
 #include "collect/cycle.h"
 #include "heap/resolve.h"
+#include "hidden.h"
 #include "mark/mark.h"
 #include "support.h"
 #include "world/roots.h"
-
-static __attribute__((noinline)) void clear_stack(void)
-{
-    volatile char area[16384];
-    for (size_t i = 0; i < sizeof area; i++)
-        area[i] = 0;
-}
-
-static volatile uintptr_t hidden; /* complemented */
-static volatile u32_shared is_ready, is_over;
-
-static void *shown(void)
-{
-    return (void *)~hidden;
-}
-
-static void wait_for(volatile u32_shared *flag)
-{
-    while (u32_load_acquire(flag) == 0)
-        sched_yield();
-}
 
 /* ---- Alternate signal stacks ---------------------------------------------------------------------------------------- */
 

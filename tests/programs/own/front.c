@@ -28,19 +28,4 @@ void free(void *block)
         abort();
 }
 
-void *calloc(size_t count, size_t bytes)
-{
-    return malloc(count * bytes); /* the arena is zero */
-}
-
-void *realloc(void *block, size_t bytes)
-{
-    size_t before = 0;
-    void *moved = malloc(bytes);
-    if (block != NULL)
-        memcpy(&before, (char *)block - ALIGNMENT, sizeof before);
-    if (before > 0 && moved != NULL)
-        memcpy(moved, block, before < bytes ? before : bytes);
-    free(block);
-    return moved;
-}
+#include "from_malloc.h"
