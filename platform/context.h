@@ -63,13 +63,15 @@ size_t gci_context_callers(uintptr_t *addresses, size_t limit);
 struct trail;
 size_t gci_context_trail_bytes(void);
 
-/* Where the result for the callers of the calling function is kept: NULL in it, none yet. Returns NULL where the walk cannot be
- * told from others. Each `owner`, which is not 0, has its own results. Frames of our own code on top,
- * CONTEXT_OWN_FRAMES_MAX at most, do not count. Not in a signal handler while the trail is in use. */
-void **gci_context_trail_result(struct trail *trail, uint64_t owner);
+/* The result for the callers of the calling function, or NULL. Each `owner`, which is not 0, has its own results. Frames of our
+ * own code on top, CONTEXT_OWN_FRAMES_MAX at most, do not count. Not in a signal handler while the trail is in use. */
+void *gci_context_trail_result(struct trail *trail, uint64_t owner);
 #define CONTEXT_OWN_FRAMES_MAX 16u
 
-/* The callers that the last result was of, if that was NULL, as gci_context_callers has them, without those of our own code;
+/* After a result that was NULL: where it is to be kept; NULL where the walk cannot be told from others. */
+void **gci_context_trail_place(const struct trail *trail);
+
+/* And the callers that it is of, as gci_context_callers has them, without those of our own code;
  * `limit` is TRAIL_ADDRESSES at most: two walks that agree in so many may have one result. */
 size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit);
 #define TRAIL_ADDRESSES 64u

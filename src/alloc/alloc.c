@@ -463,9 +463,16 @@ static void *allocate_small(size_t bytes, enum block_kind kind)
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
 }
 
+static void *or_no_memory(void *block)
+{
+    if (UNLIKELY(block == NULL))
+        errno = ENOMEM;
+    return block;
+}
+
 void *gci_alloc_chosen(size_t bytes, enum block_kind kind)
 {
-    return allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL);
+    return or_no_memory(allocate_chosen(bytes, bytes, GRANULE_BYTES, kind, NULL));
 }
 
 /* The request has spent the budget: the window has not been asked yet. */
@@ -473,7 +480,8 @@ static NOINLINE void *allocate_settled(size_t bytes, enum block_kind kind)
 {
     if (gci_budget_settle(bytes))
         return gci_alloc_chosen(bytes, kind);
-    return bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind) : allocate_aligned(bytes, GRANULE_BYTES, kind);
+    return or_no_memory(bytes <= SMALL_BYTES_MAX ? allocate_small(bytes, kind)
+                                                 : allocate_aligned(bytes, GRANULE_BYTES, kind));
 }
 
 /* The window has nothing left. */
@@ -482,18 +490,18 @@ static NOINLINE void *allocate_from_next(size_t bytes, enum block_kind kind)
     void *block = NULL;
     if (LIKELY(may_use_own()))
         block = take_from_own(gci_cache_self.cache, kind, (unsigned)size_class_of(bytes));
-    return LIKELY(block != NULL) ? block : allocate_aligned(bytes, GRANULE_BYTES, kind);
+    return LIKELY(block != NULL) ? block : or_no_memory(allocate_aligned(bytes, GRANULE_BYTES, kind));
 }
 
 /* Calls at the end, for none of which anything has to be saved here. */
 void *gci_alloc_slow(size_t bytes, enum block_kind kind)
 {
+    const struct sample_hooks *hooks = gci_sample_hooks;
+    if (UNLIKELY(budget_settle_none(hooks)))
+        return gci_alloc_recorded(bytes, kind, hooks);
     if (bytes <= SMALL_BYTES_MAX && !budget_is_spent())
         return allocate_from_next(bytes, kind);
-    const struct sample_hooks *hooks = gci_sample_hooks;
-    if (!budget_settle_none(hooks))
-        return allocate_settled(bytes, kind);
-    return gci_alloc_recorded(bytes, kind, hooks);
+    return allocate_settled(bytes, kind);
 }
 
 void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From a request to a pointer, and back. The two hot paths of the library are the inline functions here; everything else
- * is out of line. None of it sets errno: NULL means that there is no memory, and api says so.
+ * is out of line. NULL means that there is no memory; but for gci_alloc_slow, none of it sets errno: api does.
  *
  * Hot path of a request: its bytes are taken from the thread's budget, which only small ones pass (alloc/budget.h). The
  * thread's window for the class names one word of free bits. The highest set bit is cleared, its index times the slot size is
@@ -35,7 +35,8 @@ static inline size_t alloc_with_end(size_t bytes)
     return bytes + (gci_options.mode == MODE_LEAKS ? 1 : 0);
 }
 
-/* Contents undefined. Any size; 0 counts as 1. The hot path has been taken: the budget has the bytes, or is spent. */
+/* Contents undefined. Any size; 0 counts as 1. The hot path has been taken: the budget has the bytes, or is spent. Sets errno
+ * where it fails, so that malloc can end by a call of it. */
 void *gci_alloc_slow(size_t bytes, enum block_kind kind);
 
 /* A request that the budget has chosen as a sample; the same while all are chosen: hooks->record is there (recorded.c). */
@@ -60,6 +61,10 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind);
 
 /* Frees, or explains and aborts; `function` is the name that the program called. NULL is allowed; errno is kept. */
 void gci_free_slow(void *block, const char *function);
+
+/* The same where the block is not the thread's cache's. Were it one of slots, the address would be the start of slot
+ * `product` >> 32, which may be behind the last. */
+void gci_free_not_own(void *block, const char *function, struct block *descriptor, uint64_t product);
 
 /* Takes what is none of our blocks, where the program has brought a malloc of its own; NULL: that is misuse. */
 extern void (*gci_free_elsewhere)(void *block);
@@ -149,10 +154,17 @@ ALWAYS_INLINE void free_fast(void *block, const char *function)
     uint64_t product = (uint64_t)offset_in_block * reciprocal;
     uint64_t index = product >> 38;
     uint64_t bit = UINT64_C(1) << (product >> 32 & 63);
-    /* Ours, and no free of the same slot among those of other threads; exactly at a slot's start, and not at the place of
-     * one that does not fit any more; not free already; not the last of those that the block waits for. */
-    if (UNLIKELY(u32_load(&descriptor->custody) != gci_cache_self.id || (uint32_t)product >= reciprocal ||
-                 offset_in_block >= descriptor->slots_bytes || gci_cpu_test(&descriptor->free[index], bit) ||
+    if (UNLIKELY((uint32_t)product >= reciprocal)) {
+        gci_free_slow(block, function);
+        return;
+    }
+    /* Ours, and no free of the same slot among those of other threads. */
+    if (UNLIKELY(u32_load(&descriptor->custody) != gci_cache_self.id)) {
+        gci_free_not_own(block, function, descriptor, product);
+        return;
+    }
+    /* Not at the place of one that does not fit any more; not free already; not the last of those that the block waits for. */
+    if (UNLIKELY(offset_in_block >= descriptor->slots_bytes || gci_cpu_test(&descriptor->free[index], bit) ||
                  --descriptor->countdown == 0)) {
         gci_free_slow(block, function);
         return;

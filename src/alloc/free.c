@@ -254,7 +254,7 @@ static bool leave_to_others(void *block)
     return true;
 }
 
-READS_OTHERS_BITS static NOINLINE void free_anyhow(void *block, const char *function)
+READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
 {
     if (block == NULL || leave_to_others(block))
         return;
@@ -266,19 +266,15 @@ READS_OTHERS_BITS static NOINLINE void free_anyhow(void *block, const char *func
 /* Where a profiler chooses everything, most frees are of an object in a block of the cache's that nobody else has looked at. That
  * it has a record says that it is one, and not free. The profiler is told last of all, by a call that nothing comes after: no
  * register is saved for it, and it keeps the block alive till then. */
-static NOINLINE void free_while_recording(void *block, const char *function, const struct cache *sampled)
+void gci_free_not_own(void *block, const char *function, struct block *descriptor, uint64_t product)
 {
-    struct heap *heap = &gci_heap;
+    const struct heap *heap = &gci_heap;
+    const struct cache *sampled = gci_cache_self.cache->sampled;
     const struct sample_hooks *hooks = gci_sample_hooks;
-    uintptr_t offset = (uintptr_t)block - heap->base;
-    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
-    if (UNLIKELY(offset >= word_load(&heap->limit_bytes)) || UNLIKELY(hooks == NULL))
+    if (LIKELY(sampled == NULL) || UNLIKELY(hooks == NULL) ||
+        u32_load(&descriptor->custody) != (sampled->id | HAS_SAMPLES) || UNLIKELY(descriptor->countdown <= 1))
         goto anyhow;
-    struct block *descriptor = block_at(heap, unit);
-    uint64_t product = (uint64_t)(uint32_t)(offset & (BLOCK_BYTES - 1)) * heap->meta.hot[unit].reciprocal;
-    if (u32_load(&descriptor->custody) != (sampled->id | HAS_SAMPLES) ||
-        UNLIKELY((uint32_t)product >= heap->meta.hot[unit].reciprocal) || UNLIKELY(descriptor->countdown <= 1))
-        goto anyhow;
+    uint32_t unit = (uint32_t)(((uintptr_t)block - heap->base) >> BLOCK_SHIFT);
     struct sample *record = sample_at(heap, unit, (uint32_t)(product >> 32));
     uint64_t origin = word_load(&record->origin);
     if (UNLIKELY(origin == 0))
@@ -293,17 +289,7 @@ static NOINLINE void free_while_recording(void *block, const char *function, con
     hooks->freed(origin, bytes, (uintptr_t)block, weight);
     return;
 anyhow:
-    free_anyhow(block, function);
-}
-
-/* Two calls at the end, for neither of which anything has to be saved here. */
-void gci_free_slow(void *block, const char *function)
-{
-    struct cache *sampled = gci_cache_self.cache->sampled;
-    if (LIKELY(sampled == NULL))
-        free_anyhow(block, function);
-    else
-        free_while_recording(block, function, sampled);
+    gci_free_slow(block, function);
 }
 
 /* Of a slot that is in the program's hands; 0 where more is to be looked at: an object with a record, too. */

@@ -4,7 +4,7 @@
  * The object is taken first, from a window of the thread's second cache (heap/special/sample.h). The profiler is told last of
  * all, by a call that nothing comes after: no register is saved for it, and it keeps the block alive till then. What has no
  * window goes the long way, where the profiler is asked first (gci_alloc_chosen). Frees have a short way of the same kind
- * (free.c: free_while_recording).
+ * (free.c: gci_free_not_own).
  */
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
@@ -12,11 +12,18 @@
 #include "heap/special/sample.h"
 #include "world/critical.h"
 
+ALWAYS_INLINE size_t take_index(const struct window *window, uint64_t bits)
+{
+    size_t index = gci_cpu_highest_bit(bits);
+    *window->word = gci_cpu_without(bits, index);
+    return index;
+}
+
 ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t bits,
                                     const struct sample_hooks *hooks)
 {
-    void *block = window_take(window, bits);
-    return hooks->record(bytes, block, sample_of_small(block));
+    size_t index = take_index(window, bits);
+    return hooks->record(bytes, window->base + index * window->slot_bytes, window->records + index);
 }
 
 static NOINLINE void *refill_and_record(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)
@@ -40,12 +47,13 @@ static NOINLINE void *record_for_leaks(size_t bytes, enum block_kind kind, const
     uint64_t bits = *window->word;
     if (UNLIKELY(bits == 0))
         return gci_alloc_chosen(bytes, kind);
-    void *block = window_take(window, bits);
+    size_t index = take_index(window, bits);
+    void *block = window->base + index * window->slot_bytes;
     if (LIKELY(window->slot_bytes <= ZEROED_INLINE_MAX))
         zero_slot(block, window->slot_bytes);
     else
         __builtin_memset(block, 0, window->slot_bytes);
-    return hooks->record(bytes, block, sample_of_small(block));
+    return hooks->record(bytes, block, window->records + index);
 }
 
 void *gci_alloc_recorded(size_t bytes, enum block_kind kind, const struct sample_hooks *hooks)

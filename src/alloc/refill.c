@@ -7,6 +7,7 @@
 #include "collect/cycle.h"
 #include "heap/block.h"
 #include "heap/release.h"
+#include "heap/special/sample.h"
 
 static struct owned_blocks *lists_of(struct heap *heap, struct cache *cache, uint32_t unit)
 {
@@ -145,6 +146,7 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     block->window_word = (uint8_t)index;
     window->base = start + (size_t)index * BITS_PER_WORD * slot_bytes;
     window->slot_bytes = slot_bytes;
+    window->records = heap->samples == NULL ? NULL : sample_at(heap, unit, index * BITS_PER_WORD);
     __asm__ volatile("" : : : "memory");
     window->word = &block->free[index];
     refill_forget_frozen(heap, unit, index);

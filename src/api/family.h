@@ -28,16 +28,6 @@ ALWAYS_INLINE void *family_result(void *block)
     return LIKELY(block != NULL) ? block : family_no_memory();
 }
 
-static COLD void *family_allocate_slow(size_t bytes, enum block_kind kind)
-{
-    return family_result(gci_alloc_slow(bytes, kind));
-}
-
-ALWAYS_INLINE void *family_allocate(size_t bytes, enum block_kind kind)
-{
-    return alloc_fast_or(bytes, kind, family_allocate_slow);
-}
-
 /* For a block of ours, not NULL. */
 static inline void *family_realloc(void *block, size_t bytes, bool zero_added, const char *function)
 {

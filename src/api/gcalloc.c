@@ -32,7 +32,7 @@ GCA_API void *gca_malloc(size_t bytes)
 
 GCA_API void *gca_malloc_atomic(size_t bytes)
 {
-    return family_allocate(bytes, KIND_ATOMIC);
+    return alloc_fast(bytes, KIND_ATOMIC);
 }
 
 GCA_API void *gca_malloc_uncollectable(size_t bytes)

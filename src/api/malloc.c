@@ -31,7 +31,7 @@ const char gci_init_malloc_link = 1;
 
 EXPORT void *malloc(size_t bytes)
 {
-    return family_allocate(bytes, KIND_SCANNED);
+    return alloc_fast(bytes, KIND_SCANNED);
 }
 
 EXPORT void free(void *block)

@@ -33,7 +33,7 @@ static bool is_ours(const void *block)
 
 GCA_API void *gca_replace_malloc(size_t bytes)
 {
-    return family_allocate(bytes, KIND_SCANNED);
+    return alloc_fast(bytes, KIND_SCANNED);
 }
 
 GCA_API void gca_replace_free(void *block)

@@ -13,7 +13,7 @@ static uint64_t no_bits; /* always 0: the word behind every closed window */
 
 #define CLOSED_WINDOW                                                                                                  \
     {                                                                                                                  \
-        &no_bits, NULL, 0                                                                                              \
+        &no_bits, NULL, 0, NULL                                                                                        \
     }
 #define CLOSED_WINDOW_OF(bytes) CLOSED_WINDOW,
 #define CLOSED_KIND                                                                                                    \

@@ -17,6 +17,7 @@ struct window {
     uint64_t *word;
     char *base;
     size_t slot_bytes;
+    struct sample *records; /* of its slots (heap/special/sample.h), where there are any */
 };
 STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds offsets of windows");
 

@@ -49,7 +49,7 @@ struct size_class {
 extern const struct size_class gci_size_classes[CLASS_COUNT] HIDDEN;
 
 /* sizeof(struct window) of heap/cache.h, as the table below holds offsets into an array of windows. */
-#define WINDOW_BYTES 24u
+#define WINDOW_BYTES 32u
 
 /* Class times WINDOW_BYTES by (bytes + 15) / 16; filled by gci_size_class_init, all zero before: class 0 of a thread
  * without a cache is empty, so the first request of the process reaches the slow path whatever its size. */

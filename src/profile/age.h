@@ -18,7 +18,7 @@
 
 enum age_timing { AGE_UNTIMED, AGE_TIMED, AGE_TIMED_FOR_MANY };
 #define AGE_TIMED_FIRST 64u /* of a row */
-#define AGE_TIMED_EVERY 16u
+#define AGE_TIMED_EVERY 32u
 
 #define AGE_TIMING_SHIFT SITE_NAME_BITS
 #define AGE_TIMING_BITS 2u

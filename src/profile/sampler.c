@@ -20,7 +20,7 @@ void (*gci_sampler_work)(void);
 struct sampling {
     uint64_t random;
     uint64_t rate_bytes;     /* that its distance was drawn with */
-    uint64_t owner;          /* of its rows; NO_ROWS */
+    uint64_t owner;          /* of its rows, or no row's */
     uintptr_t last_hidden;   /* its last sample's address until that is freed, complemented, as these are roots */
     int64_t live_bytes;      /* not yet in the session's */
     int64_t live_step;       /* nor told before they are so many, more or less */
@@ -33,8 +33,8 @@ struct sampling {
     uint32_t number;         /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
-#define NO_ROWS UINT64_C(1) /* a thread of no session, or one of several that share rows: no row's owner */
-static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = NO_ROWS};
+#define SHARES_ROWS SITE_OWNER(0, UINT32_MAX) /* and the session: a thread without rows of its own */
+static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = SHARES_ROWS};
 __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 
 /* ---- Rows of origins -------------------------------------------------------------------------------------------- */
@@ -111,7 +111,7 @@ static NOINLINE void join(void)
     self.is_idle = true;
     self.untimed = 0;
     self.number = number_thread();
-    self.owner = self.number != 0 ? SITE_OWNER(self.session, self.number) : NO_ROWS;
+    self.owner = SITE_OWNER(self.session, self.number != 0 ? self.number : SHARES_ROWS);
     self.live_bytes = 0;
     self.live_step = LIVE_STEP_BYTES;
     self.last_hidden = 0;
@@ -300,12 +300,18 @@ static NOINLINE void on_gone(const struct sample *sample, size_t bytes, uintptr_
     word_add(end == SAMPLE_FREED ? &others->freed_bytes : &others->reclaimed_bytes, bytes_meant);
 }
 
-static NOINLINE void on_freed(uint64_t origin, size_t bytes, uintptr_t address, float weight)
+/* Leaves the critical section. */
+static NOINLINE void end_free(uint64_t origin, size_t bytes, uintptr_t address, float weight)
 {
     const struct sample sample = {.origin = origin, .weight = weight};
-    critical_enter_brief();
     on_gone(&sample, bytes, address, SAMPLE_FREED);
     critical_leave_brief();
+}
+
+static void on_freed(uint64_t origin, size_t bytes, uintptr_t address, float weight)
+{
+    critical_enter_brief();
+    end_free(origin, bytes, address, weight);
 }
 
 static NOINLINE void end_timed_free(const struct site_row *row, uint64_t origin)
@@ -322,8 +328,7 @@ static void on_freed_of_all(uint64_t origin, size_t bytes, uintptr_t address, fl
     struct site_row *row = row_of(origin);
     critical_enter_brief();
     if (UNLIKELY(!is_own(row, origin))) {
-        critical_leave_brief();
-        on_freed(origin, bytes, address, weight);
+        end_free(origin, bytes, address, weight);
         return;
     }
     count_own_free(row, SITE_OBJECT, bytes, address);
@@ -337,13 +342,22 @@ static void on_freed_of_all(uint64_t origin, size_t bytes, uintptr_t address, fl
 
 /* ---- Choosing ----------------------------------------------------------------------------------------------------- */
 
+/* Instead of a row where there is no room for one: of no thread and without a name. */
+static struct site_row no_row = {.owner = SHARES_ROWS};
+
+static struct site_row *find_row_of(const uintptr_t *addresses, size_t depth)
+{
+    struct site_row *row = gci_sites_find(addresses, depth, gci_sampler_place, self.session, self.number);
+    return row != NULL ? row : &no_row;
+}
+
 static struct site_row *row_of_stack(const uintptr_t *addresses, size_t count, size_t wanted)
 {
     size_t own = 0;
     while (own < count && own < CONTEXT_OWN_FRAMES_MAX && gci_context_is_own_code(addresses[own]))
         own++;
     size_t depth = count - own < wanted ? count - own : wanted;
-    return gci_sites_find(addresses + own, depth, gci_sampler_place, self.session, self.number);
+    return find_row_of(addresses + own, depth);
 }
 
 static NOINLINE struct site_row *find_row(void)
@@ -374,17 +388,19 @@ static NOINLINE struct site_row *find_row_of_trail(const struct trail *trail)
 {
     uintptr_t addresses[SITE_FRAMES_MAX];
     size_t count = gci_context_trail_addresses(trail, addresses, SITE_FRAMES_MAX);
-    return gci_sites_find(addresses, count, gci_sampler_place, self.session, self.number);
+    return find_row_of(addresses, count);
 }
 
-static NOINLINE struct site_row *find_row_slowly(void **result)
+static NOINLINE struct site_row *find_row_slowly(struct trail *trail)
 {
-    struct cache *cache = gci_cache_self.cache;
-    if (cache->trail == NULL)
-        take_trail(cache);
+    void **result = trail != NULL ? gci_context_trail_place(trail) : NULL;
+    if (trail == NULL)
+        take_trail(gci_cache_self.cache);
     if (result == NULL)
         return find_row();
-    return *result = find_row_of_trail(cache->trail);
+    struct site_row *row = find_row_of_trail(trail);
+    *result = row == &no_row ? NULL : row; /* there may be room later: where memory was short */
+    return row;
 }
 
 /* Where every object is chosen, most stacks were seen not long ago. Trails name rows, and these are of one thread and session: a
@@ -392,9 +408,8 @@ static NOINLINE struct site_row *find_row_slowly(void **result)
 ALWAYS_INLINE struct site_row *find_row_of_any(void)
 {
     struct trail *trail = gci_cache_self.cache->trail;
-    void **result = LIKELY(trail != NULL && self.owner != NO_ROWS) ? gci_context_trail_result(trail, self.owner) : NULL;
-    struct site_row *row = LIKELY(result != NULL) ? *result : NULL;
-    return LIKELY(row != NULL) ? row : find_row_slowly(result);
+    struct site_row *row = LIKELY(trail != NULL) ? gci_context_trail_result(trail, self.owner) : NULL;
+    return LIKELY(row != NULL) ? row : find_row_slowly(trail);
 }
 
 /* Does what has become due, and finds the thread's place in the session, which may be another then, as who writes does what was
@@ -472,7 +487,7 @@ ALWAYS_INLINE void put(struct sample *sample, uint64_t name, uint64_t time, floa
 static bool end_choice(const struct site_row *row, uint64_t time, float weight, struct sample *sample)
 {
     gci_sampler_leave();
-    uint64_t name = LIKELY(row != NULL) ? word_load(&row->name) : 0;
+    uint64_t name = word_load(&row->name);
     if (UNLIKELY(!site_is_named_in(name, self.session) || self.session != gci_session.number)) {
         word_add(&gci_session.lost, 1);
         return false;
@@ -519,7 +534,7 @@ static void *on_record(size_t bytes, void *block, struct sample *record)
     struct site_row *row = find_row_of_any();
     uint64_t time = birth_time();
     critical_enter_brief();
-    if (LIKELY(row != NULL && row->owner == self.owner) && LIKELY((name = word_load(&row->name)) != 0)) {
+    if (LIKELY(row->owner == self.owner) && LIKELY((name = word_load(&row->name)) != 0)) {
         gci_sampler_leave();
         self.last_hidden = ~(uintptr_t)block;
         if (UNLIKELY(word_load(&row->own.allocated_objects) < (uint64_t)AGE_TIMED_FIRST * SITE_OBJECT))

@@ -107,7 +107,7 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(profile.end[3], 0, "samples were lost")
 
     def test_lifetimes(self):
-        """One birth of sixteen is timed and stands for the others: there are as many lifetimes as objects that are gone."""
+        """One birth of 32 is timed and stands for the others: there are as many lifetimes as objects that are gone."""
         self.run_program("lives", mode="free")
         profile = self.read()
         for function, gone, oldest_first in (("live_briefly", 20000, 0), ("live_on", 18000, 2)):

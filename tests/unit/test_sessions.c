@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sessions of the profiler that begin and end in the middle of what it does, and records that are used again meanwhile. */
+#include <errno.h>
 #include <signal.h>
 #include <ucontext.h>
 
@@ -367,7 +368,7 @@ static void record_and_free_it(void)
     gci_cache_self.budget = 0;
     recorded = gci_alloc_slow(24, KIND_SCANNED);
     freed_bytes = 0;
-    gci_free_slow(recorded, "free");
+    free_fast(recorded, "free");
 }
 
 START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
@@ -389,8 +390,26 @@ START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
 }
 END_TEST
 
+/* As malloc ends by a call of gci_alloc_slow, that has to say so, whoever looks at requests. */
+START_TEST(what_cannot_be_had_is_an_error_for_whoever_records)
+{
+    static const struct sample_hooks all = {.choose = choose_all, .record = write_record};
+    const struct sample_hooks *const recorders[] = {NULL, &all};
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    for (size_t i = 0; i < sizeof recorders / sizeof recorders[0]; i++) {
+        gci_sample_hooks = recorders[i];
+        gci_cache_self.budget = 0;
+        errno = 0;
+        ck_assert_ptr_null(gci_alloc_slow(PTRDIFF_MAX, KIND_SCANNED));
+        ck_assert_int_eq(errno, ENOMEM);
+    }
+    gci_sample_hooks = NULL;
+}
+END_TEST
+
 MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that_the_session_does_not_know_is_nobody,
            a_session_may_begin_in_the_middle_of_a_choice, a_session_may_begin_in_the_middle_of_a_record,
            a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance,
            what_lives_of_a_session_is_not_told_to_the_next, what_is_due_after_a_pause_of_a_busy_thread_is_done,
-           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free)
+           recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free,
+           what_cannot_be_had_is_an_error_for_whoever_records)

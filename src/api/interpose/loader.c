@@ -49,7 +49,7 @@ static bool may_keep(void)
 
 static void *keep_malloc(size_t bytes)
 {
-    return may_keep() ? family_allocate(bytes, KIND_UNCOLLECTABLE) : malloc(bytes);
+    return may_keep() ? alloc_fast(bytes, KIND_UNCOLLECTABLE) : malloc(bytes);
 }
 
 static void *keep_calloc(size_t count, size_t bytes)

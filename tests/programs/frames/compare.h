@@ -110,16 +110,17 @@ static inline bool is_told(const struct stack *stack)
     return count == told_of(stack, own) && memcmp(told, stack->addresses + own, count * sizeof *told) == 0;
 }
 
-static inline bool is_same_by_trail(const struct stack *stack, void **result)
+static inline bool is_same_by_trail(const struct stack *stack, const void *result)
 {
-    if (result == NULL)
-        return true;
-    if (*result == NULL) {
-        *result = digest_of(stack);
+    if (result == NULL) {
+        void **place = gci_context_trail_place(trail);
+        if (place == NULL)
+            return true;
+        *place = digest_of(stack);
         return is_told(stack);
     }
     trails_followed++;
-    return *result == digest_of(stack);
+    return result == digest_of(stack);
 }
 
 /* Both begin with the caller of the function that calls these two. A walk that differs from what the trail tells is none. */

@@ -17,11 +17,8 @@ size_t gci_context_trail_bytes(void)
     return sizeof(struct trail);
 }
 
-/* Odd numbers without a pattern: 2^64 divided by the generalised golden ratios of three and four dimensions. */
+/* 2^64 divided by the generalised golden ratio of three dimensions: odd, and without a pattern. */
 #define HASH_FACTOR UINT64_C(0xd1b54a32d192ed03)
-#define HASH_LANE_1 UINT64_C(0xdb4f0b9175ae2165)
-#define HASH_LANE_2 UINT64_C(0xbbe0563303a4615f)
-#define HASH_LANE_3 UINT64_C(0xa0f2ec75a1fe1575)
 
 /* ---- Results ------------------------------------------------------------------------------------------------------ */
 
@@ -30,22 +27,25 @@ static struct kept_result *set_of(struct trail *trail, uint64_t hash)
     return trail->results[hash >> (64 - SETS_LOG2)];
 }
 
-/* 1 or 0, of which the compiler makes no branch. */
-ALWAYS_INLINE unsigned is_result(const struct kept_result *kept, uint64_t hash)
+/* Where in the set it is cannot be foreseen, so no branch asks. */
+ALWAYS_INLINE void use_if_it_is(void **result, const struct kept_result *kept, uint64_t hash)
 {
-    unsigned is_it = kept->hash == hash;
-    __asm__("" : "+r"(is_it));
-    return is_it;
+    __asm__("cmpq %[hash], %[kept]\n\tcmoveq %[value], %[result]"
+            : [result] "+r"(*result)
+            : [hash] "r"(hash), [kept] "m"(kept->hash), [value] "m"(kept->result)
+            : "cc");
 }
 
-/* Where in the set it is cannot be foreseen, so no branch asks. */
-ALWAYS_INLINE void **find_result(struct trail *trail, uint64_t hash)
+ALWAYS_INLINE void *known_result(struct trail *trail, uint64_t hash)
 {
-    struct kept_result *set = set_of(trail, hash);
-    STATIC_ASSERT(SET_RESULTS == 4, "all are compared");
-    struct kept_result *kept =
-        &set[is_result(&set[1], hash) + 2 * is_result(&set[2], hash) + 3 * is_result(&set[3], hash)];
-    return LIKELY(kept->hash == hash) ? &kept->result : NULL;
+    const struct kept_result *set = set_of(trail, hash);
+    void *result = NULL;
+    STATIC_ASSERT(SET_RESULTS == 4, "all are asked");
+    use_if_it_is(&result, &set[0], hash);
+    use_if_it_is(&result, &set[1], hash);
+    use_if_it_is(&result, &set[2], hash);
+    use_if_it_is(&result, &set[3], hash);
+    return result;
 }
 
 /* In the place of any, where the set is full: the oldest would be the worst choice for a program that comes to more stacks of a
@@ -62,31 +62,40 @@ static void **add_result(struct trail *trail, uint64_t hash)
     return &kept->result;
 }
 
+static void **place_of(struct trail *trail, uint64_t hash)
+{
+    struct kept_result *set = set_of(trail, hash);
+    for (unsigned i = 0; i < SET_RESULTS; i++)
+        if (set[i].hash == hash)
+            return &set[i].result;
+    return add_result(trail, hash);
+}
+
 /* ---- Shapes ------------------------------------------------------------------------------------------------------- */
 
 ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintptr_t returns_to)
 {
-    return &trail->shapes[(start ^ returns_to ^ trail->last_way_hash) * GOLDEN_ODD >> (64 - SHAPES_LOG2)];
+    return &trail->shapes[(start + returns_to + trail->last_way_hash) * GOLDEN_ODD >> (64 - SHAPES_LOG2)];
 }
 
-/* Words are hashed in lanes, so that no step waits for the last one: each lane is a polynomial, whose sums agree for different
- * words as rarely as numbers do by chance, but for the few lowest bits that all words share. */
-#define LANES SHAPE_STEP
-struct lanes {
-    uint64_t sums[LANES];
-};
+/* A polynomial, whose coefficients are sums of SHAPE_STEP words: each word has a factor of its own, and sums for different
+ * words agree as rarely as numbers do by chance, but for the few lowest bits that all words share. Nothing but the
+ * polynomial's own step waits for the last one. The factors in a coefficient fit into an instruction: 2^31 divided by the
+ * golden ratios of two to four dimensions, made odd. */
+#define STEP_FACTOR_1 UINT64_C(0x609fd4d5)
+#define STEP_FACTOR_2 UINT64_C(0x68daa519)
+#define STEP_FACTOR_3 UINT64_C(0x6da785c9)
 
-ALWAYS_INLINE void hash_word(struct lanes *lanes, unsigned lane, uint64_t word)
+ALWAYS_INLINE uint64_t hash_step(uint64_t sum, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3)
 {
-    lanes->sums[lane] = lanes->sums[lane] * HASH_FACTOR + word;
+    STATIC_ASSERT(SHAPE_STEP == 4, "all have factors");
+    return sum * HASH_FACTOR + word0 + word1 * STEP_FACTOR_1 + word2 * STEP_FACTOR_2 + word3 * STEP_FACTOR_3;
 }
 
-ALWAYS_INLINE uint64_t hash_end(const struct lanes *lanes)
+/* The highest bits, which are to choose a set, depend on all. */
+ALWAYS_INLINE uint64_t hash_end(uint64_t sum)
 {
-    STATIC_ASSERT(LANES == 4, "all are added up");
-    uint64_t low = lanes->sums[0] + lanes->sums[1] * HASH_LANE_1;
-    uint64_t high = lanes->sums[2] * HASH_LANE_2 + lanes->sums[3] * HASH_LANE_3;
-    return mixed_product(low + high, GOLDEN_ODD);
+    return mixed_product(sum, GOLDEN_ODD);
 }
 
 READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape, uintptr_t start)
@@ -94,25 +103,22 @@ READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const
     stack_word *words = word_at(start);
     const uint16_t *distance = shape->distances;
     const uint16_t *end = distance + shape->count;
-    struct lanes lanes = {{trail->owner_hash + shape->layout, 0, 0, 0}};
+    uint64_t sum = trail->owner_hash + shape->layout;
     do {
-        hash_word(&lanes, 0, words[distance[0]]);
-        hash_word(&lanes, 1, words[distance[1]]);
-        hash_word(&lanes, 2, words[distance[2]]);
-        hash_word(&lanes, 3, words[distance[3]]);
+        sum = hash_step(sum, words[distance[0]], words[distance[1]], words[distance[2]], words[distance[3]]);
         distance += SHAPE_STEP;
     } while (distance < end);
-    return hash_end(&lanes);
+    return hash_end(sum);
 }
 
 /* Where the last way leads to. Another's shape does no harm: its words would have to be there as well. That there was a stack
  * once which reached as far does not mean that there still is. */
-READS_RAW_MEMORY ALWAYS_INLINE void **find_known(struct trail *trail, uintptr_t start)
+READS_RAW_MEMORY ALWAYS_INLINE void *find_known(struct trail *trail, uintptr_t start)
 {
     const struct shape *shape = shape_of(trail, start, *word_at(start + trail->last_sp - WORD_BYTES));
     if (UNLIKELY(shape->start != start || shape->hi > trail->stack_hi))
         return NULL;
-    return find_result(trail, hash_of(trail, shape, start));
+    return known_result(trail, hash_of(trail, shape, start));
 }
 
 /* A shape that grows. */
@@ -209,7 +215,7 @@ static void begin_anew(struct trail *trail, uint64_t owner)
     if (trail->closed != closed)
         __builtin_memset(trail->steps, 0, sizeof trail->steps);
     trail->owner = owner;
-    trail->owner_hash = mixed_product(owner ^ closed * HASH_LANE_1, GOLDEN_ODD);
+    trail->owner_hash = mixed_product(owner ^ closed * HASH_FACTOR, GOLDEN_ODD);
     trail->closed = closed;
     trail->stack_lo = gci_frames_stack_lo;
     trail->stack_hi = gci_frames_stack_hi;
@@ -221,10 +227,10 @@ static void begin_anew(struct trail *trail, uint64_t owner)
 static uint64_t hash_of_walk(const struct trail *trail)
 {
     size_t count = trail->count < TRAIL_ADDRESSES ? trail->count : TRAIL_ADDRESSES;
-    struct lanes lanes = {{trail->owner_hash + count, 0, 0, 0}};
+    uint64_t sum = trail->owner_hash + count;
     for (size_t i = 0; i < count; i++)
-        hash_word(&lanes, i % LANES, trail->frames[trail->count - 1 - i].returns_to);
-    return hash_end(&lanes);
+        sum = hash_step(sum, trail->frames[trail->count - 1 - i].returns_to, 0, 0, 0);
+    return hash_end(sum);
 }
 
 READS_RAW_MEMORY static void **walk_and_learn(struct trail *trail, uintptr_t start)
@@ -233,8 +239,7 @@ READS_RAW_MEMORY static void **walk_and_learn(struct trail *trail, uintptr_t sta
         return NULL;
     const struct shape *shape = learn_shape(trail, start);
     uint64_t hash = shape != NULL ? hash_of(trail, shape, start) : hash_of_walk(trail);
-    void **result = find_result(trail, hash);
-    return result != NULL ? result : add_result(trail, hash);
+    return place_of(trail, hash);
 }
 
 static bool is_of(const struct trail *trail, uint64_t owner)
@@ -243,27 +248,36 @@ static bool is_of(const struct trail *trail, uint64_t owner)
 }
 
 /* A way may be the beginning of a longer one, which then is looked for. */
-static NOINLINE void **find_otherwise(struct trail *trail, uint64_t owner, uintptr_t start)
+static NOINLINE void *find_otherwise(struct trail *trail, uint64_t owner, uintptr_t start)
 {
+    trail->place = NULL;
     if (!frames_is_known(start) && !gci_frames_learn_stack(start))
         return NULL;
     if (!is_of(trail, owner) || trail->stack_lo != gci_frames_stack_lo || trail->stack_hi != gci_frames_stack_hi)
         begin_anew(trail, owner);
-    void **result = gci_trail_find_way(trail, start) ? find_known(trail, start) : NULL;
-    return result != NULL && *result != NULL ? result : walk_and_learn(trail, start);
+    void *result = gci_trail_find_way(trail, start) ? find_known(trail, start) : NULL;
+    if (result != NULL)
+        return result;
+    trail->place = walk_and_learn(trail, start);
+    return trail->place != NULL ? *trail->place : NULL;
 }
 
-HIDDEN void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
+HIDDEN void *gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers);
 
-void **gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
+void *gci_trail_result(struct trail *trail, uint64_t owner, const uintptr_t *registers)
 {
     uintptr_t start = (uintptr_t)registers;
     if (LIKELY(is_of(trail, owner) && start - trail->stack_lo < trail->room_bytes)) {
-        void **result = find_known(trail, start);
-        if (LIKELY(result != NULL && *result != NULL))
+        void *result = find_known(trail, start);
+        if (LIKELY(result != NULL))
             return result;
     }
     return find_otherwise(trail, owner, start);
+}
+
+void **gci_context_trail_place(const struct trail *trail)
+{
+    return trail->place;
 }
 
 size_t gci_context_trail_addresses(const struct trail *trail, uintptr_t *addresses, size_t limit)

@@ -97,6 +97,7 @@ struct trail {
     uint32_t results_replaced;
     bool is_whole;     /* frames[0] is the last that a walk finds */
     uintptr_t nowhere; /* 0 */
+    void **place;      /* of the last result that was not known; NULL: it has none */
     size_t count;
     size_t passed_count;
     struct own_way ways[WAYS];
