@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* From a request to a pointer, and back. The two hot paths of the library are the inline functions here; everything else
- * is out of line. NULL means that there is no memory; but for gci_alloc_slow, none of it sets errno: api does.
+ * is out of line. NULL means that there is no memory; api sets errno then, but where malloc's hot path ends by a call of
+ * gci_alloc_slow, which does so itself.
  *
  * Hot path of a request: its bytes are taken from the thread's budget, which only small ones pass (alloc/budget.h). The
  * thread's window for the class names one word of free bits. The highest set bit is cleared, its index times the slot size is
  * added to the window's base. The object itself is not touched.
  *
  * Hot path of a free: the block's descriptor tells owner and reciprocal; the slot's bit in its bitmap is
- * set. Everything unusual (another thread's block, large, misuse, a block that is due to be looked at) leaves by one exit.
+ * set. Everything unusual (another thread's block, large, misuse, a block that is due to be looked at) leaves by two exits.
  *
  * Both may be stopped at any instruction (see world/stop.h). A slot that is taken but whose address is not formed yet is
  * safe because the collector leaves the words of windows alone. A slot that is being freed is safe because `block` stays

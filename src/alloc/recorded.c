@@ -12,17 +12,10 @@
 #include "heap/special/sample.h"
 #include "world/critical.h"
 
-ALWAYS_INLINE size_t take_index(const struct window *window, uint64_t bits)
-{
-    size_t index = gci_cpu_highest_bit(bits);
-    *window->word = gci_cpu_without(bits, index);
-    return index;
-}
-
 ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t bits,
                                     const struct sample_hooks *hooks)
 {
-    size_t index = take_index(window, bits);
+    size_t index = window_take_index(window, bits);
     return hooks->record(bytes, window->base + index * window->slot_bytes, window->records + index);
 }
 
@@ -47,7 +40,7 @@ static NOINLINE void *record_for_leaks(size_t bytes, enum block_kind kind, const
     uint64_t bits = *window->word;
     if (UNLIKELY(bits == 0))
         return gci_alloc_chosen(bytes, kind);
-    size_t index = take_index(window, bits);
+    size_t index = window_take_index(window, bits);
     void *block = window->base + index * window->slot_bytes;
     if (LIKELY(window->slot_bytes <= ZEROED_INLINE_MAX))
         zero_slot(block, window->slot_bytes);

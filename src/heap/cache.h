@@ -22,10 +22,16 @@ struct window {
 STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds offsets of windows");
 
 /* The next free slot of a window that has one. */
-ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
+ALWAYS_INLINE size_t window_take_index(const struct window *window, uint64_t bits)
 {
     size_t index = gci_cpu_highest_bit(bits);
     *window->word = gci_cpu_without(bits, index);
+    return index;
+}
+
+ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
+{
+    size_t index = window_take_index(window, bits);
     return window->base + index * window->slot_bytes;
 }
 

@@ -33,8 +33,8 @@ struct sampling {
     uint32_t number;         /* of the thread in the session; 0: several */
     volatile bool is_inside; /* a sample is being taken */
 };
-#define SHARES_ROWS SITE_OWNER(0, UINT32_MAX) /* and the session: a thread without rows of its own */
-static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = SHARES_ROWS};
+#define NO_ROWS SITE_OWNER(0, UINT32_MAX) /* a thread of no session */
+static __thread struct sampling self TLS_INITIAL_EXEC = {.owner = NO_ROWS};
 __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 
 /* ---- Rows of origins -------------------------------------------------------------------------------------------- */
@@ -60,6 +60,8 @@ struct site_row *gci_sampler_row(const struct sample *sample)
 
 static struct sampled_thread threads[SAMPLED_THREADS_MAX];
 static volatile u32_shared thread_count;
+static volatile u32_shared
+    rowless_count; /* threads ever that share rows: owners of none, yet each one of its own, as trails go by that */
 
 uint32_t gci_sampler_thread_count(void)
 {
@@ -111,7 +113,7 @@ static NOINLINE void join(void)
     self.is_idle = true;
     self.untimed = 0;
     self.number = number_thread();
-    self.owner = SITE_OWNER(self.session, self.number != 0 ? self.number : SHARES_ROWS);
+    self.owner = SITE_OWNER(self.session, self.number != 0 ? self.number : NO_ROWS - 1 - u32_add(&rowless_count, 1));
     self.live_bytes = 0;
     self.live_step = LIVE_STEP_BYTES;
     self.last_hidden = 0;
@@ -343,7 +345,7 @@ static void on_freed_of_all(uint64_t origin, size_t bytes, uintptr_t address, fl
 /* ---- Choosing ----------------------------------------------------------------------------------------------------- */
 
 /* Instead of a row where there is no room for one: of no thread and without a name. */
-static struct site_row no_row = {.owner = SHARES_ROWS};
+static struct site_row no_row = {.owner = NO_ROWS};
 
 static struct site_row *find_row_of(const uintptr_t *addresses, size_t depth)
 {

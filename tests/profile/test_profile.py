@@ -146,6 +146,13 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(len({row["thread"] for row in rows}), 4)
         self.assertEqual(len({profile.threads[row["thread"]][0] for row in rows}), 4)
 
+    def test_more_threads_than_have_rows(self):
+        """Those that share rows come by the same caches, and know nothing of one another's stacks."""
+        self.run_program("crowd", mode="free")
+        profile = self.read()
+        sums = self.by_function(profile, profile.last("EXIT"), "from_crowd")
+        self.assertEqual((sums["allocated_objects"], sums["freed_objects"]), (1102 * COUNT, 1102 * COUNT))
+
     def test_stacks_begin_in_the_program(self):
         self.run_program("exact", mode="free")
         profile = self.read()

@@ -131,11 +131,12 @@ static NOINLINE void drop_nothing(void)
     }
 }
 
-static NOINLINE void overwrite_stack(void)
+/* Nothing of what was called before has left on the stack stays there. */
+static NOINLINE void clear_stack(void)
 {
-    volatile char bytes[16384];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = 0;
+    char bytes[16 * 1024];
+    memset(bytes, 0, sizeof bytes);
+    KEEP(bytes);
 }
 
 static void exact(void)
@@ -191,11 +192,55 @@ static void lives(void)
     wait_ns(8 * LIFE_NS); /* all that is left is as old */
 }
 
+/* More threads than have rows of their own, so that the last ones share some. */
+#define CROWD 1100
+#define STACK_BYTES ((size_t)256 << 10)
+
+static NOINLINE void *from_crowd(void *data)
+{
+    for (int i = 0; i < COUNT; i++) {
+        void *volatile block = malloc(24);
+        free(block);
+    }
+    return data;
+}
+
+/* So far below the stack's top. */
+static void *from_depth(void *bytes)
+{
+    return from_crowd(__builtin_alloca(*(size_t *)bytes));
+}
+
+static void run_thread(void *stack, size_t stack_bytes, void *(*start)(void *data), void *data)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstack(&attributes, stack, stack_bytes) != 0 ||
+        pthread_create(&thread, &attributes, start, data) != 0)
+        exit(3);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+/* The last two allocate at one place: above what is all of the second's stack, the first's had callers. */
+static void crowd(void)
+{
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t depth = STACK_BYTES / 2 + 4096;
+    for (int i = 0; i < CROWD; i++)
+        run_thread(stack, STACK_BYTES, from_crowd, NULL);
+    run_thread(stack, STACK_BYTES, from_depth, &depth);
+    depth = 4096;
+    if (mprotect(stack + STACK_BYTES / 2, STACK_BYTES / 2, PROT_NONE) != 0)
+        exit(3);
+    run_thread(stack, STACK_BYTES / 2, from_depth, &depth);
+}
+
 static void reclaimed(void)
 {
     drop();
     drop_nothing();
-    overwrite_stack();
+    clear_stack();
     gca_collect();
     gca_collect();
 }
@@ -242,14 +287,6 @@ static NOINLINE void leak(void)
             *block = malloc(60);
         KEEP(block);
     }
-}
-
-/* Nothing of what leak has left on the stack stays there. */
-static NOINLINE void clear_stack(void)
-{
-    char bytes[16 * 1024];
-    memset(bytes, 0, sizeof bytes);
-    KEEP(bytes);
 }
 
 static void end_now(int signal)
@@ -526,6 +563,8 @@ int main(int count, char **words)
         exact();
     else if (strcmp(what, "lives") == 0)
         lives();
+    else if (strcmp(what, "crowd") == 0)
+        crowd();
     else if (strcmp(what, "reclaimed") == 0)
         reclaimed();
     else if (strcmp(what, "forks") == 0)

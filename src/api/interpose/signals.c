@@ -213,7 +213,9 @@ static bool is_shared(uintptr_t hidden, uint32_t self)
 static void *replacement_of(size_t bytes)
 {
     if (replacement == NULL || gci_usable_bytes(replacement, "sigaltstack") < bytes) {
+        int saved = errno;
         replacement = gci_alloc_zeroed(bytes, KIND_SCANNED);
+        errno = saved;
         gci_thread_ask_exit_call(); /* a thread that has taken no small block has not asked yet */
     }
     return replacement;

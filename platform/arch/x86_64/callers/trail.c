@@ -17,8 +17,11 @@ size_t gci_context_trail_bytes(void)
     return sizeof(struct trail);
 }
 
-/* 2^64 divided by the generalised golden ratio of three dimensions: odd, and without a pattern. */
+/* Odd numbers without a pattern: 2^64 divided by the generalised golden ratios of three and four dimensions, and 2^31 divided by
+ * that of two, which fits into an instruction. */
 #define HASH_FACTOR UINT64_C(0xd1b54a32d192ed03)
+#define SECOND_LANE_FACTOR UINT64_C(0xdb4f0b9175ae2165)
+#define SECOND_WORD_FACTOR UINT64_C(0x609fd4d5)
 
 /* ---- Results ------------------------------------------------------------------------------------------------------ */
 
@@ -78,24 +81,23 @@ ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintp
     return &trail->shapes[(start + returns_to + trail->last_way_hash) * GOLDEN_ODD >> (64 - SHAPES_LOG2)];
 }
 
-/* A polynomial, whose coefficients are sums of SHAPE_STEP words: each word has a factor of its own, and sums for different
- * words agree as rarely as numbers do by chance, but for the few lowest bits that all words share. Nothing but the
- * polynomial's own step waits for the last one. The factors in a coefficient fit into an instruction: 2^31 divided by the
- * golden ratios of two to four dimensions, made odd. */
-#define STEP_FACTOR_1 UINT64_C(0x609fd4d5)
-#define STEP_FACTOR_2 UINT64_C(0x68daa519)
-#define STEP_FACTOR_3 UINT64_C(0x6da785c9)
+/* Words are hashed in two lanes, so that fewer wait for the last ones. A lane is a polynomial, whose coefficients are pairs of
+ * words: pairs that differ by less than 2^31 are different numbers, and all else agrees as rarely as numbers do by chance, but
+ * for the few lowest bits that all words share. */
+struct lanes {
+    uint64_t first;
+    uint64_t second;
+};
 
-ALWAYS_INLINE uint64_t hash_step(uint64_t sum, uint64_t word0, uint64_t word1, uint64_t word2, uint64_t word3)
+ALWAYS_INLINE uint64_t hash_pair(uint64_t sum, uint64_t word, uint64_t second_word)
 {
-    STATIC_ASSERT(SHAPE_STEP == 4, "all have factors");
-    return sum * HASH_FACTOR + word0 + word1 * STEP_FACTOR_1 + word2 * STEP_FACTOR_2 + word3 * STEP_FACTOR_3;
+    return sum * HASH_FACTOR + (word + second_word * SECOND_WORD_FACTOR);
 }
 
 /* The highest bits, which are to choose a set, depend on all. */
-ALWAYS_INLINE uint64_t hash_end(uint64_t sum)
+ALWAYS_INLINE uint64_t hash_end(struct lanes lanes)
 {
-    return mixed_product(sum, GOLDEN_ODD);
+    return mixed_product(lanes.first + lanes.second * SECOND_LANE_FACTOR, GOLDEN_ODD);
 }
 
 READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const struct shape *shape, uintptr_t start)
@@ -103,12 +105,14 @@ READS_RAW_MEMORY ALWAYS_INLINE uint64_t hash_of(const struct trail *trail, const
     stack_word *words = word_at(start);
     const uint16_t *distance = shape->distances;
     const uint16_t *end = distance + shape->count;
-    uint64_t sum = trail->owner_hash + shape->layout;
+    struct lanes lanes = {.first = trail->owner_hash + shape->layout};
+    STATIC_ASSERT(SHAPE_STEP == 4, "two pairs");
     do {
-        sum = hash_step(sum, words[distance[0]], words[distance[1]], words[distance[2]], words[distance[3]]);
+        lanes.first = hash_pair(lanes.first, words[distance[0]], words[distance[1]]);
+        lanes.second = hash_pair(lanes.second, words[distance[2]], words[distance[3]]);
         distance += SHAPE_STEP;
     } while (distance < end);
-    return hash_end(sum);
+    return hash_end(lanes);
 }
 
 /* Where the last way leads to. Another's shape does no harm: its words would have to be there as well. That there was a stack
@@ -227,10 +231,10 @@ static void begin_anew(struct trail *trail, uint64_t owner)
 static uint64_t hash_of_walk(const struct trail *trail)
 {
     size_t count = trail->count < TRAIL_ADDRESSES ? trail->count : TRAIL_ADDRESSES;
-    uint64_t sum = trail->owner_hash + count;
+    struct lanes lanes = {.first = trail->owner_hash + count};
     for (size_t i = 0; i < count; i++)
-        sum = hash_step(sum, trail->frames[trail->count - 1 - i].returns_to, 0, 0, 0);
-    return hash_end(sum);
+        lanes.first = hash_pair(lanes.first, trail->frames[trail->count - 1 - i].returns_to, 0);
+    return hash_end(lanes);
 }
 
 READS_RAW_MEMORY static void **walk_and_learn(struct trail *trail, uintptr_t start)
