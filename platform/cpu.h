@@ -12,7 +12,7 @@
 
 /* gci_cpu_or(at, bits): *at |= bits in one step as seen by a signal on the same thread (not by other threads).
  * gci_cpu_add(at, value): *at += value, in one step as above. gci_cpu_count(at): ++*at, the same, of 32 bits.
- * gci_cpu_test(at, bits): whether any of them is set in *at.
+ * gci_cpu_test(at, bits): whether any of them is set in *at. gci_cpu_is_set(at): *at, which may change at any time.
  * gci_cpu_spend(at, amount): *at -= amount, modulo 2^64, in one step as above; whether *at was no more than that.
  * gci_cpu_ticks(): a counter that goes at a constant pace, for times where asking the clock costs too much.
  * gci_cpu_highest_bit(bits): index of the highest set bit; bits is not 0.

@@ -274,8 +274,7 @@ void gci_free_not_own(void *block, const char *function, struct block *descripto
     if (LIKELY(sampled == NULL) || UNLIKELY(hooks == NULL) ||
         u32_load(&descriptor->custody) != (sampled->id | HAS_SAMPLES) || UNLIKELY(descriptor->countdown <= 1))
         goto anyhow;
-    uint32_t unit = (uint32_t)(((uintptr_t)block - heap->base) >> BLOCK_SHIFT);
-    struct sample *record = sample_at(heap, unit, (uint32_t)(product >> 32));
+    struct sample *record = sample_in_block(heap, (uintptr_t)block - heap->base, product >> 32);
     uint64_t origin = word_load(&record->origin);
     if (UNLIKELY(origin == 0))
         goto anyhow;

@@ -42,7 +42,7 @@ __thread const struct site_place *gci_sampler_place TLS_INITIAL_EXEC;
 /* Of any origin, which may be of an earlier session. */
 ALWAYS_INLINE struct site_row *row_of(uint64_t origin)
 {
-    return gci_sites_row((uint32_t)(origin & ((1u << SITE_NAME_ROW_BITS) - 1)) - 1);
+    return gci_sites_rows + (origin & ((1u << SITE_NAME_ROW_BITS) - 1)) - 1;
 }
 
 ALWAYS_INLINE bool is_named(const struct site_row *row, uint64_t origin)
@@ -121,7 +121,7 @@ static NOINLINE void join(void)
 
 bool gci_sampler_enter(void)
 {
-    bool was_inside = self.is_inside;
+    bool was_inside = gci_cpu_is_set(&self.is_inside);
     self.is_inside = true;
     return !was_inside;
 }
@@ -530,9 +530,9 @@ static void *on_record(size_t bytes, void *block, struct sample *record)
     uint64_t name;
     if (!begin_choice())
         return block;
+    record->bytes = (uint32_t)bytes; /* for later, so that no register is saved for it */
     if (UNLIKELY(self.seen != gci_session.number))
         catch_up();
-    record->bytes = (uint32_t)bytes;
     struct site_row *row = find_row_of_any();
     uint64_t time = birth_time();
     critical_enter_brief();
@@ -542,8 +542,9 @@ static void *on_record(size_t bytes, void *block, struct sample *record)
         if (UNLIKELY(word_load(&row->own.allocated_objects) < (uint64_t)AGE_TIMED_FIRST * SITE_OBJECT))
             time = time_first();
         put(record, name, time, WHOLE);
-        count_born(row, SITE_OBJECT, record->bytes);
-        self.live_bytes += record->bytes;
+        uint32_t bytes_asked = record->bytes;
+        count_born(row, SITE_OBJECT, bytes_asked);
+        self.live_bytes += bytes_asked;
     } else {
         record_anyhow(row, time, record);
     }

@@ -39,7 +39,7 @@ static inline void critical_leave(void)
     __asm__ volatile("" : : : "memory");
     if (gci_critical.depth == 1)
         errno = gci_critical.saved_errno;
-    if (--gci_critical.depth == 0 && UNLIKELY(gci_critical.stop_is_pending))
+    if (--gci_critical.depth == 0 && UNLIKELY(gci_cpu_is_set(&gci_critical.stop_is_pending)))
         gci_world_answer_stop();
 }
 
@@ -53,7 +53,7 @@ static inline void critical_enter_brief(void)
 static inline void critical_leave_brief(void)
 {
     __asm__ volatile("" : : : "memory");
-    if (--gci_critical.depth == 0 && UNLIKELY(gci_critical.stop_is_pending))
+    if (--gci_critical.depth == 0 && UNLIKELY(gci_cpu_is_set(&gci_critical.stop_is_pending)))
         gci_world_answer_stop();
 }
 

@@ -24,6 +24,14 @@ ALWAYS_INLINE void gci_cpu_count(volatile uint32_t *at)
     __asm__ volatile("incl %0" : "+m"(*at) : : "cc");
 }
 
+/* The compiler loads what is volatile before it looks at it. */
+ALWAYS_INLINE bool gci_cpu_is_set(const volatile bool *at)
+{
+    bool is_set;
+    __asm__ volatile("cmpb $0, %1" : "=@ccne"(is_set) : "m"(*at));
+    return is_set;
+}
+
 /* The compiler loads the word and keeps a copy of the bits; the processor needs neither. */
 ALWAYS_INLINE bool gci_cpu_test(const uint64_t *at, uint64_t bits)
 {

@@ -81,11 +81,19 @@ ALWAYS_INLINE struct sample *sample_at(const struct heap *heap, uint32_t unit, u
     return heap->samples + (size_t)unit * (BLOCK_BYTES / GRANULE_BYTES) + slot;
 }
 
+/* Of that slot of the block that `offset`, from the heap's base on, lies in: as large as the block are its records. */
+ALWAYS_INLINE struct sample *sample_in_block(const struct heap *heap, uintptr_t offset, size_t slot)
+{
+    STATIC_ASSERT(sizeof(struct sample) == GRANULE_BYTES, "records of a block take BLOCK_BYTES");
+    char *records = (char *)heap->samples + (offset & ~(uintptr_t)(BLOCK_BYTES - 1));
+    return (struct sample *)records + slot;
+}
+
 ALWAYS_INLINE struct sample *sample_of_small(const void *block)
 {
     uintptr_t offset = (uintptr_t)block - gci_heap.base;
-    uint32_t unit = (uint32_t)(offset >> BLOCK_SHIFT);
-    return sample_at(&gci_heap, unit, slot_of_offset(offset % BLOCK_BYTES, gci_heap.meta.hot[unit].reciprocal));
+    uint32_t reciprocal = gci_heap.meta.hot[offset >> BLOCK_SHIFT].reciprocal;
+    return sample_in_block(&gci_heap, offset, slot_of_offset(offset % BLOCK_BYTES, reciprocal));
 }
 
 /* As gci_sample_put for a small object at `address`. */
