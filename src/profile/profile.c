@@ -52,13 +52,32 @@ uint64_t gci_profile_default_rate(enum profile_level level)
     return level == PROFILE_LEVEL_FULL ? 1 : level == PROFILE_LEVEL_SITE ? SITE_RATE_BYTES : SAMPLE_RATE_BYTES;
 }
 
-/* A handler of the program that forks, or whose request makes a cycle run, must not find the lock held below it. */
-static uint64_t lock_file(void)
+/* What is to be given back with the lock of the file. A handler of the program that forks, or whose request makes a cycle run,
+ * must not find the lock held below it: signals are blocked. But it may itself have interrupted a sample, which goes on
+ * afterwards. */
+struct file_hold {
+    uint64_t blocked;
+    bool has_entered;
+};
+
+static bool try_file(struct file_hold *hold, bool may_wait)
 {
-    uint64_t blocked = gci_stop_block_signals();
-    gci_lock_acquire(&file_lock);
-    gci_sampler_enter();
-    return blocked;
+    hold->blocked = gci_stop_block_signals();
+    if (may_wait)
+        gci_lock_acquire(&file_lock);
+    if (may_wait || gci_lock_try(&file_lock)) {
+        hold->has_entered = gci_sampler_enter();
+        return true;
+    }
+    gci_stop_restore_signals(hold->blocked);
+    return false;
+}
+
+static struct file_hold lock_file(void)
+{
+    struct file_hold hold;
+    try_file(&hold, true);
+    return hold;
 }
 
 /* After the lock was let go: an order that came meanwhile has found it taken, or finds it free (profile/look/request.c). */
@@ -71,17 +90,20 @@ static void serve_orders(void)
     gci_request_serve_now();
 }
 
-static void release_file(uint64_t blocked)
+/* Who serves requests looks for orders himself. */
+static void release_file(struct file_hold hold, bool is_serving)
 {
+    if (hold.has_entered)
+        gci_sampler_leave();
     gci_lock_release(&file_lock);
-    gci_stop_restore_signals(blocked);
-    serve_orders();
+    gci_stop_restore_signals(hold.blocked);
+    if (!is_serving)
+        serve_orders();
 }
 
-static void unlock_file(uint64_t blocked)
+static void unlock_file(struct file_hold hold)
 {
-    gci_sampler_leave();
-    release_file(blocked);
+    release_file(hold, false);
 }
 
 /* ---- The file ----------------------------------------------------------------------------------------------------- */
@@ -253,21 +275,19 @@ static void do_due(uint64_t now_ns, bool must_have_moment)
 
 static void work(void) /* on a thread that is about to sample */
 {
-    uint64_t blocked = gci_stop_block_signals();
-    if (!gci_lock_try(&file_lock)) {
-        gci_stop_restore_signals(blocked);
+    struct file_hold hold;
+    if (!try_file(&hold, false))
         return;
-    }
     if (u32_load(&is_on) != 0)
         do_due(gci_age_now_ns(), false);
-    release_file(blocked);
+    unlock_file(hold);
 }
 
 void gci_profile_note_cycle(const struct cycle_report *report)
 {
     if (u32_load(&is_on) == 0 || report->is_given_up)
         return;
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     struct profile_cycle cycle = {.time_ns = gci_age_now_ns(),
                                   .pause_ns = report->pause_ns,
                                   .mark_ns = report->roots_ns + report->mark_ns,
@@ -281,7 +301,7 @@ void gci_profile_note_cycle(const struct cycle_report *report)
                                   .threads = report->threads};
     if (u32_load(&is_on) != 0 && !needs_file)
         gci_writer_record(&writer, PROFILE_CYCLE, &cycle, sizeof cycle);
-    unlock_file(blocked);
+    unlock_file(hold);
 }
 
 /* ---- On and off --------------------------------------------------------------------------------------------------- */
@@ -339,9 +359,9 @@ static int start(const struct profile_plan *plan)
 
 int gci_profile_start(const struct profile_plan *plan)
 {
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     int error = start(plan);
-    unlock_file(blocked);
+    unlock_file(hold);
     return error;
 }
 
@@ -399,18 +419,18 @@ static const struct profile_extra nothing_more = {0};
 
 int gci_profile_stop(void)
 {
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     int error = end(&nothing_more);
-    unlock_file(blocked);
+    unlock_file(hold);
     return error;
 }
 
 void gci_profile_at_exit(const struct roots_caller *caller, bool with_graph)
 {
     const struct profile_extra extra = {.leaks = true, .graph = with_graph, .caller = caller};
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     end(&extra);
-    unlock_file(blocked);
+    unlock_file(hold);
 }
 
 static int dump_to(const char *path, const struct profile_extra *extra)
@@ -454,69 +474,41 @@ static bool take_copier(void)
 
 int gci_profile_dump(const char *path)
 {
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     int error = u32_load(&is_on) == 0 ? ESRCH : path != NULL ? dump_to(path, &nothing_more) : dump_here();
-    unlock_file(blocked);
+    unlock_file(hold);
     return error;
 }
 
-/* In a handler: what it has interrupted may hold the lock, or be in the middle of a sample and go on with it. */
-struct file_try {
-    uint64_t blocked;
-    bool has_entered;
-};
-
-static bool try_file(struct file_try *try, bool may_wait)
-{
-    try->blocked = gci_stop_block_signals();
-    if (may_wait)
-        gci_lock_acquire(&file_lock);
-    if (may_wait || gci_lock_try(&file_lock)) {
-        try->has_entered = gci_sampler_enter();
-        return true;
-    }
-    gci_stop_restore_signals(try->blocked);
-    return false;
-}
-
-/* Who serves requests looks for orders himself. */
-static void end_try(const struct file_try *try, bool is_serving)
-{
-    if (try->has_entered)
-        gci_sampler_leave();
-    gci_lock_release(&file_lock);
-    gci_stop_restore_signals(try->blocked);
-    if (!is_serving)
-        serve_orders();
-}
+/* The next may be called in a handler: what that has interrupted may hold the lock. */
 
 int gci_profile_dump_with(const char *path, const struct profile_extra *extra)
 {
-    struct file_try try;
-    if (!try_file(&try, extra->may_wait))
+    struct file_hold hold;
+    if (!try_file(&hold, extra->may_wait))
         return EINPROGRESS;
     int error = take_copier() ? dump_to(path, extra) : ENOMEM;
-    end_try(&try, !extra->may_wait);
+    release_file(hold, !extra->may_wait);
     return error;
 }
 
 int gci_profile_try_start(const struct profile_plan *plan)
 {
-    struct file_try try;
-    if (!try_file(&try, false))
+    struct file_hold hold;
+    if (!try_file(&hold, false))
         return EINPROGRESS;
     int error = start(plan);
-    end_try(&try, true);
+    release_file(hold, true);
     return error;
 }
 
 int gci_profile_try_stop(const struct profile_extra *extra)
 {
-    struct file_try try;
-    if (!try_file(&try, false))
+    struct file_hold hold;
+    if (!try_file(&hold, false))
         return EINPROGRESS;
     int error = end(extra);
-    end_try(&try, true);
+    release_file(hold, true);
     return error;
 }
 
@@ -542,14 +534,14 @@ static void note(enum profile_note what)
 
 int gci_profile_try_note(enum profile_note what)
 {
-    struct file_try try;
+    struct file_hold hold;
     if (!gci_profile_has_begun_file())
         return ESRCH;
-    if (critical_is_inside() || !try_file(&try, false))
+    if (critical_is_inside() || !try_file(&hold, false))
         return EINPROGRESS;
     if (gci_profile_has_begun_file())
         note(what);
-    end_try(&try, what == PROFILE_NOTE_WHEN_DUE);
+    release_file(hold, what == PROFILE_NOTE_WHEN_DUE);
     return 0;
 }
 
@@ -560,11 +552,11 @@ const char *gci_profile_path(void)
 
 int gci_profile_set_rate(uint64_t rate_bytes)
 {
-    uint64_t blocked = lock_file();
+    struct file_hold hold = lock_file();
     bool is_there = u32_load(&is_on) != 0;
     if (is_there)
         gci_sampler_set_rate(rate_bytes != 0 ? rate_bytes : gci_profile_default_rate(gci_session.level));
-    unlock_file(blocked);
+    unlock_file(hold);
     return is_there ? 0 : ESRCH;
 }
 

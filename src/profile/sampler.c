@@ -61,7 +61,7 @@ struct site_row *gci_sampler_row(const struct sample *sample)
 static struct sampled_thread threads[SAMPLED_THREADS_MAX];
 static volatile u32_shared thread_count;
 static volatile u32_shared
-    rowless_count; /* threads ever that share rows: owners of none, yet each one of its own, as trails go by that */
+    rowless_count; /* threads so far that have no number: trails know even these by an owner of each */
 
 uint32_t gci_sampler_thread_count(void)
 {
@@ -400,9 +400,7 @@ static NOINLINE struct site_row *find_row_slowly(struct trail *trail)
         take_trail(gci_cache_self.cache);
     if (result == NULL)
         return find_row();
-    struct site_row *row = find_row_of_trail(trail);
-    *result = row == &no_row ? NULL : row; /* there may be room later: where memory was short */
-    return row;
+    return *result = find_row_of_trail(trail);
 }
 
 /* Where every object is chosen, most stacks were seen not long ago. Trails name rows, and these are of one thread and session: a

@@ -215,7 +215,8 @@ static void run_thread(void *stack, size_t stack_bytes, void *(*start)(void *dat
 {
     pthread_t thread;
     pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstack(&attributes, stack, stack_bytes) != 0 ||
+    if (stack == MAP_FAILED || pthread_attr_init(&attributes) != 0 ||
+        pthread_attr_setstack(&attributes, stack, stack_bytes) != 0 ||
         pthread_create(&thread, &attributes, start, data) != 0)
         exit(3);
     pthread_join(thread, NULL);

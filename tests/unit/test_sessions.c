@@ -10,6 +10,7 @@
 #include "heap/resolve.h"
 #include "heap/special/sample.h"
 #include "profile/age.h"
+#include "profile/profile.h"
 #include "profile/sampler.h"
 #include "profile/sites.h"
 #include "profile/writer.h"
@@ -390,6 +391,23 @@ START_TEST(a_record_may_be_used_again_once_its_slot_is_free)
 }
 END_TEST
 
+/* A handler's request makes a cycle run, of which the profile is to tell; then the sample below goes on. */
+START_TEST(what_is_written_in_the_middle_of_a_sample_does_not_end_it)
+{
+    const struct profile_plan plan = {.level = PROFILE_LEVEL_SITE, .version = ""};
+    const struct cycle_report report = {.number = 1};
+    ck_assert_int_eq(gci_heap_init(&gci_heap), 0);
+    ck_assert_int_eq(gci_profile_start(&plan), 0);
+    ck_assert(gci_sampler_enter());
+    gci_profile_note_cycle(&report);
+    ck_assert(!gci_sampler_enter());
+    gci_sampler_leave();
+    ck_assert_int_eq(gci_profile_stop(), 0);
+    ck_assert(gci_sampler_enter());
+    gci_sampler_leave();
+}
+END_TEST
+
 /* As malloc ends by a call of gci_alloc_slow, that has to say so, whoever looks at requests. */
 START_TEST(what_cannot_be_had_is_an_error_for_whoever_records)
 {
@@ -412,4 +430,5 @@ MAKE_SUITE(sessions, a_sample_is_of_the_session_that_begins_in_it, a_thread_that
            a_session_that_chooses_all_may_begin_in_the_middle_of_a_choice_by_chance,
            what_lives_of_a_session_is_not_told_to_the_next, what_is_due_after_a_pause_of_a_busy_thread_is_done,
            recording_may_end_in_the_middle_of_a_request, a_record_may_be_used_again_once_its_slot_is_free,
+           what_is_written_in_the_middle_of_a_sample_does_not_end_it,
            what_cannot_be_had_is_an_error_for_whoever_records)

@@ -114,7 +114,7 @@ static int switch_profile(const struct roots_caller *caller)
     return failure;
 }
 
-/* Who has the file comes back when he lets it go (profile.c: release_file). */
+/* Who has the file comes back when he lets it go (profile.c: unlock_file). */
 static void do_orders(const struct roots_caller *caller)
 {
     while (gci_request_orders() != 0 && switch_profile(caller) != EINPROGRESS)

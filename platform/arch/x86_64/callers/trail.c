@@ -82,8 +82,8 @@ ALWAYS_INLINE struct shape *shape_of(struct trail *trail, uintptr_t start, uintp
 }
 
 /* Words are hashed in two lanes, so that fewer wait for the last ones. A lane is a polynomial, whose coefficients are pairs of
- * words: pairs that differ by less than 2^31 are different numbers, and all else agrees as rarely as numbers do by chance, but
- * for the few lowest bits that all words share. */
+ * words: pairs whose first words differ by less than the second's factor are different numbers, and all else agrees as rarely as
+ * numbers do by chance, but for the few lowest bits that all words share. */
 struct lanes {
     uint64_t first;
     uint64_t second;
