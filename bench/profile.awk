@@ -43,8 +43,8 @@ NR == 1 {
     if (!(key in runs))
         order[++keys] = key
     runs[key]++
-    cpu[key, runs[key]] = value("cpu_ms")
-    peak[key, runs[key]] = value("peak_kib")
+    cpu[key, runs[key]] = value("cpu_ms") + 0 # a number, or it would be sorted as text
+    peak[key, runs[key]] = value("peak_kib") + 0
     said[key] = value("said")
 }
 
