@@ -60,8 +60,7 @@ struct site_row *gci_sampler_row(const struct sample *sample)
 
 static struct sampled_thread threads[SAMPLED_THREADS_MAX];
 static volatile u32_shared thread_count;
-static volatile u32_shared
-    rowless_count; /* threads so far that have no number: trails know even these by an owner of each */
+static volatile u32_shared rowless_count; /* threads so far without a number: an owner of each, for trails */
 
 uint32_t gci_sampler_thread_count(void)
 {
