@@ -115,21 +115,21 @@ struct attempt {
     bool is_stale; /* result: it must be */
 };
 
-/* NULL where a signal handler that allocates (none should) has emptied the window meanwhile. */
+/* NULL where the window has nothing: others may have shut it, or a signal handler that allocates have emptied it, right after
+ * it was filled. */
 static void *take_if_any(const struct window *window)
 {
-    uint64_t bits = *window->word;
-    return LIKELY(bits != 0) ? window_take(window, bits) : NULL;
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
+    return LIKELY(bits != 0) ? window_take(window, word, bits) : NULL;
 }
 
 static enum refill_result take_small_from(struct cache *cache, struct attempt *attempt, void **block)
 {
     struct window *window = &cache->windows[attempt->kind][attempt->class_index];
     enum refill_result result = REFILL_DONE;
-    if (*window->word == 0)
+    while (result == REFILL_DONE && (*block = take_if_any(window)) == NULL)
         result = gci_refill(&gci_heap, cache, attempt->kind, attempt->class_index, attempt->may_collect);
-    if (result == REFILL_DONE && (*block = take_if_any(window)) == NULL)
-        result = REFILL_NEEDS_MEMORY;
     return result;
 }
 
@@ -409,7 +409,7 @@ static void *take_chosen_from_own(const struct attempt *attempt)
     void *block = NULL;
     critical_enter_brief();
     const struct window *window = &sampled->windows[attempt->kind][attempt->class_index];
-    if (*window->word != 0 || gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
+    if (*window_word(window) != 0 || gci_refill_window(&gci_heap, sampled, attempt->kind, attempt->class_index))
         block = take_if_any(window);
     if (LIKELY(block != NULL))
         sample_put_small(sample_of_small(block), attempt->sample, attempt->asked_bytes, (uintptr_t)block);
@@ -512,8 +512,10 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind)
         return allocate_chosen(bytes, bytes, alignment, kind, NULL);
     if (LIKELY(class_index < CLASS_COUNT && may_use_own())) {
         const struct window *window = &gci_cache_self.cache->windows[kind][class_index];
-        uint64_t bits = *window->word;
-        block = LIKELY(bits != 0) ? window_take(window, bits) : take_from_own(gci_cache_self.cache, kind, class_index);
+        uint64_t *word = window_word(window);
+        uint64_t bits = *word;
+        block = LIKELY(bits != 0) ? window_take(window, word, bits)
+                                  : take_from_own(gci_cache_self.cache, kind, class_index);
     }
     return LIKELY(block != NULL) ? block : allocate_aligned(bytes, alignment, kind);
 }

@@ -102,10 +102,11 @@ ALWAYS_INLINE void *alloc_fast_or(size_t bytes, enum block_kind kind, void *(*sl
     if (UNLIKELY(budget_spend(bytes)))
         return slow(bytes, kind);
     const struct window *window = cache_window(gci_cache_self.cache, kind, size_class_window(bytes));
-    uint64_t bits = *window->word;
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
     if (UNLIKELY(bits == 0))
         return slow(bytes, kind);
-    return window_take(window, bits);
+    return window_take(window, word, bits);
 }
 
 ALWAYS_INLINE void *alloc_fast(size_t bytes, enum block_kind kind)
@@ -133,10 +134,11 @@ ALWAYS_INLINE void *alloc_zeroed_fast(size_t bytes, enum block_kind kind,
     if (UNLIKELY(bytes > ZEROED_INLINE_MAX))
         return slow(bytes, kind);
     const struct window *window = cache_window(gci_cache_self.cache, kind, size_class_window(bytes));
-    uint64_t bits = *window->word;
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
     if (UNLIKELY(bits == 0 || !budget_take(bytes)))
         return slow(bytes, kind);
-    void *block = window_take(window, bits);
+    void *block = window_take(window, word, bits);
     zero_slot(block, window->slot_bytes);
     return block;
 }

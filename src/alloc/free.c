@@ -113,12 +113,54 @@ static void wake(struct heap *heap, uint32_t unit)
     critical_leave();
 }
 
+/* Two frees of one slot at the same time, the owner's (O) and another thread's (R), neither of which finds that the other has
+ * been: O sets the bit in `free`, R that in `remote`. Were the slot handed out again from there, and R's bit taken over later,
+ * two objects would be one. So nobody gets the slot before its owner has compared the two words, once both frees are over. (One
+ * that is not over may as well be of the next object in the slot: nobody can tell.)
+ *
+ * A slot of `free` is handed out from an open window, or as a recent one (alloc/refill.h), where the bits are compared.
+ *   - O's window opens on the word after O's free: it compares after it is open (alloc/refill.c: look_for_races). Either it sees
+ *     HAS_REMOTE and R's bit, or R, which looks at custody and at the free bit after it has set its own, sees the window, and
+ *     shuts it.
+ *   - The window is open on the word all the time, and O found HAS_REMOTE, so that it took the slow way: it sets its bit and then
+ *     looks at R's, R the other way round, each with a barrier between. One sees the other's: O says so, R shuts the window.
+ *   - The window is open, and O took a short way: HAS_REMOTE was not set when it looked. Whoever sets it shuts the window, and
+ *     says by IS_SHUT that it is done. Before, each R shuts the window itself, so when R's free is over it is shut. It opens
+ *     again in a request of O, thus after O's free, by way of a comparison. (A request in a signal handler in the
+ *     middle of O's free is the exception: no comparison is due after it.)
+ * R does not end the process for a free bit, as O may have taken R's bit over just now.
+ * A window that is shut too often costs O a look, no more. */
+READS_OTHERS_BITS static bool is_noted(const struct block *block, struct slot slot)
+{
+    return (u32_load(&block->custody) & IS_NOTED) == IS_NOTED &&
+           !(block->free[slot.index / BITS_PER_WORD] & slot_bit(slot));
+}
+
+/* Of a slot of `cache` that it has just freed: whether another thread has done so as well, and the window is open on it. */
+static bool is_in_race(const struct heap *heap, const struct cache *cache, struct slot slot)
+{
+    const struct block *block = block_at(heap, slot.unit);
+    unsigned index = slot.index / BITS_PER_WORD;
+    fence_full();
+    return own_cache_of(block) == cache && block->window_word == index &&
+           (block->free[index] & word_load(&block->remote[index]) & slot_bit(slot));
+}
+
+static void free_own_among_remote(struct heap *heap, struct cache *cache, struct slot slot, const void *start,
+                                  const char *function)
+{
+    free_own(heap, cache, slot);
+    if (UNLIKELY(is_in_race(heap, cache, slot)))
+        gci_misuse_explain(start, function);
+}
+
 static void free_remote(struct heap *heap, struct slot slot, const void *start, const char *function)
 {
     struct block *block = block_at(heap, slot.unit);
     if (UNLIKELY(!block_set_remote(block, slot.index / BITS_PER_WORD, slot_bit(slot))))
         gci_misuse_explain(start, function);
-    uint32_t count = block_count_remote(block);
+    uint32_t count =
+        LIKELY(is_noted(block, slot)) ? block_count_remote(block) : gci_cache_count_remote(heap, slot.unit);
     if (UNLIKELY(block_is_due(block, count)))
         wake(heap, slot.unit);
 }
@@ -162,10 +204,12 @@ READS_OTHERS_BITS static bool free_short(struct heap *heap, const void *block, c
         forget_special(heap, block);
     if (UNLIKELY(custody & HAS_SAMPLES))
         forget_sample(heap, slot, cache != NULL);
-    if (cache != NULL)
-        free_own(heap, cache, slot);
-    else
+    if (cache == NULL)
         free_remote(heap, slot, block, function);
+    else if (custody & HAS_REMOTE)
+        free_own_among_remote(heap, cache, slot, block, function);
+    else
+        free_own(heap, cache, slot);
     return true;
 }
 
@@ -233,7 +277,7 @@ static void free_by_any_way(void *block, const char *function)
     if (object.is_large)
         free_run(&gci_heap, object.unit, block, function);
     else if (cache != NULL && !is_freed_by_others(&gci_heap, slot))
-        free_own(&gci_heap, cache, slot);
+        free_own_among_remote(&gci_heap, cache, slot, block, function);
     else
         free_remote(&gci_heap, slot, block, function);
 }

@@ -12,10 +12,10 @@
 #include "heap/special/sample.h"
 #include "world/critical.h"
 
-ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t bits,
+ALWAYS_INLINE void *take_and_record(size_t bytes, const struct window *window, uint64_t *word, uint64_t bits,
                                     const struct sample_hooks *hooks)
 {
-    size_t index = window_take_index(window, bits);
+    size_t index = window_take_index(word, bits);
     return hooks->record(bytes, window->base + index * window->slot_bytes, window->records + index);
 }
 
@@ -25,8 +25,10 @@ static NOINLINE void *refill_and_record(size_t bytes, enum block_kind kind, cons
     size_t offset = size_class_window(bytes);
     const struct window *window = cache_window(sampled, kind, offset);
     bool is_open = gci_refill_window(&gci_heap, sampled, kind, (unsigned)(offset / WINDOW_BYTES));
-    uint64_t bits = *window->word;
-    return LIKELY(is_open && bits != 0) ? take_and_record(bytes, window, bits, hooks) : gci_alloc_chosen(bytes, kind);
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
+    return LIKELY(is_open && bits != 0) ? take_and_record(bytes, window, word, bits, hooks)
+                                        : gci_alloc_chosen(bytes, kind);
 }
 
 /* Where leaks are looked for, the slot has room for an end, and holds nothing of what was in it before. */
@@ -35,12 +37,13 @@ static NOINLINE void *record_for_leaks(size_t bytes, enum block_kind kind, const
     struct cache *sampled = gci_cache_self.cache->sampled;
     size_t offset = size_class_window(alloc_with_end(bytes));
     const struct window *window = cache_window(sampled, kind, offset);
-    if (*window->word == 0)
+    if (*window_word(window) == 0)
         gci_refill_window(&gci_heap, sampled, kind, (unsigned)(offset / WINDOW_BYTES));
-    uint64_t bits = *window->word;
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
     if (UNLIKELY(bits == 0))
         return gci_alloc_chosen(bytes, kind);
-    size_t index = window_take_index(window, bits);
+    size_t index = window_take_index(word, bits);
     void *block = window->base + index * window->slot_bytes;
     if (LIKELY(window->slot_bytes <= ZEROED_INLINE_MAX))
         zero_slot(block, window->slot_bytes);
@@ -57,6 +60,8 @@ void *gci_alloc_recorded(size_t bytes, enum block_kind kind, const struct sample
     if (UNLIKELY(gci_options.mode == MODE_LEAKS))
         return record_for_leaks(bytes, kind, hooks);
     const struct window *window = cache_window(sampled, kind, size_class_window(bytes));
-    uint64_t bits = *window->word;
-    return LIKELY(bits != 0) ? take_and_record(bytes, window, bits, hooks) : refill_and_record(bytes, kind, hooks);
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
+    return LIKELY(bits != 0) ? take_and_record(bytes, window, word, bits, hooks)
+                             : refill_and_record(bytes, kind, hooks);
 }

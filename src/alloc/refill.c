@@ -137,6 +137,14 @@ ALWAYS_INLINE void take_over_reclaimed(struct heap *heap, uint32_t unit, unsigne
     heap->meta.scan[unit][index] = 0;
 }
 
+/* Others may have freed a slot of the word at the same time as we did: see free.c. */
+static void look_for_races(struct heap *heap, uint32_t unit, unsigned index)
+{
+    fence_full();
+    if (UNLIKELY(u32_load(&block_at(heap, unit)->custody) & HAS_REMOTE))
+        gci_block_fold_word(heap, unit, index);
+}
+
 /* The word comes last: before, the window has nothing, so that not even a signal handler that allocates (none should)
  * gets a slot of the one word at an address of the other. */
 static void set_window(struct heap *heap, struct window *window, uint32_t unit, unsigned index, size_t slot_bytes)
@@ -148,7 +156,8 @@ static void set_window(struct heap *heap, struct window *window, uint32_t unit, 
     window->slot_bytes = slot_bytes;
     window->records = heap->samples == NULL ? NULL : sample_at(heap, unit, index * BITS_PER_WORD);
     __asm__ volatile("" : : : "memory");
-    window->word = &block->free[index];
+    word_store(&window->word, (uintptr_t)&block->free[index]);
+    look_for_races(heap, unit, index);
     refill_forget_frozen(heap, unit, index);
     release_reopen(block, index, slot_bytes);
 }
@@ -193,6 +202,13 @@ static bool should_return(const struct block *block, unsigned to, unsigned words
     return to <= block->unused_words && freed > 0 && are_many((uint32_t)freed, block, words);
 }
 
+/* Words of the current block that may come next: those before the window's. That one too, where others have shut the window: else
+ * it has no bits left. */
+static unsigned words_to_come(const struct block *block)
+{
+    return block->window_word + (block->free[block->window_word] != 0 ? 1u : 0u);
+}
+
 /* Whether the current block has slots that only the heap limit keeps back. */
 enum window_result { WINDOW_OPEN, WINDOW_AT_LIMIT, WINDOW_NONE };
 
@@ -204,7 +220,7 @@ static enum window_result open_window(struct heap *heap, struct cache *cache, en
         return WINDOW_NONE;
     struct block *block = block_at(heap, unit);
     unsigned words = gci_size_classes[class_index].words;
-    unsigned to = block->window_word == NO_WINDOW ? words : block->window_word;
+    unsigned to = block->window_word == NO_WINDOW ? words : words_to_come(block);
     unsigned index = find_word(heap, unit, 0, should_return(block, to, words) ? words : to);
     if (index == NO_WINDOW)
         return WINDOW_NONE;
@@ -224,7 +240,7 @@ bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind k
     if (unit == 0 || block->window_word == NO_WINDOW)
         return false;
     unsigned words = gci_size_classes[class_index].words;
-    unsigned index = find_used_word(block, block->window_word);
+    unsigned index = find_used_word(block, words_to_come(block));
     if (index == NO_WINDOW && are_many(take_frees(block), block, words))
         index = find_used_word(block, words);
     if (index == NO_WINDOW)

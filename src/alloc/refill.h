@@ -88,6 +88,13 @@ ALWAYS_INLINE bool refill_is_still_free(const struct heap *heap, const struct ca
            (block_at(heap, unit)->free[0] >> slot & 1);
 }
 
+/* The slot is free, as its owner has freed it: at the same time somebody else has as well. */
+ALWAYS_INLINE bool refill_is_freed_by_others(const struct heap *heap, uint32_t unit, uint32_t slot)
+{
+    const struct block *block = block_at(heap, unit);
+    return UNLIKELY(u32_load(&block->custody) & HAS_REMOTE) && (word_load(&block->remote[0]) >> slot & 1);
+}
+
 /* A slot that was remembered and still is free, now taken; NULL if there is none. Classes of few slots only. */
 ALWAYS_INLINE void *refill_take_recent(struct heap *heap, struct cache *cache, enum block_kind kind,
                                        unsigned class_index)
@@ -99,6 +106,8 @@ ALWAYS_INLINE void *refill_take_recent(struct heap *heap, struct cache *cache, e
         uint32_t slot = entry & ((1u << RECENT_SLOT_BITS) - 1);
         if (UNLIKELY(!refill_is_still_free(heap, cache, unit, slot, class_kind_of(class_index, kind))))
             continue;
+        if (UNLIKELY(refill_is_freed_by_others(heap, unit, slot)))
+            gci_block_fold_word(heap, unit, 0); /* which says that it is a double free */
         refill_forget_reclaimed(heap, unit, 0);
         refill_forget_frozen(heap, unit, 0);
         release_reopen(block_at(heap, unit), 0, gci_size_classes[class_index].bytes);

@@ -6,6 +6,7 @@
 #include "heap/region.h"
 #include "heap/special/counted.h"
 #include "heap/special/sample.h"
+#include "platform/cpu.h"
 #include "platform/env.h"
 
 static void set_hot(struct heap *heap, uint32_t unit, struct hot hot)
@@ -137,7 +138,7 @@ void gci_block_settle(struct heap *heap, uint32_t unit)
     uint32_t count = count_remote(heap, unit);
     u32_store(&block_at(heap, unit)->remote_count, count);
     if (count != 0)
-        block_note_remote(block_at(heap, unit));
+        block_set_flag(block_at(heap, unit), HAS_REMOTE);
 }
 
 static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
@@ -160,7 +161,7 @@ uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
     uint64_t freed = word_exchange(remote, 0);
     if (UNLIKELY(*free_word & freed))
         die_of_double_free(heap, unit, index, *free_word & freed);
-    *free_word |= freed;
+    gci_cpu_or(free_word, freed); /* a signal handler may free beside it */
     u32_add(&block_at(heap, unit)->remote_count, -count_bits(freed));
     return *free_word;
 }
@@ -170,8 +171,8 @@ uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit)
     struct block *block = block_at(heap, unit);
     unsigned words = block_class(heap, unit)->words;
     uint32_t custody = u32_load_acquire(&block->custody);
-    if (custody & HAS_REMOTE) {
-        while (!u32_compare_and_swap(&block->custody, custody, custody & ~HAS_REMOTE))
+    if (custody & IS_NOTED) {
+        while (!u32_compare_and_swap(&block->custody, custody, custody & ~IS_NOTED))
             custody = u32_load(&block->custody);
         fence_full();
         for (unsigned i = 0; i < words; i++)

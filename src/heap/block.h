@@ -45,7 +45,7 @@ enum block_state {
 
 struct block {
     /* Owner's line: written by the owner, or under the class lock without one, or by the collector (world stopped). */
-    volatile u32_shared custody; /* id of the owner's cache, and HAS_REMOTE; LARGE: OWNER_NONE, or OWNER_NOBODY */
+    volatile u32_shared custody; /* id of the owner's cache, and flags; LARGE: OWNER_NONE, or OWNER_NOBODY */
     uint32_t countdown;          /* own frees until the owner looks at the block again */
     uint32_t slots_bytes;        /* of all slots together; 0 for LARGE */
     uint8_t state;               /* enum block_state */
@@ -92,6 +92,11 @@ STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE
 #define HAS_REMOTE 0x10000u
 #define OWNER_MASK 0xffffu
 
+/* Beside the owner's id too: since HAS_REMOTE was set, the owner's window has been shut, if it was open on the block
+ * (heap/cache.h: gci_cache_count_remote). Both come and go together, but for the moment in between. */
+#define IS_SHUT 0x80000u
+#define IS_NOTED (HAS_REMOTE | IS_SHUT)
+
 ALWAYS_INLINE uint32_t block_owner(const struct block *block)
 {
     return u32_load(&block->custody) & OWNER_MASK;
@@ -105,11 +110,11 @@ static inline void block_set_owner(struct block *block, uint32_t owner)
         seen = u32_load(&block->custody);
 }
 
-/* Before the free is counted: see block_count_remote. */
-static inline void block_note_remote(struct block *block)
+/* `flag`, which stands beside the owner's id, is set from here on. Any thread. */
+static inline void block_set_flag(struct block *block, uint32_t flag)
 {
     uint32_t seen = u32_load(&block->custody);
-    while (!(seen & HAS_REMOTE) && !u32_compare_and_swap(&block->custody, seen, seen | HAS_REMOTE))
+    while (!(seen & flag) && !u32_compare_and_swap(&block->custody, seen, seen | flag))
         seen = u32_load(&block->custody);
 }
 
@@ -175,13 +180,13 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned f
  * is a double free: reports and aborts. */
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* As gci_block_fold_word for all words, and HAS_REMOTE is cleared; returns the number of free slots. */
+/* As gci_block_fold_word for all words, and IS_NOTED is cleared; returns the number of free slots. */
 uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit);
 
 static inline uint32_t block_fold(struct heap *heap, uint32_t unit, const struct size_class *size_class)
 {
     const struct block *block = block_at(heap, unit);
-    if (size_class->words == 1 && !(u32_load_acquire(&block->custody) & HAS_REMOTE))
+    if (size_class->words == 1 && !(u32_load_acquire(&block->custody) & IS_NOTED))
         return count_bits(block->free[0]);
     return gci_block_fold_all(heap, unit);
 }
@@ -199,10 +204,10 @@ ALWAYS_INLINE void block_expect(struct block *block, uint32_t own, uint32_t remo
  * others have freed that many meanwhile, so count again now. */
 bool gci_block_arm(struct block *block, uint32_t slots);
 
-/* After the bit of a remote free is set: notes it first, so that who knows of the count finds the bit. Returns the count. */
+/* After the bit of a remote free is set, and HAS_REMOTE and IS_SHUT are, so that who knows of the count finds the bit. Returns
+ * the count. */
 static inline uint32_t block_count_remote(struct block *block)
 {
-    block_note_remote(block);
     return u32_add(&block->remote_count, 1) + 1;
 }
 

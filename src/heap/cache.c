@@ -10,10 +10,11 @@
 #include "platform/thread.h"
 
 static uint64_t no_bits; /* always 0: the word behind every closed window */
+#define CLOSED_WORD ((shared_word)&no_bits)
 
 #define CLOSED_WINDOW                                                                                                  \
     {                                                                                                                  \
-        &no_bits, NULL, 0, NULL                                                                                        \
+        CLOSED_WORD, NULL, 0, NULL                                                                                     \
     }
 #define CLOSED_WINDOW_OF(bytes) CLOSED_WINDOW,
 #define CLOSED_KIND                                                                                                    \
@@ -33,7 +34,30 @@ struct cache *gci_cache_by_id(const struct heap *heap, uint32_t id)
 
 void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index)
 {
-    cache->windows[kind][class_index] = (struct window)CLOSED_WINDOW;
+    struct window *window = &cache->windows[kind][class_index];
+    word_store(&window->word, CLOSED_WORD);
+    window->base = NULL;
+    window->slot_bytes = 0;
+    window->records = NULL;
+}
+
+static void shut_window(struct heap *heap, uint32_t unit)
+{
+    const struct block *block = block_at(heap, unit);
+    struct hot hot = heap->meta.hot[unit];
+    struct cache *owner = gci_cache_by_id(heap, block_owner(block));
+    struct window *window = owner == NULL ? NULL : &owner->windows[hot_kind(hot)][hot_class(hot)];
+    if (window != NULL && word_load(&window->word) - (uintptr_t)block->free < sizeof block->free)
+        word_store(&window->word, CLOSED_WORD);
+}
+
+uint32_t gci_cache_count_remote(struct heap *heap, uint32_t unit)
+{
+    struct block *block = block_at(heap, unit);
+    block_set_flag(block, HAS_REMOTE);
+    shut_window(heap, unit);
+    block_set_flag(block, IS_SHUT);
+    return block_count_remote(block);
 }
 
 /* What the last thread has left; id and is_in_use stay: another thread that looks for a shell must not see this one free. */

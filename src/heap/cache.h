@@ -2,7 +2,8 @@
 /* A thread's share of the heap: the windows that it allocates from and the blocks that it owns.
  *
  * Owned by one thread, which touches it in its fast paths and in critical sections; by the collector while the world is
- * stopped; `woken` by anybody under the class lock. A cache outlives its thread only as an empty shell for the next one.
+ * stopped; `woken` by anybody under the class lock; the word of a window by anybody who shuts it. A cache outlives its thread
+ * only as an empty shell for the next one.
  */
 #ifndef GCI_HEAP_CACHE_H
 #define GCI_HEAP_CACHE_H
@@ -14,24 +15,30 @@
 /* The free bits of one bitmap word, in place, and the address and size of its slots. The bits stay where `free` and the
  * collector look for them, and a slot freed into the word is found again at once. */
 struct window {
-    uint64_t *word;
+    volatile shared_word word; /* its address. Others may shut the window: see gci_cache_count_remote */
     char *base;
     size_t slot_bytes;
     struct sample *records; /* of its slots (heap/special/sample.h), where there are any */
 };
 STATIC_ASSERT(sizeof(struct window) == WINDOW_BYTES, "the table of classes holds offsets of windows");
 
-/* The next free slot of a window that has one. */
-ALWAYS_INLINE size_t window_take_index(const struct window *window, uint64_t bits)
+/* Its free bits as they are now. Read once for each request: at the next look the window may be shut. */
+ALWAYS_INLINE uint64_t *window_word(const struct window *window)
 {
-    size_t index = gci_cpu_highest_bit(bits);
-    *window->word = gci_cpu_without(bits, index);
+    return (uint64_t *)word_load(&window->word); // NOLINT(performance-no-int-to-ptr)
+}
+
+/* The next free slot of a word of a window that has one, of which `was` tells the bits. */
+ALWAYS_INLINE size_t window_take_index(uint64_t *word, uint64_t was)
+{
+    size_t index = gci_cpu_highest_bit(was);
+    *word = gci_cpu_without(was, index);
     return index;
 }
 
-ALWAYS_INLINE void *window_take(const struct window *window, uint64_t bits)
+ALWAYS_INLINE void *window_take(const struct window *window, uint64_t *word, uint64_t was)
 {
-    size_t index = window_take_index(window, bits);
+    size_t index = window_take_index(word, was);
     return window->base + index * window->slot_bytes;
 }
 
@@ -178,6 +185,10 @@ void gci_cache_forget_woken(struct heap *heap, struct owned_blocks *owned);
 
 /* Points the window at nothing. */
 void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index);
+
+/* As block_count_remote, and notes the free first: HAS_REMOTE is set, the owner's window is shut if it is open on the block, and
+ * IS_SHUT is set. Why, says alloc/free.c. Any thread. */
+uint32_t gci_cache_count_remote(struct heap *heap, uint32_t unit);
 
 /* A block without an owner becomes one of the heap's abandoned ones, or goes back to the region. Class lock held. */
 void gci_cache_abandon_block(struct heap *heap, uint32_t unit);

@@ -36,7 +36,7 @@ START_TEST(the_last_free_beside_a_remote_one_is_looked_at)
     void *slot = make_full_block();
     struct block *block = block_at(&gci_heap, unit_of(slot));
     block->countdown = 0;
-    block_note_remote(block);
+    block_set_flag(block, HAS_REMOTE);
     gci_free_slow(slot, "free");
     ck_assert_uint_ge(block->countdown, 1);
     ck_assert_uint_le(block->countdown, BLOCK_BYTES / BYTES);
@@ -48,7 +48,7 @@ START_TEST(frees_beside_remote_ones_are_counted)
     void *slot = make_full_block();
     struct block *block = block_at(&gci_heap, unit_of(slot));
     block->countdown = 5;
-    block_note_remote(block);
+    block_set_flag(block, HAS_REMOTE);
     gca_free(slot);
     ck_assert_uint_eq(block->countdown, 4);
     ck_assert_uint_eq(gci_block_count_free(&gci_heap, unit_of(slot), 0), 1);

@@ -352,7 +352,7 @@ static void *free_remotely(void *data)
     struct block *block = block_at(race->heap, race->unit);
     for (uint32_t slot = 0; slot < race->slots; slot++) {
         block_set_remote(block, slot / 64, UINT64_C(1) << slot % 64);
-        if (block_is_due(block, block_count_remote(block)))
+        if (block_is_due(block, gci_cache_count_remote(race->heap, race->unit)))
             u32_store(&race->due, 1);
     }
     return NULL;
@@ -420,7 +420,7 @@ static void *free_in_rounds(void *data)
         struct block *block = block_at(race->heap, race->unit);
         for (uint32_t slot = 0; slot < race->slots; slot++) {
             block_set_remote(block, slot / 64, UINT64_C(1) << slot % 64);
-            if (block_is_due(block, block_count_remote(block)))
+            if (block_is_due(block, gci_cache_count_remote(race->heap, race->unit)))
                 gci_refill_wake(race->heap, race->unit);
         }
         u32_store_release(&race->due, 2 * round + 2);

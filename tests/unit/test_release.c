@@ -103,10 +103,10 @@ static struct scene scene;
 static unsigned char *take(void)
 {
     struct window *window = &scene.cache->windows[KIND_SCANNED][CLASS];
-    bool is_open = *window->word != 0;
+    bool is_open = *window_word(window) != 0;
     if (!is_open)
         ck_assert_int_eq(gci_refill(&scene.heap, scene.cache, KIND_SCANNED, CLASS, false), REFILL_DONE);
-    unsigned char *slot = window_take(window, *window->word);
+    unsigned char *slot = window_take(window, window_word(window), *window_word(window));
     uintptr_t offset = (uintptr_t)slot - scene.heap.base;
     const struct block *block = block_at(&scene.heap, (uint32_t)(offset / BLOCK_BYTES));
     ck_assert(is_open || (block->absent_pages >> offset % BLOCK_BYTES / PAGE & 1) == 0);

@@ -77,7 +77,7 @@ START_TEST(a_half_done_free_keeps_its_block)
         }
         gci_cache_retire(&heap, cache);
         ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_SMALL);
-        block_count_remote(block_at(&heap, unit));
+        gci_cache_count_remote(&heap, unit);
         ck_assert(block_is_due(block_at(&heap, unit), u32_load(&block_at(&heap, unit)->remote_count)));
         gci_refill_wake(&heap, unit);
         ck_assert_uint_eq(heap.meta.hot[unit].use, UNIT_FREE);
@@ -102,7 +102,7 @@ START_TEST(a_current_block_is_woken_after_a_sweep_as_before)
     for (unsigned round = 0; round < 2; round++) {
         for (uint32_t slot = 0; slot < worth; slot++) {
             block_set_remote(block_at(&heap, unit), 1 + 7 * round + slot / 64, UINT64_C(1) << slot % 64);
-            if (block_is_due(block_at(&heap, unit), block_count_remote(block_at(&heap, unit))))
+            if (block_is_due(block_at(&heap, unit), gci_cache_count_remote(&heap, unit)))
                 gci_refill_wake(&heap, unit);
         }
         ck_assert_uint_eq(u32_load(&owned->woken), unit);
@@ -129,7 +129,7 @@ START_TEST(a_block_is_woken_after_a_sweep_when_it_is_worth_it)
     memset(block->free, 0, sizeof block->free);
     for (uint32_t slot = 0; slot < 10; slot++) {
         ck_assert(block_set_remote(block, 0, UINT64_C(1) << slot));
-        block_count_remote(block);
+        gci_cache_count_remote(&heap, unit);
     }
     gci_sweep_prepare(&heap, no_unit, NULL);
     memset(heap.meta.mark[unit], 0xff, sizeof heap.meta.mark[unit]);

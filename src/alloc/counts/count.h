@@ -95,10 +95,11 @@ ALWAYS_INLINE void *count_new(size_t bytes, const struct counted_type *type, cou
         return slow(bytes, type);
     const struct window *window =
         cache_window(gci_cache_self.cache, KIND_HEADED, size_class_window(counted_slot_bytes(bytes)));
-    uint64_t bits = *window->word;
+    uint64_t *word = window_word(window);
+    uint64_t bits = *word;
     if (UNLIKELY(bits == 0 || !budget_take(counted_slot_bytes(bytes))))
         return slow(bytes, type);
-    struct counted *counted = window_take(window, bits);
+    struct counted *counted = window_take(window, word, bits);
     zero_slot(counted + 1, window->slot_bytes - COUNTED_HEADER_BYTES);
     counted->link = COUNTED_FIRST_REFERENCE;
     counted_set_type_and_state(counted, type, gci_count_self.owner);

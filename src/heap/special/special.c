@@ -94,9 +94,7 @@ static void divert_frees(struct heap *heap, struct object object)
     block->has_special = true;
     if (object.is_large)
         return;
-    uint32_t seen = u32_load(&block->custody);
-    while (!(seen & HAS_SPECIAL) && !u32_compare_and_swap(&block->custody, seen, seen | HAS_SPECIAL))
-        seen = u32_load(&block->custody);
+    block_set_flag(block, HAS_SPECIAL);
 }
 
 static bool add_locked(struct heap *heap, uintptr_t object, enum special_kind kind, uintptr_t first, uintptr_t second)
