@@ -22,18 +22,24 @@ static uint64_t slot_bit(struct slot slot)
     return UINT64_C(1) << (slot.index % BITS_PER_WORD);
 }
 
+/* Of what may be the start of a slot. */
+ALWAYS_INLINE bool is_in_use(const struct heap *heap, const struct block *descriptor, struct slot slot,
+                             uint32_t offset_in_block)
+{
+    return heap->meta.hot[slot.unit].use == UNIT_SMALL && offset_in_block < descriptor->slots_bytes &&
+           !(descriptor->free[slot.index / BITS_PER_WORD] & slot_bit(slot));
+}
+
 /* The short way to the slot that starts at `offset`, which is below limit_bytes, and that its owner has not freed. False where
  * there is more to be looked at: a large block, or a wrong address. */
 ALWAYS_INLINE bool find_slot_at(const struct heap *heap, uintptr_t offset, struct slot *slot)
 {
     slot->unit = (uint32_t)(offset >> BLOCK_SHIFT);
     struct hot hot = heap->meta.hot[slot->unit];
-    const struct block *descriptor = block_at(heap, slot->unit);
     uint32_t offset_in_block = offset & (BLOCK_BYTES - 1);
     uint64_t product = (uint64_t)offset_in_block * hot.reciprocal;
     slot->index = (uint32_t)(product >> 32);
-    return hot.use == UNIT_SMALL && (uint32_t)product < hot.reciprocal && offset_in_block < descriptor->slots_bytes &&
-           !(descriptor->free[slot->index / BITS_PER_WORD] & slot_bit(*slot));
+    return (uint32_t)product < hot.reciprocal && is_in_use(heap, block_at(heap, slot->unit), *slot, offset_in_block);
 }
 
 ALWAYS_INLINE bool find_slot(const struct heap *heap, const void *block, struct slot *slot)
@@ -136,21 +142,22 @@ READS_OTHERS_BITS static bool is_noted(const struct block *block, struct slot sl
            !(block->free[slot.index / BITS_PER_WORD] & slot_bit(slot));
 }
 
-/* Of a slot of `cache` that it has just freed: whether another thread has done so as well, and the window is open on it. */
-static bool is_in_race(const struct heap *heap, const struct cache *cache, struct slot slot)
+/* Of a slot of `cache` that it has just freed: whether another thread has done so as well, and the window is open on it. The
+ * block may have gone since; its descriptor has not. */
+static bool is_in_race(const struct cache *cache, const struct block *block, struct slot slot)
 {
-    const struct block *block = block_at(heap, slot.unit);
     unsigned index = slot.index / BITS_PER_WORD;
+    if (LIKELY(block->window_word != index) || own_cache_of(block) != cache)
+        return false;
     fence_full();
-    return own_cache_of(block) == cache && block->window_word == index &&
-           (block->free[index] & word_load(&block->remote[index]) & slot_bit(slot));
+    return block->free[index] & word_load(&block->remote[index]) & slot_bit(slot);
 }
 
 static void free_own_among_remote(struct heap *heap, struct cache *cache, struct slot slot, const void *start,
                                   const char *function)
 {
     free_own(heap, cache, slot);
-    if (UNLIKELY(is_in_race(heap, cache, slot)))
+    if (UNLIKELY(is_in_race(cache, block_at(heap, slot.unit), slot)))
         gci_misuse_explain(start, function);
 }
 
@@ -307,6 +314,31 @@ READS_OTHERS_BITS void gci_free_slow(void *block, const char *function)
     KEEP_ALIVE(block);
 }
 
+/* Most of what is not the thread's cache's, as far as it knows: another's slot, or one of its own beside remote frees. Else it
+ * goes the long way. */
+READS_OTHERS_BITS static NOINLINE void free_unrecorded(void *block, const char *function, struct block *descriptor,
+                                                       uint64_t product)
+{
+    struct heap *heap = &gci_heap;
+    uintptr_t offset = (uintptr_t)block - heap->base;
+    struct slot slot = {(uint32_t)(offset >> BLOCK_SHIFT), (uint32_t)(product >> 32)};
+    uint32_t custody = u32_load(&descriptor->custody);
+    bool is_plain = is_in_use(heap, descriptor, slot, offset & (BLOCK_BYTES - 1)) &&
+                    !(custody & (HAS_SPECIAL | HAS_SAMPLES)) && gci_cache_self.id != OWNER_NOBODY;
+    bool is_own = (custody & OWNER_MASK) == gci_cache_self.id;
+    if (UNLIKELY(!is_plain) || (is_own && (UNLIKELY(descriptor->countdown <= 1) || is_freed_by_others(heap, slot))))
+        gci_free_slow(block, function);
+    else if (is_own) {
+        descriptor->countdown--;
+        gci_cpu_or(&descriptor->free[slot.index / BITS_PER_WORD], slot_bit(slot));
+        if (UNLIKELY(is_in_race(gci_cache_self.cache, descriptor, slot)))
+            gci_misuse_explain(block, function);
+    } else {
+        free_remote(heap, slot, block, function);
+    }
+    KEEP_ALIVE(block);
+}
+
 /* Where a profiler chooses everything, most frees are of an object in a block of the cache's that nobody else has looked at. That
  * it has a record says that it is one, and not free. The profiler is told last of all, by a call that nothing comes after: no
  * register is saved for it, and it keeps the block alive till then. */
@@ -332,7 +364,7 @@ void gci_free_not_own(void *block, const char *function, struct block *descripto
     hooks->freed(origin, bytes, (uintptr_t)block, weight);
     return;
 anyhow:
-    gci_free_slow(block, function);
+    free_unrecorded(block, function, descriptor, product);
 }
 
 /* Of a slot that is in the program's hands; 0 where more is to be looked at: an object with a record, too. */
