@@ -131,9 +131,9 @@ static void wake(struct heap *heap, uint32_t unit)
  *   - The window is open on the word all the time, and O found HAS_REMOTE, so that it took the slow way: it sets its bit and then
  *     looks at R's, R the other way round, each with a barrier between. One sees the other's: O says so, R shuts the window.
  *   - The window is open, and O took a short way: HAS_REMOTE was not set when it looked. Whoever sets it shuts the window, and
- *     says by IS_SHUT that it is done. Before, each R shuts the window itself, so when R's free is over it is shut. It opens
- *     again in a request of O, thus after O's free, by way of a comparison. (A request in a signal handler in the
- *     middle of O's free is the exception: no comparison is due after it.)
+ *     says by IS_SHUT that it is done; before, each R shuts the window itself. Neither is cleared while O is in its free. So when
+ *     R's free is over the window is shut. It opens again in a request of O, thus after O's free, by way of a comparison. (A
+ *     request in a signal handler in the middle of O's free is the exception: no comparison is due after it.)
  * R does not end the process for a free bit, as O may have taken R's bit over just now.
  * A window that is shut too often costs O a look, no more. */
 READS_OTHERS_BITS static bool is_noted(const struct block *block, struct slot slot)
@@ -144,7 +144,7 @@ READS_OTHERS_BITS static bool is_noted(const struct block *block, struct slot sl
 
 /* Of a slot of `cache` that it has just freed: whether another thread has done so as well, and the window is open on it. The
  * block may have gone since; its descriptor has not. */
-static bool is_in_race(const struct cache *cache, const struct block *block, struct slot slot)
+READS_OTHERS_BITS static bool is_in_race(const struct cache *cache, const struct block *block, struct slot slot)
 {
     unsigned index = slot.index / BITS_PER_WORD;
     if (LIKELY(block->window_word != index) || own_cache_of(block) != cache)

@@ -141,8 +141,11 @@ ALWAYS_INLINE void take_over_reclaimed(struct heap *heap, uint32_t unit, unsigne
 static void look_for_races(struct heap *heap, uint32_t unit, unsigned index)
 {
     fence_full();
-    if (UNLIKELY(u32_load(&block_at(heap, unit)->custody) & HAS_REMOTE))
-        gci_block_fold_word(heap, unit, index);
+    if (LIKELY(!(u32_load(&block_at(heap, unit)->custody) & HAS_REMOTE)))
+        return;
+    critical_enter_brief(); /* no fork in a handler finds it half done */
+    gci_block_fold_word(heap, unit, index);
+    critical_leave_brief();
 }
 
 /* The word comes last: before, the window has nothing, so that not even a signal handler that allocates (none should)

@@ -139,6 +139,8 @@ void gci_block_settle(struct heap *heap, uint32_t unit)
     u32_store(&block_at(heap, unit)->remote_count, count);
     if (count != 0)
         block_set_flag(block_at(heap, unit), HAS_REMOTE);
+    if (u32_load(&block_at(heap, unit)->custody) & HAS_REMOTE)
+        block_set_flag(block_at(heap, unit), IS_SHUT);
 }
 
 static COLD void die_of_double_free(const struct heap *heap, uint32_t unit, unsigned index, uint64_t bits)
@@ -159,8 +161,9 @@ uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index)
     if (word_load(remote) == 0)
         return *free_word;
     uint64_t freed = word_exchange(remote, 0);
-    if (UNLIKELY(*free_word & freed))
-        die_of_double_free(heap, unit, index, *free_word & freed);
+    uint64_t wrong = freed & (*free_word | ~block_valid_bits(block_class(heap, unit), index));
+    if (UNLIKELY(wrong != 0)) /* what is no slot was one of the block that was here before, and free there */
+        die_of_double_free(heap, unit, index, wrong);
     gci_cpu_or(free_word, freed); /* a signal handler may free beside it */
     u32_add(&block_at(heap, unit)->remote_count, -count_bits(freed));
     return *free_word;
@@ -171,8 +174,8 @@ uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit)
     struct block *block = block_at(heap, unit);
     unsigned words = block_class(heap, unit)->words;
     uint32_t custody = u32_load_acquire(&block->custody);
-    if (custody & IS_NOTED) {
-        while (!u32_compare_and_swap(&block->custody, custody, custody & ~IS_NOTED))
+    if (custody & HAS_REMOTE) {
+        while ((custody & IS_SHUT) && !u32_compare_and_swap(&block->custody, custody, custody & ~IS_NOTED))
             custody = u32_load(&block->custody);
         fence_full();
         for (unsigned i = 0; i < words; i++)

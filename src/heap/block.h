@@ -88,12 +88,13 @@ STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE
 
 /* Beside the owner's id in `custody`: others have freed slots that nobody has counted in yet. One comparison tells a
  * thread that it owns the block and that no second free can hide there. Set by those who free, after their bit is set;
- * cleared by the owner before it takes the bits over, so that what comes later sets it again. */
+ * cleared by the owner before it takes the bits over, so that what comes later sets it again; see IS_SHUT. */
 #define HAS_REMOTE 0x10000u
 #define OWNER_MASK 0xffffu
 
 /* Beside the owner's id too: since HAS_REMOTE was set, the owner's window has been shut, if it was open on the block
- * (heap/cache.h: gci_cache_count_remote). Both come and go together, but for the moment in between. */
+ * (heap/cache.h: gci_cache_count_remote). Set by the thread that has set HAS_REMOTE, and by no other; both are cleared
+ * together, and not before: else it might say so of another time. */
 #define IS_SHUT 0x80000u
 #define IS_NOTED (HAS_REMOTE | IS_SHUT)
 
@@ -110,12 +111,13 @@ static inline void block_set_owner(struct block *block, uint32_t owner)
         seen = u32_load(&block->custody);
 }
 
-/* `flag`, which stands beside the owner's id, is set from here on. Any thread. */
-static inline void block_set_flag(struct block *block, uint32_t flag)
+/* `flag`, which stands beside the owner's id, is set from here on; whether it was not before. Any thread. */
+static inline bool block_set_flag(struct block *block, uint32_t flag)
 {
     uint32_t seen = u32_load(&block->custody);
     while (!(seen & flag) && !u32_compare_and_swap(&block->custody, seen, seen | flag))
         seen = u32_load(&block->custody);
+    return !(seen & flag);
 }
 
 ALWAYS_INLINE struct block *block_at(const struct heap *heap, uint32_t unit)
@@ -166,7 +168,7 @@ struct unit_list *gci_block_abandoned_list(struct heap *heap, uint32_t unit);
  * is free and folded, so that no other free can begin. */
 bool gci_block_is_settled(const struct heap *heap, uint32_t unit);
 
-/* Fork child: the threads that would have counted their frees are not there. */
+/* Fork child: the threads that would have noted and counted their frees are not there. The block's window is to be shut. */
 void gci_block_settle(struct heap *heap, uint32_t unit);
 
 /* The unit goes back to the region. Every slot is free, the block is settled and in no list, and the caller holds the class
@@ -180,13 +182,13 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned f
  * is a double free: reports and aborts. */
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* As gci_block_fold_word for all words, and IS_NOTED is cleared; returns the number of free slots. */
+/* As gci_block_fold_word for all words, and HAS_REMOTE is cleared if IS_SHUT is set as well; returns the number of free slots. */
 uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit);
 
 static inline uint32_t block_fold(struct heap *heap, uint32_t unit, const struct size_class *size_class)
 {
     const struct block *block = block_at(heap, unit);
-    if (size_class->words == 1 && !(u32_load_acquire(&block->custody) & IS_NOTED))
+    if (size_class->words == 1 && !(u32_load_acquire(&block->custody) & HAS_REMOTE))
         return count_bits(block->free[0]);
     return gci_block_fold_all(heap, unit);
 }

@@ -54,9 +54,10 @@ static void shut_window(struct heap *heap, uint32_t unit)
 uint32_t gci_cache_count_remote(struct heap *heap, uint32_t unit)
 {
     struct block *block = block_at(heap, unit);
-    block_set_flag(block, HAS_REMOTE);
+    bool is_first = block_set_flag(block, HAS_REMOTE);
     shut_window(heap, unit);
-    block_set_flag(block, IS_SHUT);
+    if (is_first)
+        block_set_flag(block, IS_SHUT);
     return block_count_remote(block);
 }
 
@@ -293,6 +294,8 @@ void gci_cache_retire_all_but(struct heap *heap, struct cache *kept)
         if (hot.use != UNIT_SMALL)
             continue;
         gci_block_settle(heap, unit);
+        if (u32_load(&block_at(heap, unit)->custody) & HAS_REMOTE)
+            shut_window(heap, unit);
         uint32_t owner = block_owner(block_at(heap, unit));
         if (owner != OWNER_NONE && (kept == NULL || owner != kept->id))
             orphan_block(heap, unit);

@@ -187,7 +187,7 @@ void gci_cache_forget_woken(struct heap *heap, struct owned_blocks *owned);
 void gci_cache_close_window(struct cache *cache, enum block_kind kind, unsigned class_index);
 
 /* As block_count_remote, and notes the free first: HAS_REMOTE is set, the owner's window is shut if it is open on the block, and
- * IS_SHUT is set. Why, says alloc/free.c. Any thread. */
+ * IS_SHUT is set, unless another thread is about to. Why, says alloc/free.c. Any thread. */
 uint32_t gci_cache_count_remote(struct heap *heap, uint32_t unit);
 
 /* A block without an owner becomes one of the heap's abandoned ones, or goes back to the region. Class lock held. */

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 
+#include "../stepping.h"
 #include "conformance.h"
 
 #define BYTES_BEFORE                                                                                                   \
@@ -62,24 +62,15 @@ static void let_next_run(void)
     }
 }
 
-#define TRAP_FLAG 0x100
-
 static void on_trap(int signal, siginfo_t *info, void *data)
 {
-    ucontext_t *context = data;
     (void)signal;
     (void)info;
     if (instructions_left-- > 0)
         return;
-    context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+    end_steps_of(data);
     let_next_run();
 }
-
-#define CHANGE_FLAGS(instruction)                                                                                      \
-    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " instruction "; popfq; lea 128(%%rsp), %%rsp"                   \
-                     :                                                                                                 \
-                     :                                                                                                 \
-                     : "memory", "cc")
 
 static void *run_free(void *data)
 {
@@ -88,10 +79,10 @@ static void *run_free(void *data)
     wait_for(&own->may_begin);
     instructions_left = own->instructions;
     if (own->instructions < WHOLE)
-        CHANGE_FLAGS("orq $0x100, (%%rsp)");
+        begin_steps();
     free(around[own->block]);
     if (own->instructions < WHOLE)
-        CHANGE_FLAGS("andq $~0x100, (%%rsp)");
+        end_steps();
     if (own == frees && instructions_left >= 0)
         _exit(UNREACHED);
     if (instructions_left >= 0)

@@ -3,12 +3,16 @@
 #include <gcalloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../stepping.h"
 #include "alloc/alloc.h"
 #include "alloc/refill.h"
 #include "heap/cache.h"
 #include "support.h"
+#include "world/critical.h"
 
 #define BYTES 512
 #define COUNT (4 * (BLOCK_BYTES / BYTES))
@@ -127,5 +131,149 @@ START_TEST(what_others_have_freed_comes_before_what_was_never_used)
 }
 END_TEST
 
+/* ---- Windows that others shut ------------------------------------------------------------------------------------- */
+
+/* Of a heap of the test's own: a cache with a window open on a block of which slots of the first and last word are in use. */
+struct opened {
+    struct heap heap;
+    struct cache *cache;
+    const struct window *window;
+    uint32_t unit;
+    struct block *block;
+    unsigned class_index;
+};
+
+static void open_small(struct opened *opened)
+{
+    *opened = (struct opened){.class_index = (unsigned)size_class_of(SMALL_BYTES)};
+    ck_assert_int_eq(gci_heap_init(&opened->heap), 0);
+    opened->cache = gci_cache_create(&opened->heap);
+    ck_assert_int_eq(gci_refill(&opened->heap, opened->cache, KIND_ATOMIC, opened->class_index, false), REFILL_DONE);
+    opened->window = &opened->cache->windows[KIND_ATOMIC][opened->class_index];
+    opened->unit = opened->cache->owned[KIND_ATOMIC][opened->class_index].current;
+    opened->block = block_at(&opened->heap, opened->unit);
+    opened->block->free[opened->block->window_word] &= ~UINT64_C(6);
+    opened->block->free[0] &= ~UINT64_C(6);
+    ck_assert_ptr_eq(window_word(opened->window), &opened->block->free[opened->block->window_word]);
+}
+
+static bool is_shut(const struct opened *opened)
+{
+    return *window_word(opened->window) == 0;
+}
+
+static uint32_t flags_of(const struct opened *opened)
+{
+    return u32_load(&opened->block->custody) & ~OWNER_MASK;
+}
+
+START_TEST(a_remote_free_shuts_the_window_on_its_block_alone)
+{
+    struct opened opened;
+    open_small(&opened);
+    uint32_t other = gci_block_create(&opened.heap, opened.class_index, KIND_ATOMIC, opened.cache->id);
+    gci_cache_count_remote(&opened.heap, other);
+    ck_assert(!is_shut(&opened) && flags_of(&opened) == 0);
+    block_set_remote(opened.block, 0, 2);
+    ck_assert_uint_eq(gci_cache_count_remote(&opened.heap, opened.unit), 1);
+    ck_assert(is_shut(&opened) && flags_of(&opened) == IS_NOTED);
+    unsigned word = opened.block->window_word;
+    ck_assert(gci_refill_window(&opened.heap, opened.cache, KIND_ATOMIC, opened.class_index));
+    ck_assert_ptr_eq(window_word(opened.window), &opened.block->free[word]); /* none of its slots is lost */
+    ck_assert_uint_eq(gci_block_fold_all(&opened.heap, opened.unit), gci_size_classes[opened.class_index].slots - 3);
+    ck_assert_uint_eq(flags_of(&opened), 0);
+    gci_heap_fini(&opened.heap);
+}
+END_TEST
+
+/* Who has set HAS_REMOTE has shut a window, or none, but has not said so yet. Till then others shut it and say nothing. */
+START_TEST(what_is_said_of_a_window_is_of_no_other_time)
+{
+    struct opened opened;
+    open_small(&opened);
+    block_set_remote(opened.block, 0, 2);
+    ck_assert(block_set_flag(opened.block, HAS_REMOTE));
+    gci_block_fold_all(&opened.heap, opened.unit);
+    ck_assert_uint_eq(flags_of(&opened), HAS_REMOTE);
+    block_set_remote(opened.block, 0, 4);
+    gci_cache_count_remote(&opened.heap, opened.unit);
+    ck_assert(is_shut(&opened) && flags_of(&opened) == HAS_REMOTE);
+    ck_assert(block_set_flag(opened.block, IS_SHUT));
+    gci_block_fold_all(&opened.heap, opened.unit);
+    ck_assert_uint_eq(flags_of(&opened), 0);
+    gci_heap_fini(&opened.heap);
+}
+END_TEST
+
+/* The thread that would have shut it is not in the child. */
+START_TEST(a_child_shuts_its_window_on_a_free_that_was_half_done)
+{
+    for (int is_half_done = 0; is_half_done < 2; is_half_done++) {
+        struct opened opened;
+        open_small(&opened);
+        if (is_half_done)
+            block_set_remote(opened.block, opened.block->window_word, 2);
+        gci_cache_retire_all_but(&opened.heap, opened.cache);
+        ck_assert_int_eq(is_shut(&opened), is_half_done);
+        ck_assert_uint_eq(flags_of(&opened), is_half_done ? IS_NOTED : 0);
+        gci_heap_fini(&opened.heap);
+    }
+}
+END_TEST
+
+static struct opened stepped;
+static volatile int unsettled_steps, open_steps;
+
+static void watch(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)info;
+    (void)context;
+    bool is_settled = gci_block_is_settled(&stepped.heap, stepped.unit);
+    unsettled_steps += !is_settled;
+    open_steps += !is_settled && !critical_is_inside();
+}
+
+/* A fork in a handler in between would settle what is half done, and the rest of it come on top. */
+START_TEST(what_others_have_freed_is_taken_over_in_a_critical_section)
+{
+    struct sigaction action = {.sa_sigaction = watch, .sa_flags = SA_SIGINFO};
+    ck_assert_int_eq(sigaction(SIGTRAP, &action, NULL), 0);
+    open_small(&stepped);
+    block_set_remote(stepped.block, stepped.block->window_word, 2);
+    gci_cache_count_remote(&stepped.heap, stepped.unit);
+    begin_steps();
+    bool is_open = gci_refill_window(&stepped.heap, stepped.cache, KIND_ATOMIC, stepped.class_index);
+    end_steps();
+    ck_assert(is_open && (*window_word(stepped.window) & 2));
+    ck_assert_int_gt(unsettled_steps, 0);
+    ck_assert_int_eq(open_steps, 0);
+    gci_heap_fini(&stepped.heap);
+}
+END_TEST
+
+/* A second free that was late: the block is gone, and another of larger slots in its place. */
+START_TEST(a_bit_that_is_no_slot_is_a_double_free)
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct heap heap;
+        freopen("/dev/null", "w", stderr);
+        gci_heap_init(&heap);
+        uint32_t unit = gci_block_create(&heap, (unsigned)size_class_of(20000), KIND_ATOMIC, 1);
+        block_set_remote(block_at(&heap, unit), 0, UINT64_C(1) << 43);
+        gci_block_fold_word(&heap, unit, 0);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
+}
+END_TEST
+
 MAKE_SUITE(alloc, the_last_free_beside_a_remote_one_is_looked_at, frees_beside_remote_ones_are_counted,
            a_block_that_is_woken_stays_until_it_is_looked_at, what_others_have_freed_comes_before_what_was_never_used)
+MAKE_SUITE(windows, a_remote_free_shuts_the_window_on_its_block_alone, what_is_said_of_a_window_is_of_no_other_time,
+           a_child_shuts_its_window_on_a_free_that_was_half_done,
+           what_others_have_freed_is_taken_over_in_a_critical_section, a_bit_that_is_no_slot_is_a_double_free)

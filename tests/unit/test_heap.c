@@ -480,7 +480,7 @@ START_TEST(a_child_counts_a_free_that_was_half_done)
         ck_assert(block_set_remote(block, 0, 2));
         gci_cache_retire_all_but(&heap, kept);
         ck_assert(gci_block_is_settled(&heap, unit));
-        ck_assert_uint_eq(u32_load(&block->custody), kept->id | HAS_REMOTE);
+        ck_assert_uint_eq(u32_load(&block->custody), kept->id | IS_NOTED);
         ck_assert_uint_eq(block_fold(&heap, unit, block_class(&heap, unit)), slots - 1);
     }
     gci_heap_fini(&heap);

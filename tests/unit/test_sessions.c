@@ -2,8 +2,8 @@
 /* Sessions of the profiler that begin and end in the middle of what it does, and records that are used again meanwhile. */
 #include <errno.h>
 #include <signal.h>
-#include <ucontext.h>
 
+#include "../stepping.h"
 #include "alloc/alloc.h"
 #include "alloc/budget.h"
 #include "heap/cache.h"
@@ -77,29 +77,21 @@ START_TEST(a_thread_that_the_session_does_not_know_is_nobody)
 END_TEST
 
 /* Orders come by a signal, after any instruction that is in no critical section. */
-#define TRAP_FLAG 0x100
 static volatile unsigned instructions_left; /* until it comes */
 static void (*order)(void);
 
 static void on_trap(int signal, siginfo_t *info, void *data)
 {
-    ucontext_t *context = data;
     (void)signal;
     (void)info;
     if (instructions_left > 1)
         instructions_left--;
     else if (!critical_is_inside()) {
-        context->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+        end_steps_of(data);
         instructions_left = 0;
         order();
     }
 }
-
-#define CHANGE_FLAGS(instruction)                                                                                      \
-    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " instruction "; popfq; lea 128(%%rsp), %%rsp"                   \
-                     :                                                                                                 \
-                     :                                                                                                 \
-                     : "memory", "cc")
 
 /* Each time it goes the same way, the last time with an order after so many instructions. False: it has fewer. */
 static bool request_with_order(void (*request)(void), unsigned instructions)
@@ -107,10 +99,10 @@ static bool request_with_order(void (*request)(void), unsigned instructions)
     instructions_left = instructions;
     for (volatile int times = 4; times > 0; times--) {
         if (times == 1)
-            CHANGE_FLAGS("orq $0x100, (%%rsp)");
+            begin_steps();
         request();
         if (times == 1)
-            CHANGE_FLAGS("andq $~0x100, (%%rsp)");
+            end_steps();
     }
     return instructions_left == 0;
 }

@@ -6,11 +6,10 @@
  * reads what it is told to read, and faults in the last instructions of functions that align their frame. */
 #include <signal.h>
 #include <stdlib.h>
-#include <ucontext.h>
 
+#include "../../stepping.h"
 #include "compare.h"
 
-#define TRAP_FLAG 0x100
 #define CALL_BYTES_MAX 15 /* longest instruction of the processor */
 #define DEPTH_MAX 256
 #define SHARE_OF_BAD_TABLES 50 /* one in so many steps at most */
@@ -93,20 +92,13 @@ static void on_step(int signal, siginfo_t *info, void *data)
     }
 }
 
-/* Pushing below the stack pointer would write into the red zone. */
-#define CHANGE_FLAGS(instruction)                                                                                      \
-    __asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; " instruction "; popfq; lea 128(%%rsp), %%rsp"                   \
-                     :                                                                                                 \
-                     :                                                                                                 \
-                     : "memory", "cc")
-
 static NOINLINE int run_stepped(void)
 {
     outside.count = gci_context_callers(outside.addresses, FRAMES_MAX);
     is_on = true;
-    CHANGE_FLAGS("orq $0x100, (%%rsp)");
+    begin_steps();
     int result = subjects(5);
-    CHANGE_FLAGS("andq $~0x100, (%%rsp)");
+    end_steps();
     is_on = false;
     return result;
 }
