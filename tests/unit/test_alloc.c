@@ -47,6 +47,69 @@ START_TEST(the_last_free_beside_a_remote_one_is_looked_at)
 }
 END_TEST
 
+/* The same by the short way, which has not counted it. */
+START_TEST(the_awaited_free_beside_a_remote_one_is_looked_at)
+{
+    void *slot = make_full_block();
+    struct block *block = block_at(&gci_heap, unit_of(slot));
+    block->countdown = 1;
+    block_set_flag(block, HAS_REMOTE);
+    gca_free(slot);
+    ck_assert_uint_ge(block->countdown, 1);
+    ck_assert_uint_le(block->countdown, BLOCK_BYTES / BYTES);
+}
+END_TEST
+
+static void *free_first(void *slot)
+{
+    bool had_cache = gci_cache_self.cache != &gci_cache_empty;
+    gca_free(slot);
+    return had_cache || gci_cache_self.cache == &gci_cache_empty ? NULL : slot;
+}
+
+/* From then on it is stopped like others. */
+START_TEST(a_thread_whose_first_call_is_a_free_gets_a_cache)
+{
+    pthread_t thread;
+    void *result = NULL;
+    void *slot = make_full_block();
+    ck_assert_int_eq(pthread_create(&thread, NULL, free_first, slot), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_ptr_eq(result, slot);
+}
+END_TEST
+
+static void expect_abort(void (*call)(void))
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        close(STDERR_FILENO);
+        call();
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
+}
+
+static void free_what_others_have_freed(void)
+{
+    void *slot = make_full_block();
+    struct block *block = block_at(&gci_heap, unit_of(slot));
+    uint32_t index = slot_of_offset((uintptr_t)slot % BLOCK_BYTES, gci_heap.meta.hot[unit_of(slot)].reciprocal);
+    block_set_remote(block, index / BITS_PER_WORD, UINT64_C(1) << index % BITS_PER_WORD);
+    gci_cache_count_remote(&gci_heap, unit_of(slot));
+    gca_free(slot);
+}
+
+/* At once, and not when the block is looked at. */
+START_TEST(an_own_free_of_what_others_have_freed_is_a_double_free)
+{
+    expect_abort(free_what_others_have_freed);
+}
+END_TEST
+
 START_TEST(frees_beside_remote_ones_are_counted)
 {
     void *slot = make_full_block();
@@ -252,28 +315,26 @@ START_TEST(what_others_have_freed_is_taken_over_in_a_critical_section)
 }
 END_TEST
 
+static void take_over_what_is_no_slot(void)
+{
+    struct heap heap;
+    gci_heap_init(&heap);
+    uint32_t unit = gci_block_create(&heap, (unsigned)size_class_of(20000), KIND_ATOMIC, 1);
+    block_set_remote(block_at(&heap, unit), 0, UINT64_C(1) << 43);
+    gci_block_fold_word(&heap, unit, 0);
+}
+
 /* A second free that was late: the block is gone, and another of larger slots in its place. */
 START_TEST(a_bit_that_is_no_slot_is_a_double_free)
 {
-    int status;
-    pid_t child = fork();
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        struct heap heap;
-        freopen("/dev/null", "w", stderr);
-        gci_heap_init(&heap);
-        uint32_t unit = gci_block_create(&heap, (unsigned)size_class_of(20000), KIND_ATOMIC, 1);
-        block_set_remote(block_at(&heap, unit), 0, UINT64_C(1) << 43);
-        gci_block_fold_word(&heap, unit, 0);
-        _exit(0);
-    }
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
+    expect_abort(take_over_what_is_no_slot);
 }
 END_TEST
 
-MAKE_SUITE(alloc, the_last_free_beside_a_remote_one_is_looked_at, frees_beside_remote_ones_are_counted,
-           a_block_that_is_woken_stays_until_it_is_looked_at, what_others_have_freed_comes_before_what_was_never_used)
+MAKE_SUITE(alloc, the_last_free_beside_a_remote_one_is_looked_at, the_awaited_free_beside_a_remote_one_is_looked_at,
+           a_thread_whose_first_call_is_a_free_gets_a_cache, an_own_free_of_what_others_have_freed_is_a_double_free,
+           frees_beside_remote_ones_are_counted, a_block_that_is_woken_stays_until_it_is_looked_at,
+           what_others_have_freed_comes_before_what_was_never_used)
 MAKE_SUITE(windows, a_remote_free_shuts_the_window_on_its_block_alone, what_is_said_of_a_window_is_of_no_other_time,
            a_child_shuts_its_window_on_a_free_that_was_half_done,
            what_others_have_freed_is_taken_over_in_a_critical_section, a_bit_that_is_no_slot_is_a_double_free)
