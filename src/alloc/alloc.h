@@ -63,8 +63,8 @@ void *gci_alloc_aligned(size_t bytes, size_t alignment, enum block_kind kind);
 /* Frees, or explains and aborts; `function` is the name that the program called. NULL is allowed; errno is kept. */
 void gci_free_slow(void *block, const char *function);
 
-/* The same where the block is not the thread's cache's. Were it one of slots, the address would be the start of slot
- * `product` >> 32, which may be behind the last. */
+/* The same where the block is not the thread's cache's, or others have freed into it. Were it one of slots, the address would
+ * be the start of slot `product` >> 32, which may be behind the last. */
 void gci_free_not_own(void *block, const char *function, struct block *descriptor, uint64_t product);
 
 /* Takes what is none of our blocks, where the program has brought a malloc of its own; NULL: that is misuse. */

@@ -19,7 +19,8 @@ enum refill_result {
 /* The short way: moves the window to the next word of the current block that has been handed out from before and has a
  * free slot. False where there is none, or where more is to be looked at. Owner's thread, in or out of a critical
  * section: a stop at any of its instructions is harmless, as a block in use stays, and both words that the window may
- * be at have nothing to lose: one is empty, and what a sweep finds in the other was already free. */
+ * be at have nothing to lose: one is empty, and what a sweep finds in the other was already free. A window that others have
+ * shut opens on the same word again. */
 bool gci_refill_window(struct heap *heap, struct cache *cache, enum block_kind kind, unsigned class_index);
 
 /* Fills the window from the current block, the cache's own blocks with free slots, blocks that remote frees have woken,

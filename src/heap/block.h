@@ -93,8 +93,8 @@ STATIC_ASSERT(sizeof(struct block) == (2 + 2 * BITMAP_WORDS / 8) * (size_t)CACHE
 #define OWNER_MASK 0xffffu
 
 /* Beside the owner's id too: since HAS_REMOTE was set, the owner's window has been shut, if it was open on the block
- * (heap/cache.h: gci_cache_count_remote). Set by the thread that has set HAS_REMOTE, and by no other; both are cleared
- * together, and not before: else it might say so of another time. */
+ * (heap/cache.h: gci_cache_count_remote). Set by the thread that has set HAS_REMOTE, and by no other (for one that a
+ * child of fork does not have, by that); both are cleared together, and not before: else it might say so of another time. */
 #define IS_SHUT 0x80000u
 #define IS_NOTED (HAS_REMOTE | IS_SHUT)
 
@@ -182,7 +182,8 @@ uint32_t gci_block_count_free(const struct heap *heap, uint32_t unit, unsigned f
  * is a double free: reports and aborts. */
 uint64_t gci_block_fold_word(struct heap *heap, uint32_t unit, unsigned index);
 
-/* As gci_block_fold_word for all words, and HAS_REMOTE is cleared if IS_SHUT is set as well; returns the number of free slots. */
+/* As gci_block_fold_word for all words, and HAS_REMOTE and IS_SHUT are cleared if both are set. Returns the number of free
+ * slots. */
 uint32_t gci_block_fold_all(struct heap *heap, uint32_t unit);
 
 static inline uint32_t block_fold(struct heap *heap, uint32_t unit, const struct size_class *size_class)
@@ -206,8 +207,7 @@ ALWAYS_INLINE void block_expect(struct block *block, uint32_t own, uint32_t remo
  * others have freed that many meanwhile, so count again now. */
 bool gci_block_arm(struct block *block, uint32_t slots);
 
-/* After the bit of a remote free is set, and HAS_REMOTE and IS_SHUT are, so that who knows of the count finds the bit. Returns
- * the count. */
+/* After the bit of a remote free is set, and HAS_REMOTE is, so that who knows of the count finds the bit. Returns the count. */
 static inline uint32_t block_count_remote(struct block *block)
 {
     return u32_add(&block->remote_count, 1) + 1;

@@ -12,8 +12,7 @@
 #include "../stepping.h"
 #include "conformance.h"
 
-#define BYTES_BEFORE                                                                                                   \
-    40000 /* made before, and freed when all is over, so that what lies beside them is handed out again */
+#define BYTES_BEFORE 40000 /* made first, and freed when all is over, so that slots beside them are handed out */
 #define BYTES_AFTER 200000 /* handed out then: the slot that is freed twice is among them twice, if it can be */
 #define BLOCKS_AFTER_MIN 50
 #define AROUND 32 /* which live, but for those that are freed */
@@ -36,6 +35,7 @@ struct stepped_free {
 
 static struct stepped_free frees[FREES_MAX];
 static int free_count;
+static void *(*make)(size_t bytes) = malloc;
 static char *around[AROUND];
 static char *before[BYTES_BEFORE / 16];
 static char *blocks[BYTES_AFTER / 16 + BLOCKS_AFTER_MIN];
@@ -102,7 +102,7 @@ static void check_all_differ(size_t bytes)
 {
     size_t count = BYTES_AFTER / bytes + BLOCKS_AFTER_MIN;
     for (size_t i = 0; i < count; i++) {
-        CHECK((blocks[i] = malloc(bytes)) != NULL);
+        CHECK((blocks[i] = make(bytes)) != NULL);
         for (size_t j = 0; i == 0 && j < BYTES_BEFORE / bytes; j++)
             free(before[j]);
     }
@@ -122,9 +122,9 @@ static void make_blocks(size_t bytes, bool knows_others)
 {
     pthread_t thread;
     for (size_t i = 0; i < BYTES_BEFORE / bytes; i++)
-        CHECK((before[i] = malloc(bytes)) != NULL);
+        CHECK((before[i] = make(bytes)) != NULL);
     for (int i = 0; i < AROUND; i++)
-        CHECK((around[i] = malloc(bytes)) != NULL);
+        CHECK((around[i] = make(bytes)) != NULL);
     CHECK(pthread_create(&thread, NULL, free_block,
                          knows_others ? around[frees[0].block == OLDEST ? OLDEST + 1 : NEWEST - 1] : NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
@@ -222,6 +222,23 @@ static void try_all_of(size_t bytes, uint64_t *seed)
                            (int)(next_random(seed) % (uint64_t)steps[0]));
 }
 
+/* gca_layout of an array of such pairs: the program is linked without the library as well. */
+static const size_t offset_of_pointer = 8;
+static const struct {
+    size_t bytes, count;
+    const size_t *offsets;
+} layout = {16, 1, &offset_of_pointer};
+
+static void *(*malloc_typed)(size_t bytes, const void *layout);
+
+/* It has a header, so that a free goes the long way. */
+static void *make_typed(size_t bytes)
+{
+    return malloc_typed(bytes, &layout);
+}
+
+#define TYPED_BYTES 96
+
 /* With TEST_SIZES=N, only the first N of the sizes. */
 int main(void)
 {
@@ -234,6 +251,11 @@ int main(void)
     fflush(stdout);
     for (int i = 0; i < (chosen != NULL ? atoi(chosen) : SIZES); i++)
         try_all_of(sizes[i], &seed);
+    void *symbol = dlsym(RTLD_DEFAULT, "gca_malloc_typed");
+    memcpy(&malloc_typed, &symbol, sizeof malloc_typed);
+    make = make_typed;
+    for (int is_first = 0; is_first < 2 && chosen == NULL; is_first++)
+        try_each_step(TYPED_BYTES, NEWEST, true, is_first);
     printf("%d were seen, %d did no harm\n", seen, harmless);
     CHECK(seen != 0);
     return 0;

@@ -34,29 +34,38 @@ static void *make_full_block(void)
     return slot;
 }
 
-/* The fast path has counted the last free down to 0; then another thread notes its free. */
-START_TEST(the_last_free_beside_a_remote_one_is_looked_at)
+/* The same, of a block that waits for so many frees and that others have freed into. */
+static void *make_awaited(uint32_t countdown)
 {
     void *slot = make_full_block();
     struct block *block = block_at(&gci_heap, unit_of(slot));
-    block->countdown = 0;
+    block->countdown = countdown;
     block_set_flag(block, HAS_REMOTE);
+    return slot;
+}
+
+static void check_was_looked_at(const void *slot)
+{
+    uint32_t countdown = block_at(&gci_heap, unit_of(slot))->countdown;
+    ck_assert_uint_ge(countdown, 1);
+    ck_assert_uint_le(countdown, BLOCK_BYTES / BYTES);
+}
+
+/* The fast path has counted the last free down to 0; then another thread notes its free. */
+START_TEST(the_last_free_beside_a_remote_one_is_looked_at)
+{
+    void *slot = make_awaited(0);
     gci_free_slow(slot, "free");
-    ck_assert_uint_ge(block->countdown, 1);
-    ck_assert_uint_le(block->countdown, BLOCK_BYTES / BYTES);
+    check_was_looked_at(slot);
 }
 END_TEST
 
 /* The same by the short way, which has not counted it. */
 START_TEST(the_awaited_free_beside_a_remote_one_is_looked_at)
 {
-    void *slot = make_full_block();
-    struct block *block = block_at(&gci_heap, unit_of(slot));
-    block->countdown = 1;
-    block_set_flag(block, HAS_REMOTE);
+    void *slot = make_awaited(1);
     gca_free(slot);
-    ck_assert_uint_ge(block->countdown, 1);
-    ck_assert_uint_le(block->countdown, BLOCK_BYTES / BYTES);
+    check_was_looked_at(slot);
 }
 END_TEST
 
@@ -116,12 +125,9 @@ END_TEST
 
 START_TEST(frees_beside_remote_ones_are_counted)
 {
-    void *slot = make_full_block();
-    struct block *block = block_at(&gci_heap, unit_of(slot));
-    block->countdown = 5;
-    block_set_flag(block, HAS_REMOTE);
+    void *slot = make_awaited(5);
     gca_free(slot);
-    ck_assert_uint_eq(block->countdown, 4);
+    ck_assert_uint_eq(block_at(&gci_heap, unit_of(slot))->countdown, 4);
     ck_assert_uint_eq(gci_block_count_free(&gci_heap, unit_of(slot), 0), 1);
 }
 END_TEST
